@@ -1,1 +1,14 @@
+//! The field tables: for every kind that is served, its fields, how they are encoded, merged, defaulted and shown.
+//!
+//! Built-in kinds come from the tables under `facts/` (names, types, numbers and flags only), turned into statics when this
+//! crate is built. Everything generic is driven by them: decoding, defaulting, patches, apply, tables, discovery, OpenAPI.
+//! Kinds made at run time use the same structures with shared parts ([`Ref::Shared`]).
 
+mod catalog;
+mod field;
+mod resource;
+mod tables;
+
+pub use catalog::{Catalog, Group, Version, catalog};
+pub use field::{Field, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type};
+pub use resource::{Column, Resource, SelectableField, Subresource};

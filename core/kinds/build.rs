@@ -1,0 +1,25 @@
+//! Turns the fact tables under `facts/` into Rust statics, so that the catalogue costs nothing at start.
+
+use std::{env, fs, path::Path};
+
+#[path = "build/emit.rs"]
+mod emit;
+#[path = "build/model.rs"]
+mod model;
+#[path = "build/resources.rs"]
+mod resources;
+#[path = "build/shapes.rs"]
+mod shapes;
+#[path = "build/tsv.rs"]
+mod tsv;
+
+fn main() {
+    println!("cargo::rerun-if-changed=facts");
+    println!("cargo::rerun-if-changed=build");
+    let facts = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("facts");
+    let schema = model::Schema::read(&facts);
+    let groups = resources::read(&facts, &schema);
+    let text = emit::rust(&schema, &groups);
+    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("tables.rs");
+    fs::write(out, text).expect("the build directory is writable");
+}

@@ -1,0 +1,233 @@
+//! The field tables of all types that the served resources reach.
+
+use crate::{
+    shapes::Shape,
+    tsv::{Row, table},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::Path,
+};
+
+/// `(type, field)`
+type Spot = (String, String);
+
+pub struct Schema {
+    /// By full name; the position in this order is the index of the generated static.
+    pub types: BTreeMap<String, TypeFacts>,
+    /// Kinds of each type: `(group, version, kind)`.
+    pub kinds: Vec<(String, String, String, String)>,
+}
+
+#[derive(Default)]
+pub struct TypeFacts {
+    pub fields: BTreeMap<String, FieldFacts>,
+    pub atomic: bool,
+    pub reaches_defaults: bool,
+}
+
+pub struct FieldFacts {
+    pub tag: String,
+    pub proto: String,
+    pub shape: Shape,
+    pub list_or_map_type: String,
+    pub map_keys: Vec<String>,
+    pub patch_strategy: String,
+    pub patch_merge_key: String,
+    pub required: bool,
+    pub pointer: bool,
+    /// The plain default, as a literal of `Literal`.
+    pub default: Option<String>,
+    /// What is written when the field is unset, as a literal of `Literal`.
+    pub emitted: Option<String>,
+    pub allowed: Vec<String>,
+    pub closed: bool,
+}
+
+impl Schema {
+    pub fn read(facts: &Path) -> Schema {
+        let kinds = kinds(facts);
+        let mut types = all_types(facts);
+        keep_reachable(&mut types, kinds.iter().map(|(t, ..)| t.as_str()));
+        mark_default_paths(&mut types);
+        Schema { types, kinds }
+    }
+
+    pub fn index(&self, name: &str) -> usize {
+        self.types.keys().position(|k| k == name).unwrap_or_else(|| panic!("type {name} is not in the schema"))
+    }
+
+    pub fn type_of(&self, group: &str, version: &str, kind: &str) -> Option<&str> {
+        self.kinds.iter().find(|(_, g, v, k)| (&**g, &**v, &**k) == (group, version, kind)).map(|(t, ..)| t.as_str())
+    }
+}
+
+/// `(type, group, version, kind)` rows; a type may have several kinds (DeleteOptions, WatchEvent).
+fn kinds(facts: &Path) -> Vec<(String, String, String, String)> {
+    let mut kinds = Vec::new();
+    for row in table(facts, "openapi_extensions").iter().filter(|r| r.get("section") == "gvk") {
+        for gvk in spelled_out(row) {
+            let parts: Vec<&str> = gvk.split('/').collect();
+            let (group, version, kind) = match parts[..] {
+                [version, kind] => ("", version, kind),
+                [group, version, kind] => (group, version, kind),
+                _ => panic!("{gvk} is no group/version/kind"),
+            };
+            kinds.push((row.get("key").to_owned(), group.to_owned(), version.to_owned(), kind.to_owned()));
+        }
+    }
+    kinds
+}
+
+/// The `G/V/K` of a row. Rows of N entries list their group versions in the note: `..., kind K: G/V,G/V`.
+fn spelled_out(row: &Row) -> Vec<String> {
+    let kind = row.get("key").rsplit('.').next().unwrap_or_default();
+    match row.get("note").rsplit_once(": ") {
+        Some((_, versions)) if row.get("value").ends_with(" entries") => {
+            versions.split(',').map(|v| format!("{}/{kind}", v.trim())).collect()
+        }
+        _ => row.list("value").into_iter().map(str::to_owned).collect(),
+    }
+}
+
+fn all_types(facts: &Path) -> BTreeMap<String, TypeFacts> {
+    let rows = table(facts, "schema");
+    let opaque: BTreeSet<String> =
+        rows.iter().filter(|r| r.get("field") == "-").map(|r| r.get("type").to_owned()).collect();
+    let notes = Notes::read(facts);
+    let atomic: HashSet<String> = table(facts, "atomic_structs").iter().map(|r| r.get("type").to_owned()).collect();
+    let mut types: BTreeMap<String, TypeFacts> = BTreeMap::new();
+    for row in &rows {
+        let name = row.get("type");
+        let entry = types.entry(name.to_owned()).or_default();
+        entry.atomic = atomic.contains(name);
+        if row.get("field") != "-" {
+            entry.fields.insert(row.get("field").to_owned(), notes.field(row, &opaque));
+        }
+    }
+    types
+}
+
+/// What the other tables say about fields.
+struct Notes {
+    emitted: HashMap<Spot, (String, bool)>,
+    defaults: HashMap<Spot, String>,
+    enums: HashMap<Spot, (Vec<String>, bool)>,
+    pointers: HashSet<Spot>,
+}
+
+impl Notes {
+    fn read(facts: &Path) -> Notes {
+        let spot = |r: &Row| (r.get("type").to_owned(), r.get("field").to_owned());
+        let emitted = table(facts, "always_emitted");
+        let enums = table(facts, "enums");
+        Notes {
+            emitted: emitted
+                .iter()
+                .map(|r| (spot(r), (r.get("zero").to_owned(), r.get("note").starts_with("omitempty"))))
+                .collect(),
+            defaults: table(facts, "defaults")
+                .iter()
+                .filter(|r| is_plain_default(r))
+                .map(|r| (spot(r), r.get("default").to_owned()))
+                .collect(),
+            enums: enums
+                .iter()
+                .map(|r| {
+                    let values = r.list("values").into_iter().map(str::to_owned).collect();
+                    (spot(r), (values, r.get("set").starts_with("closed")))
+                })
+                .collect(),
+            pointers: table(facts, "pointers").iter().map(spot).collect(),
+        }
+    }
+
+    fn field(&self, row: &Row, opaque: &BTreeSet<String>) -> FieldFacts {
+        let spot = (row.get("type").to_owned(), row.get("field").to_owned());
+        let shape = Shape::parse(row.get("json_type"), opaque);
+        let (allowed, closed) = self.enums.get(&spot).cloned().unwrap_or_default();
+        FieldFacts {
+            tag: row.get("proto_tag").to_owned(),
+            proto: row.get("proto_type").to_owned(),
+            list_or_map_type: row.get("list_or_map_type").to_owned(),
+            map_keys: row.list("map_keys").into_iter().map(str::to_owned).collect(),
+            patch_strategy: row.get("patch_strategy").to_owned(),
+            patch_merge_key: row.get("patch_merge_key").to_owned(),
+            required: row.get("flags").split(',').any(|f| f == "required"),
+            pointer: self.pointers.contains(&spot),
+            default: self.defaults.get(&spot).map(|text| literal(text, &shape)),
+            emitted: self.emitted(&spot, &shape),
+            allowed,
+            closed,
+            shape,
+        }
+    }
+
+    /// `omitempty` does have an effect on named map types, which the table counts as structs, and `creationTimestamp` has
+    /// `omitzero`, as the table's first line says.
+    fn emitted(&self, spot: &Spot, shape: &Shape) -> Option<String> {
+        let (zero, despite_omitempty) = self.emitted.get(spot)?;
+        if (*despite_omitempty && shape.is_collection()) || spot.1 == "creationTimestamp" {
+            return None;
+        }
+        Some(literal(zero, shape))
+    }
+}
+
+/// Rows whose value needs no code: it is written wherever the field is unset.
+fn is_plain_default(row: &Row) -> bool {
+    const UNSET: [&str; 6] = ["", "empty", "unset", "0 or unset", "unset (0 is kept)", "also in volumeClaimTemplates"];
+    let value = row.get("default");
+    row.get("stage") == "decode"
+        && UNSET.contains(&row.get("condition"))
+        && !value.starts_with(['=', '+', '['])
+        && !row.get("field").contains(['.', '['])
+        && row.get("field") != "*"
+}
+
+/// A constant of `Literal` from its text in a table.
+fn literal(text: &str, shape: &Shape) -> String {
+    match (text, shape) {
+        ("null", _) => "Literal::Null".to_owned(),
+        ("{}", _) => "Literal::EmptyObject".to_owned(),
+        ("[]", _) => "Literal::EmptyList".to_owned(),
+        ("\"\"", _) => "Literal::Text(Text::Borrowed(\"\"))".to_owned(),
+        (b, Shape::Plain("Bool")) => format!("Literal::Bool({b})"),
+        (n, Shape::Plain("Int32" | "Int64" | "IntOrString")) if n.parse::<i64>().is_ok() => {
+            format!("Literal::Int({n})")
+        }
+        (n, Shape::Plain("Double")) => format!("Literal::Int({n})"),
+        (t, _) => format!("Literal::Text(Text::Borrowed({:?}))", t.trim_matches('"')),
+    }
+}
+
+fn keep_reachable<'a>(types: &mut BTreeMap<String, TypeFacts>, roots: impl Iterator<Item = &'a str>) {
+    let mut wanted: Vec<String> = roots.map(str::to_owned).collect();
+    let mut kept = BTreeSet::new();
+    while let Some(name) = wanted.pop() {
+        let Some(facts) = types.get(&name) else { continue };
+        if kept.insert(name) {
+            wanted.extend(facts.fields.values().filter_map(|f| f.shape.leaf_struct().map(str::to_owned)));
+        }
+    }
+    types.retain(|name, _| kept.contains(name));
+}
+
+/// Marks each type below which some field has a plain default, so that defaulting skips the others.
+fn mark_default_paths(types: &mut BTreeMap<String, TypeFacts>) {
+    loop {
+        let marked: HashSet<String> =
+            types.iter().filter(|(_, t)| t.reaches_defaults).map(|(n, _)| n.clone()).collect();
+        let mut changed = false;
+        for facts in types.values_mut().filter(|t| !t.reaches_defaults) {
+            facts.reaches_defaults = facts
+                .fields
+                .values()
+                .any(|f| f.default.is_some() || f.shape.leaf_struct().is_some_and(|n| marked.contains(n)));
+            changed |= facts.reaches_defaults;
+        }
+        if !changed {
+            return;
+        }
+    }
+}

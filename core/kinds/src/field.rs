@@ -1,0 +1,253 @@
+//! Types, fields, and what fields hold.
+
+use serde_json::Value;
+use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
+
+/// A name: static for built-in kinds, owned for those made at run time.
+pub type Text = Cow<'static, str>;
+
+/// A list: static for built-in kinds, owned for those made at run time.
+pub type List<T> = Cow<'static, [T]>;
+
+/// A reference into the tables that needs no lifetime: to a static, or shared with a kind made at run time.
+pub enum Ref<T: 'static> {
+    Static(&'static T),
+    Shared(Arc<T>),
+}
+
+impl<T> Deref for Ref<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match self {
+            Ref::Static(value) => value,
+            Ref::Shared(value) => value,
+        }
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ref<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T> Clone for Ref<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Ref::Static(value) => Ref::Static(value),
+            Ref::Shared(value) => Ref::Shared(Arc::clone(value)),
+        }
+    }
+}
+
+/// A struct of the API.
+#[derive(Clone)]
+pub struct Type {
+    /// The full name as OpenAPI spells it: `io.k8s.api.core.v1.Pod`.
+    pub name: Text,
+    /// Sorted by name, in byte order.
+    pub fields: List<Field>,
+    /// Server-side apply treats a value of this type as one leaf.
+    pub atomic: bool,
+    /// Some field here or below has a plain default.
+    pub reaches_defaults: bool,
+}
+
+impl Type {
+    /// The field of that exact name: names are case-sensitive.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.binary_search_by(|f| (*f.name).cmp(name)).ok().map(|at| &self.fields[at])
+    }
+
+    /// The last part of the full name: `Pod`.
+    pub fn short_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
+    /// The type that a path of field names leads to, through lists and maps: `["spec", "template", "spec"]`.
+    pub fn descend(&self, path: &[&str]) -> Option<&Type> {
+        path.iter().try_fold(self, |ty, name| ty.field(name)?.shape.leaf_type())
+    }
+}
+
+/// Types may contain themselves, so only the name is shown.
+impl fmt::Debug for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Type").field(&self.name).finish()
+    }
+}
+
+/// One member of a struct.
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub name: Text,
+    /// Protobuf tags from the outside in: more than one where an embedded message holds the field. Empty for `kind` and
+    /// `apiVersion`, which protobuf carries in its envelope.
+    pub tag: List<u16>,
+    /// The protobuf type as the upstream files spell it: `string`, `map<string, .apimachinery.pkg.api.resource.Quantity>`.
+    pub proto: Text,
+    pub shape: Shape,
+    /// What server-side apply owns of the field: its parts, or the whole.
+    pub topology: Topology,
+    /// Keys that identify an item of a [`Topology::ListMap`].
+    pub map_keys: List<Text>,
+    pub patch: PatchStrategy,
+    /// The key by which a strategic merge patch finds items of a list of structs.
+    pub merge_key: Option<Text>,
+    pub required: bool,
+    /// A scalar whose zero, when given, differs from unset.
+    pub pointer: bool,
+    /// Filled in wherever the field is unset (the condition-free rows of the defaults table).
+    pub default: Option<Literal>,
+    /// Written even when the field is unset.
+    pub emitted: Option<Literal>,
+    /// Known values, sorted. Empty: any.
+    pub allowed: List<Text>,
+    /// Values outside `allowed` are refused.
+    pub closed: bool,
+}
+
+/// What a field, an item or a map's value holds.
+#[derive(Clone)]
+pub enum Shape {
+    String,
+    Bool,
+    Int32,
+    Int64,
+    Double,
+    /// Base64 text.
+    Bytes,
+    /// `500m`, `1Gi`; a plain number is taken too.
+    Quantity,
+    /// An `int32` or text.
+    IntOrString,
+    /// RFC 3339 in whole seconds, UTC.
+    Time,
+    /// RFC 3339 with exactly six fraction digits, UTC.
+    MicroTime,
+    /// Any JSON value.
+    Raw,
+    /// Any JSON object.
+    RawObject,
+    /// A schema of a custom resource definition, or the alternative that JSON Schema allows in its place.
+    SchemaOr(Ref<Type>, SchemaAlternative),
+    Struct(Ref<Type>),
+    List(Ref<Shape>),
+    /// Keys are text.
+    Map(Ref<Shape>),
+}
+
+impl Shape {
+    /// The struct this holds, directly or as items or values.
+    pub fn leaf_type(&self) -> Option<&Type> {
+        match self {
+            Shape::Struct(ty) | Shape::SchemaOr(ty, _) => Some(ty),
+            Shape::List(inner) | Shape::Map(inner) => inner.leaf_type(),
+            _ => None,
+        }
+    }
+
+    /// The struct this holds directly.
+    pub fn as_struct(&self) -> Option<&Type> {
+        if let Shape::Struct(ty) = self { Some(ty) } else { None }
+    }
+
+    /// What the items of a list hold.
+    pub fn item(&self) -> Option<&Shape> {
+        if let Shape::List(inner) = self { Some(inner) } else { None }
+    }
+
+    /// What the values of a map hold.
+    pub fn map_value(&self) -> Option<&Shape> {
+        if let Shape::Map(inner) = self { Some(inner) } else { None }
+    }
+
+    /// The word that messages use for what is expected.
+    pub fn expected(&self) -> &'static str {
+        match self {
+            Shape::String => "string",
+            Shape::Bool => "boolean",
+            Shape::Int32 => "int32",
+            Shape::Int64 => "int64",
+            Shape::Double => "number",
+            Shape::Bytes => "base64 string",
+            Shape::Quantity => "quantity",
+            Shape::IntOrString => "int32 or string",
+            Shape::Time => "RFC 3339 time",
+            Shape::MicroTime => "RFC 3339 time with microseconds",
+            Shape::Raw => "value",
+            Shape::SchemaOr(..) => "schema",
+            Shape::RawObject | Shape::Struct(_) | Shape::Map(_) => "object",
+            Shape::List(_) => "array",
+        }
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Shape::Struct(ty) => write!(f, "Struct({})", ty.name),
+            Shape::List(inner) => write!(f, "List({:?})", **inner),
+            Shape::Map(inner) => write!(f, "Map({:?})", **inner),
+            other => f.write_str(other.expected()),
+        }
+    }
+}
+
+/// What may stand where JSON Schema has a schema.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SchemaAlternative {
+    Bool,
+    /// A list of schemas.
+    Array,
+    /// A list of property names.
+    StringArray,
+}
+
+/// What of a field a manager can own by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Topology {
+    /// The whole value: unmarked lists, and what is marked so.
+    Atomic,
+    /// Each member of a struct or map.
+    Granular,
+    /// Each item, found by the field's `map_keys`.
+    ListMap,
+    /// Each item, found by its value.
+    ListSet,
+}
+
+/// How a strategic merge patch treats a field. None set: replace.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PatchStrategy {
+    pub merge: bool,
+    /// Members of the struct that the patch's `$retainKeys` does not list are removed.
+    pub retain_keys: bool,
+    /// Said explicitly by the type.
+    pub replace: bool,
+}
+
+/// A constant of the tables.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Literal {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Text(Text),
+    EmptyObject,
+    EmptyList,
+}
+
+impl Literal {
+    pub fn to_value(&self) -> Value {
+        match self {
+            Literal::Null => Value::Null,
+            Literal::Bool(value) => Value::Bool(*value),
+            Literal::Int(value) => Value::from(*value),
+            Literal::Text(value) => Value::String(value.clone().into_owned()),
+            Literal::EmptyObject => Value::Object(serde_json::Map::new()),
+            Literal::EmptyList => Value::Array(Vec::new()),
+        }
+    }
+}
