@@ -1,1 +1,52 @@
+//! What objects may hold: metadata rules, and per-kind rules in the reference's order.
+//!
+//! A cause's field path and reason are API and follow the reference; its message is ours. Objects come decoded and with
+//! defaults; what cannot be decoded never gets here.
 
+pub mod field;
+pub mod kinds;
+pub mod metadata;
+pub mod names;
+pub mod table;
+
+use field::{Causes, Root};
+use gantry_meta::{Cause, Object};
+use names::NameRule;
+
+/// Which resource an object belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Resource<'a> {
+    /// Empty for the core group.
+    pub group: &'a str,
+    /// Plural.
+    pub resource: &'a str,
+    pub namespaced: bool,
+}
+
+/// Checks a new object, after defaults, with its name generated. Empty if it is fine.
+pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
+    let (root, rules, mut causes) = (Root(object), table::rules(resource.group, resource.resource), Causes::default());
+    metadata::object_meta(root, resource.namespaced, rules.name, &mut causes);
+    metadata::finalizers_are_standard_or_qualified(root, &mut causes);
+    (rules.create)(root, &mut causes);
+    causes.into_vec()
+}
+
+/// Checks an update of a resource or of one of its subresources (`status`, ...), after the parts that this request may
+/// not write were put back. Empty if it is fine.
+pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subresource: Option<&str>) -> Vec<Cause> {
+    let (new, old, mut causes) = (Root(new), Root(old), Causes::default());
+    metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes);
+    // Once for every object, once more by the kind's own rules: each reports what it finds.
+    metadata::object_meta_update(new, old, &mut causes);
+    metadata::object_meta_update(new, old, &mut causes);
+    metadata::finalizers_are_standard_or_qualified(new, &mut causes);
+    let rules = table::rules(resource.group, resource.resource);
+    (rules.update)(table::Update { new, old, subresource }, &mut causes);
+    causes.into_vec()
+}
+
+/// What an object that is accepted should be warned about.
+pub fn warnings(_resource: Resource<'_>, _object: &Object, _old: Option<&Object>) -> Vec<String> {
+    Vec::new()
+}

@@ -1,0 +1,305 @@
+//! Reading a tree by field, with the path at hand for when something is wrong.
+
+use std::rc::Rc;
+
+use gantry_meta::{Cause, FieldPath, Object, Value};
+
+/// A field of an object, present or not, that knows where it stands. Cheap to clone; its path is spelled out only when
+/// a cause needs it.
+#[derive(Clone)]
+pub struct Field<'a> {
+    value: Option<&'a Value>,
+    path: Option<Rc<Step<'a>>>,
+}
+
+struct Step<'a> {
+    parent: Option<Rc<Step<'a>>>,
+    segment: Segment<'a>,
+}
+
+enum Segment<'a> {
+    Member(&'a str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl Step<'_> {
+    fn path(&self) -> FieldPath {
+        let parent = self.parent.as_ref().map_or_else(FieldPath::root, |parent| parent.path());
+        match self.segment {
+            Segment::Member(name) => parent.field(name),
+            Segment::Index(at) => parent.index(at),
+            Segment::Key(key) => parent.key(key),
+        }
+    }
+}
+
+impl<'a> Field<'a> {
+    /// A member of an object, at the path `name`.
+    pub fn root_member(object: &'a Object, name: &'a str) -> Self {
+        Self { value: object.get(name), path: None }.under(Segment::Member(name))
+    }
+
+    fn under(self, segment: Segment<'a>) -> Self {
+        Self { value: self.value, path: Some(Rc::new(Step { parent: self.path, segment })) }
+    }
+
+    /// The member `name`; absent if this is absent or no object.
+    #[must_use]
+    pub fn member(&self, name: &'a str) -> Self {
+        self.member_as(name, name)
+    }
+
+    /// The member `name`, reported as `reported`: the reference's internal names differ here and there.
+    #[must_use]
+    pub fn member_as(&self, name: &str, reported: &'a str) -> Self {
+        Self { value: self.value.and_then(|v| v.get(name)), path: self.path.clone() }.under(Segment::Member(reported))
+    }
+
+    /// The member `name` of a map, at `self[name]`.
+    #[must_use]
+    pub fn entry(&self, name: &'a str) -> Self {
+        Self { value: self.value.and_then(|v| v.get(name)), path: self.path.clone() }.under(Segment::Key(name))
+    }
+
+    /// The same value, reported at another place.
+    #[must_use]
+    pub fn reported_at(&self, other: &Field<'a>) -> Self {
+        Self { value: self.value, path: other.path.clone() }
+    }
+
+    /// The elements of a list, each at `self[i]`.
+    pub fn items(&self) -> impl DoubleEndedIterator<Item = Field<'a>> + ExactSizeIterator + use<'a> {
+        let path = self.path.clone();
+        let items = self.value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        items
+            .iter()
+            .enumerate()
+            .map(move |(at, item)| Self { value: Some(item), path: path.clone() }.under(Segment::Index(at)))
+    }
+
+    /// The members of a map in key order, each at `self[key]`.
+    pub fn entries(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> + use<'a> {
+        let path = self.path.clone();
+        self.value.and_then(Value::as_object).into_iter().flatten().map(move |(key, value)| {
+            (key.as_str(), Self { value: Some(value), path: path.clone() }.under(Segment::Key(key)))
+        })
+    }
+
+    /// The value, null counting as absent.
+    pub fn value(&self) -> Option<&'a Value> {
+        self.value.filter(|value| !value.is_null())
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.value().is_some()
+    }
+
+    /// True for absent, null, `""`, `[]` and `{}`.
+    pub fn is_empty(&self) -> bool {
+        match self.value() {
+            None => true,
+            Some(Value::String(text)) => text.is_empty(),
+            Some(Value::Array(items)) => items.is_empty(),
+            Some(Value::Object(members)) => members.is_empty(),
+            Some(_) => false,
+        }
+    }
+
+    /// Number of elements or members.
+    pub fn len(&self) -> usize {
+        match self.value() {
+            Some(Value::Array(items)) => items.len(),
+            Some(Value::Object(members)) => members.len(),
+            _ => 0,
+        }
+    }
+
+    /// The text, empty if absent or no text.
+    pub fn text(&self) -> &'a str {
+        self.value.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn int(&self) -> Option<i64> {
+        self.value.and_then(Value::as_i64)
+    }
+
+    /// True only for `true`.
+    pub fn flag(&self) -> bool {
+        self.value.and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    pub fn object(&self) -> Option<&'a Object> {
+        self.value.and_then(Value::as_object)
+    }
+
+    pub fn path(&self) -> FieldPath {
+        self.path.as_ref().map_or_else(FieldPath::root, |step| step.path())
+    }
+}
+
+/// An object under validation: its members by name.
+#[derive(Clone, Copy)]
+pub struct Root<'a>(pub &'a Object);
+
+impl<'a> Root<'a> {
+    #[must_use]
+    pub fn member(self, name: &'a str) -> Field<'a> {
+        Field::root_member(self.0, name)
+    }
+
+    /// As [`Field::member_as`].
+    #[must_use]
+    pub fn member_as(self, name: &'a str, reported: &'a str) -> Field<'a> {
+        Field { value: self.0.get(name), path: None }.under(Segment::Member(reported))
+    }
+
+    /// `metadata.name`
+    pub fn name(self) -> &'a str {
+        self.member("metadata").member("name").text()
+    }
+
+    /// `metadata.namespace`
+    pub fn namespace(self) -> &'a str {
+        self.member("metadata").member("namespace").text()
+    }
+}
+
+/// What is wrong with an object, in the order in which it was found.
+#[derive(Default)]
+pub struct Causes(Vec<Cause>);
+
+impl Causes {
+    pub fn push(&mut self, cause: Cause) {
+        self.0.push(cause);
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn into_vec(self) -> Vec<Cause> {
+        self.0
+    }
+
+    pub fn required(&mut self, field: &Field<'_>) {
+        self.push(Cause::required(&field.path(), "Required value"));
+    }
+
+    /// [`Causes::required`] if the field is empty; whether it is there.
+    pub fn require(&mut self, field: &Field<'_>) -> bool {
+        let there = !field.is_empty();
+        if !there {
+            self.required(field);
+        }
+        there
+    }
+
+    pub fn invalid(&mut self, field: &Field<'_>, why: &'static str) {
+        self.push(Cause::invalid(&field.path(), shown(field, why)));
+    }
+
+    /// One cause for each reason.
+    pub fn invalid_each(&mut self, field: &Field<'_>, reasons: impl IntoIterator<Item = &'static str>) {
+        reasons.into_iter().for_each(|why| self.invalid(field, why));
+    }
+
+    pub fn forbidden(&mut self, field: &Field<'_>, why: &'static str) {
+        self.push(Cause::forbidden(&field.path(), why));
+    }
+
+    pub fn duplicate(&mut self, field: &Field<'_>) {
+        self.push(Cause::duplicate(&field.path(), &display(field)));
+    }
+
+    pub fn not_supported(&mut self, field: &Field<'_>, supported: &[&str]) {
+        self.push(Cause::not_supported(&field.path(), &display(field), supported));
+    }
+
+    pub fn too_long(&mut self, field: &Field<'_>, max_bytes: usize) {
+        self.push(Cause::too_long(&field.path(), max_bytes));
+    }
+
+    pub fn too_many(&mut self, field: &Field<'_>, max: usize) {
+        self.push(Cause::too_many(&field.path(), field.len(), max));
+    }
+
+    /// [`Causes::not_supported`] unless the text is one of `supported`; an empty one is required first.
+    pub fn require_one_of(&mut self, field: &Field<'_>, supported: &[&str]) {
+        if self.require(field) {
+            self.one_of(field, supported);
+        }
+    }
+
+    /// [`Causes::not_supported`] unless the text is one of `supported`.
+    pub fn one_of(&mut self, field: &Field<'_>, supported: &[&str]) {
+        if !supported.contains(&field.text()) {
+            self.not_supported(field, supported);
+        }
+    }
+
+    /// [`Causes::invalid`] for a number below zero.
+    pub fn non_negative(&mut self, field: &Field<'_>) {
+        if field.int().is_some_and(|n| n < 0) {
+            self.invalid(field, "must be greater than or equal to 0");
+        }
+    }
+
+    /// [`Causes::invalid`] for a number of one or less than one.
+    pub fn positive(&mut self, field: &Field<'_>) {
+        if field.int().is_some_and(|n| n <= 0) {
+            self.invalid(field, "must be greater than 0");
+        }
+    }
+
+    /// [`Causes::invalid`] unless both are equal, absent and null being the same.
+    pub fn immutable(&mut self, new: &Field<'_>, old: &Field<'_>) {
+        if new.value() != old.value() {
+            self.invalid(new, "field is immutable");
+        }
+    }
+}
+
+/// Longest value that is repeated in a message.
+const SHOWN_BYTES: usize = 80;
+
+fn display(field: &Field<'_>) -> String {
+    match field.value() {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    }
+}
+
+fn shown(field: &Field<'_>, why: &'static str) -> String {
+    match field.value() {
+        Some(Value::Object(_) | Value::Array(_)) | None => format!("Invalid value: {why}"),
+        Some(_) => {
+            let text = display(field);
+            let end = text.floor_char_boundary(SHOWN_BYTES);
+            format!("Invalid value: {:?}: {why}", &text[..end])
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_know_their_path_even_when_absent() {
+        let Value::Object(object) = json!({"spec": {"containers": [{"name": "a"}], "m": {"a.b/c": 1}}}) else {
+            unreachable!("an object is written above")
+        };
+        let spec = Root(&object).member("spec");
+        let container = spec.member("containers").items().next().unwrap();
+        assert_eq!(container.member("ports").path().as_str(), "spec.containers[0].ports");
+        assert_eq!(spec.member("m").entries().next().unwrap().1.path().as_str(), "spec.m[a.b/c]");
+        assert!(spec.member("nope").member("x").is_empty());
+    }
+}

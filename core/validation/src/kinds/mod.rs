@@ -1,0 +1,32 @@
+//! One file per kind (a folder for Pod): its rules, in the order in which the reference reports them.
+
+pub mod config_map;
+pub mod event;
+pub mod lease;
+pub mod namespace;
+pub mod secret;
+
+use crate::{field::Causes, table::Update};
+
+/// Bytes that a base64 text stands for.
+fn decoded_base64_bytes(text: &str) -> usize {
+    let padding = text.bytes().rev().take_while(|&b| b == b'=').count();
+    (text.len() / 4 * 3).saturating_sub(padding)
+}
+
+/// ConfigMap and Secret: once `immutable` is true, it and the data members stay as they are.
+fn immutable_data(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
+    if !update.old.member("immutable").flag() {
+        return;
+    }
+    let immutable = update.new.member("immutable");
+    if !immutable.flag() {
+        causes.forbidden(&immutable, "field is immutable when `immutable` is set");
+    }
+    for member in members {
+        let (new, old) = (update.new.member(member), update.old.member(member));
+        if new.value() != old.value() && !(new.is_empty() && old.is_empty()) {
+            causes.forbidden(&new, "field is immutable when `immutable` is set");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Rules of `metadata`, the same for every kind but for what a name may be.
+//!
+//! The reference runs some of these more than once on an update, and each run reports anew; [`crate::table`] says how
+//! often.
+
+use gantry_meta::Value;
+
+use crate::{
+    field::{Causes, Field, Root},
+    names::{self, NameRule},
+};
+
+/// Keys and values of all annotations together.
+const ANNOTATIONS_MAX_BYTES: usize = 256 * 1024;
+/// Finalizers that need no prefix.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+const SUBRESOURCE_MAX_BYTES: usize = 256;
+const FIELD_MANAGER_MAX_BYTES: usize = 128;
+
+/// Everything about one object's metadata.
+pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
+    let meta = object.member("metadata");
+    name_and_namespace(&meta, namespaced, rule, causes);
+    causes.non_negative(&meta.member("generation"));
+    labels(&meta.member("labels"), causes);
+    annotations(&meta.member("annotations"), causes);
+    owner_references(&meta.member("ownerReferences"), causes);
+    finalizers(&meta.member("finalizers"), causes);
+    managed_fields(&meta.member("managedFields"), causes);
+}
+
+fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
+    let (generate_name, name, namespace) = (meta.member("generateName"), meta.member("name"), meta.member("namespace"));
+    if !generate_name.is_empty() {
+        causes.invalid_each(&generate_name, rule.reasons(generate_name.text(), true));
+    }
+    if causes.require(&name) {
+        causes.invalid_each(&name, rule.reasons(name.text(), false));
+    }
+    if !namespaced {
+        if !namespace.is_empty() {
+            causes.forbidden(&namespace, "not allowed on this type");
+        }
+    } else if causes.require(&namespace) {
+        causes.invalid_each(&namespace, names::dns_label(namespace.text()));
+    }
+}
+
+/// Keys and values of a map of labels, all reported at the map.
+pub fn labels(labels: &Field<'_>, causes: &mut Causes) {
+    for (key, value) in labels.entries() {
+        causes.invalid_each(labels, names::qualified_name(key));
+        causes.invalid_each(labels, names::label_value(value.text()));
+    }
+}
+
+/// Keys of annotations and their size in all.
+pub fn annotations(annotations: &Field<'_>, causes: &mut Causes) {
+    let mut bytes = 0;
+    for (key, value) in annotations.entries() {
+        causes.invalid_each(annotations, names::qualified_name(&key.to_lowercase()));
+        bytes += key.len() + value.text().len();
+    }
+    if bytes > ANNOTATIONS_MAX_BYTES {
+        causes.too_long(annotations, ANNOTATIONS_MAX_BYTES);
+    }
+}
+
+fn owner_references(owners: &Field<'_>, causes: &mut Causes) {
+    let mut controllers = 0;
+    for owner in owners.items() {
+        // The reference reports these without the index.
+        let unindexed = |member| owner.member(member).reported_at(&owners.member(member));
+        let api_version = unindexed("apiVersion");
+        if api_version.text().is_empty() || api_version.text().ends_with('/') {
+            causes.invalid(&api_version, "version must not be empty");
+        }
+        for (member, why) in
+            [("kind", "kind must not be empty"), ("name", "name must not be empty"), ("uid", "uid must not be empty")]
+        {
+            if unindexed(member).is_empty() {
+                causes.invalid(&unindexed(member), why);
+            }
+        }
+        if api_version.text() == "v1" && owner.member("kind").text() == "Event" {
+            causes.invalid(owners, "v1 Event is disallowed from being an owner");
+        }
+        controllers += usize::from(owner.member("controller").flag());
+    }
+    if controllers > 1 {
+        causes.invalid(owners, "Only one reference can have Controller set to true");
+    }
+}
+
+fn finalizers(finalizers: &Field<'_>, causes: &mut Causes) {
+    let has = |name: &str| finalizers.items().any(|f| f.text() == name);
+    for finalizer in finalizers.items() {
+        causes.invalid_each(&finalizer.reported_at(finalizers), names::qualified_name(finalizer.text()));
+    }
+    if has("orphan") && has("foregroundDeletion") {
+        causes.invalid(finalizers, "finalizer orphan and foregroundDeletion cannot be both set");
+    }
+}
+
+/// A finalizer of a built-in kind has a prefix or is a standard one.
+pub fn finalizers_are_standard_or_qualified(object: Root<'_>, causes: &mut Causes) {
+    for finalizer in object.member("metadata").member("finalizers").items() {
+        if !finalizer.text().contains('/') && !STANDARD_FINALIZERS.contains(&finalizer.text()) {
+            causes.invalid(&finalizer, "name is neither a standard finalizer name nor is it fully qualified");
+        }
+    }
+}
+
+fn managed_fields(entries: &Field<'_>, causes: &mut Causes) {
+    for entry in entries.items() {
+        let operation = entry.member("operation");
+        if !matches!(operation.text(), "Apply" | "Update") {
+            causes.invalid(&operation, "must be `Apply` or `Update`");
+        }
+        let fields_type = entry.member("fieldsType");
+        if fields_type.text() != "FieldsV1" {
+            causes.invalid(&fields_type, "must be `FieldsV1`");
+        }
+        field_manager(&entry.member("manager"), causes);
+        let subresource = entry.member("subresource");
+        if subresource.text().len() > SUBRESOURCE_MAX_BYTES {
+            causes.too_long(&subresource, SUBRESOURCE_MAX_BYTES);
+        }
+    }
+}
+
+/// A field manager is short and printable.
+pub fn field_manager(manager: &Field<'_>, causes: &mut Causes) {
+    if manager.text().len() > FIELD_MANAGER_MAX_BYTES {
+        causes.too_long(manager, FIELD_MANAGER_MAX_BYTES);
+    }
+    if manager.text().chars().any(char::is_control) {
+        causes.invalid(manager, "should only contain printable characters");
+    }
+}
+
+/// What an update may not do to metadata.
+pub fn object_meta_update(new: Root<'_>, old: Root<'_>, causes: &mut Causes) {
+    let (new, old) = (new.member("metadata"), old.member("metadata"));
+    if old.member("deletionTimestamp").is_set() {
+        no_new_finalizers(&new.member("finalizers"), &old.member("finalizers"), causes);
+    }
+    if new.member("generation").int().unwrap_or_default() < old.member("generation").int().unwrap_or_default() {
+        causes.invalid(&new.member("generation"), "must not be decremented");
+    }
+    for member in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        // What an update leaves out is kept.
+        if new.member(member).is_set() {
+            causes.immutable(&new.member(member), &old.member(member));
+        }
+    }
+    labels(&new.member("labels"), causes);
+    annotations(&new.member("annotations"), causes);
+    owner_references(&new.member("ownerReferences"), causes);
+    managed_fields(&new.member("managedFields"), causes);
+}
+
+fn no_new_finalizers(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
+    let known: Vec<Option<&Value>> = old.items().map(|f| f.value()).collect();
+    if new.items().any(|f| !known.contains(&f.value())) {
+        causes.forbidden(new, "no new finalizers can be added if the object is being deleted");
+    }
+}
