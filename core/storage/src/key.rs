@@ -1,6 +1,6 @@
 //! The name of an object in storage.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Borrow, fmt, sync::Arc};
 
 /// `/<group>/<resource>/<namespace>/<name>`; group `core` for the core group, `-` as the namespace of cluster-scoped objects.
 /// Byte order of keys is the order of lists.
@@ -51,6 +51,13 @@ impl Key {
 
     pub fn name(&self) -> &str {
         self.parts().nth(3).unwrap_or_default()
+    }
+}
+
+/// Maps ordered or hashed by key may be asked by text: both compare by the same bytes.
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

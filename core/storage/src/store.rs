@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 
-use crate::{CommitError, Committed, Epoch, Key, LeaseError, ReadError, Revision, Shard, Write};
+use crate::{CommitError, Committed, Digest, Epoch, Key, LeaseError, ReadError, Revision, Shard, Write};
 
 /// The newest state of a shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,6 +70,9 @@ pub trait Storage: Send + Sync + 'static {
 
     /// Follows the log from just after `after`. Never skips, repeats or reorders.
     fn feed(&self, shard: Shard, after: Revision) -> ChangeFeed;
+
+    /// Fingerprints of all objects per resource as of one revision, to check a cache against.
+    async fn digest(&self, shard: Shard) -> Result<Digest, ReadError>;
 
     /// Lets the log forget what is at or below `floor`.
     async fn compact(&self, shard: Shard, floor: Revision) -> Result<(), ReadError>;

@@ -1,0 +1,101 @@
+//! Rings of events that watchers of the same part of a resource share.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use gantry_storage::Revision;
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+
+use crate::{Expired, event::Event};
+
+/// The events of one [`crate::Scope`] since the floor, and the bell that wakes its watchers.
+pub(crate) struct Topic {
+    ring: RwLock<Ring>,
+    pub bell: Notify,
+}
+
+struct Ring {
+    events: VecDeque<(Revision, Arc<Event>)>,
+    /// The newest revision that was dropped from the ring: a cursor before it has missed something.
+    dropped: Revision,
+    /// Every event of the scope after this revision is in the ring.
+    complete_after: Revision,
+    /// History was replaced as a whole: every cursor has missed something.
+    expired: bool,
+}
+
+impl Topic {
+    pub fn new(complete_after: Revision) -> Self {
+        let ring = Ring { events: VecDeque::new(), dropped: Revision::ZERO, complete_after, expired: false };
+        Self { ring: RwLock::new(ring), bell: Notify::new() }
+    }
+
+    /// Adds the newest event. The caller rings the bell once its batch is complete.
+    pub fn push(&self, event: Arc<Event>) {
+        self.ring.write().events.push_back((event.revision, event));
+    }
+
+    /// Drops the oldest event and returns it, if it is at or below `floor`.
+    pub fn pop_through(&self, floor: Revision) -> Option<Arc<Event>> {
+        let mut ring = self.ring.write();
+        let (revision, _) = ring.events.front().filter(|(r, _)| *r <= floor)?;
+        ring.dropped = *revision;
+        ring.complete_after = ring.complete_after.max(floor);
+        ring.events.pop_front().map(|(_, event)| event)
+    }
+
+    /// Drops everything at or below `floor`.
+    pub fn trim(&self, floor: Revision) {
+        let mut ring = self.ring.write();
+        let gone = ring.events.partition_point(|(r, _)| *r <= floor);
+        if let Some((revision, _)) = gone.checked_sub(1).and_then(|last| ring.events.get(last)) {
+            ring.dropped = *revision;
+        }
+        ring.events.drain(..gone);
+        ring.complete_after = ring.complete_after.max(floor);
+    }
+
+    /// Ends every watch on this topic with `Expired`.
+    pub fn expire(&self, floor: Revision) {
+        let mut ring = self.ring.write();
+        ring.events.clear();
+        ring.dropped = floor;
+        ring.expired = true;
+        drop(ring);
+        self.bell.notify_waiters();
+    }
+
+    pub fn oldest(&self) -> Option<Revision> {
+        self.ring.read().events.front().map(|(r, _)| *r)
+    }
+
+    pub fn newest(&self) -> Option<Revision> {
+        self.ring.read().events.back().map(|(r, _)| *r)
+    }
+
+    /// Up to `limit` events after `cursor`, in order.
+    pub fn after(&self, cursor: Revision, limit: usize) -> Result<Vec<Arc<Event>>, Expired> {
+        let ring = self.ring.read();
+        if ring.expired || cursor < ring.dropped {
+            return Err(Expired { floor: ring.dropped });
+        }
+        let from = ring.events.partition_point(|(r, _)| *r <= cursor);
+        Ok(ring.events.range(from..).take(limit).map(|(_, event)| event.clone()).collect())
+    }
+
+    /// Makes the ring reach back to just after `from`, with events of the resource's whole ring that `belongs` accepts.
+    /// The caller keeps both rings from changing meanwhile (the table's lock) and has checked `from` against the floor.
+    pub fn extend_back(&self, from: Revision, whole: &Topic, belongs: impl Fn(&Event) -> bool) {
+        let mut ring = self.ring.write();
+        if from >= ring.complete_after {
+            return;
+        }
+        let whole = whole.ring.read();
+        let start = whole.events.partition_point(|(r, _)| *r <= from);
+        let end = whole.events.partition_point(|(r, _)| *r <= ring.complete_after);
+        for (revision, event) in whole.events.range(start..end).rev().filter(|(_, e)| belongs(e)) {
+            ring.events.push_front((*revision, event.clone()));
+        }
+        ring.complete_after = from;
+    }
+}

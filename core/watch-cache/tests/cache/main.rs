@@ -1,0 +1,5 @@
+//! The cache on storage in memory.
+
+mod list;
+mod support;
+mod watch;
