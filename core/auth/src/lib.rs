@@ -1,1 +1,23 @@
+//! Who is asking, and what they may do: certificates, tokens, RBAC, the node authoriser, impersonation, access reviews.
+//!
+//! Everything here decides from memory. What is decided upon (roles, bindings, accounts, pods) is fed in change by change
+//! through [`AccessStore::apply`]. Time is a parameter throughout.
 
+pub mod access_store;
+pub mod attributes;
+pub mod authenticate;
+pub mod authorize;
+pub mod impersonation;
+pub mod kubeconfig;
+pub mod node;
+pub mod pki;
+pub mod rbac;
+pub mod review;
+pub mod token;
+pub mod user;
+
+pub use access_store::AccessStore;
+pub use attributes::{Attributes, Authorizer, Decision};
+pub use authenticate::{Authenticator, Credentials};
+pub use authorize::AuthorizerChain;
+pub use user::{UserFields, UserInfo};

@@ -1,0 +1,35 @@
+//! The order in which authorisers are asked.
+
+use std::{borrow::Cow, sync::Arc};
+
+use crate::{AccessStore, Attributes, Authorizer, Decision, node::authorize_node};
+
+/// `system:masters` may do anything; then the node authoriser is asked, then RBAC.
+pub struct AuthorizerChain {
+    store: Arc<AccessStore>,
+}
+
+impl AuthorizerChain {
+    pub fn new(store: Arc<AccessStore>) -> Self {
+        Self { store }
+    }
+
+    pub fn store(&self) -> &Arc<AccessStore> {
+        &self.store
+    }
+}
+
+impl Authorizer for AuthorizerChain {
+    fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        if attributes.user.is_master() {
+            return Decision::Allow(Cow::Borrowed(""));
+        }
+        if let Some(node) = attributes.user.node_name() {
+            let decision = self.store.with_graph(|graph| authorize_node(graph, node, attributes));
+            if decision.is_allowed() {
+                return decision;
+            }
+        }
+        self.store.rbac().authorize(attributes)
+    }
+}

@@ -1,0 +1,14 @@
+//! The cluster's own certificate authority, the certificates that it issues, and TLS configurations made of them.
+
+mod authority;
+mod client_verifier;
+mod error;
+mod files;
+mod tls;
+
+pub use authority::{CertificateAuthority, IssuedCertificate, Validity};
+pub use client_verifier::{CertificateUser, ClientCertificates};
+pub use error::PkiError;
+pub(crate) use files::read_if_there;
+pub use files::{write_private, write_public};
+pub use tls::{RotatingCertificate, client_config, server_config};

@@ -1,0 +1,16 @@
+//! Service-account tokens: signing keys, issuing, verifying, the documents by which others verify them.
+
+mod claims;
+mod issuer;
+mod request;
+mod signing_key;
+mod verifier;
+
+pub use claims::{BoundObject, Claims};
+pub use issuer::{TokenIssuer, TokenSpec};
+pub use request::{BoundRef, TokenRequest, token_request_answer, token_request_parse};
+pub use signing_key::{SigningKey, jwks_document, openid_configuration};
+pub use verifier::{AccountState, TokenError, TokenVerifier, VerifiedToken};
+
+/// `iss` of all tokens of this cluster, and the audience that the API server itself accepts.
+pub const DEFAULT_ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
