@@ -1,1 +1,18 @@
+//! The one place that runs API requests: authorise, decode, default, admit, prepare, validate, commit.
+//!
+//! A transport (REST, gRPC, in process) turns what it received into an [`ApiRequest`] and gives it to
+//! [`Executor::execute`]; the answer is an [`ApiResponse`] whose objects are bytes shared with the watch cache.
 
+mod context;
+mod request;
+mod response;
+
+pub use context::RequestContext;
+pub use request::{
+    ApiRequest, Body, Connect, DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES,
+    MediaType, Patch, Preconditions, Propagation, Target, Verb, WriteOptions, dry_run_of,
+};
+pub use response::{
+    ApiResponse, ConnectTo, ListItem, ListMetadata, ListResponse, ObjectResponse, Scheme, WatchEvent, WatchEventType,
+    WatchResponse,
+};

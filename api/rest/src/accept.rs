@@ -1,0 +1,201 @@
+//! Content negotiation: what form and encoding an answer takes.
+
+use gantry_meta::{Reason, Status};
+
+/// How bytes are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Encoding {
+    #[default]
+    Json,
+    Yaml,
+}
+
+impl Encoding {
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Yaml => "application/yaml",
+        }
+    }
+}
+
+/// What is written: the object itself, or a view of it (`as=` in the Accept header).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Form {
+    #[default]
+    Object,
+    Table(ViewVersion),
+    PartialObjectMetadata(ViewVersion),
+    PartialObjectMetadataList(ViewVersion),
+}
+
+/// The version of `meta.k8s.io` that a view is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ViewVersion {
+    V1,
+    V1Beta1,
+}
+
+impl ViewVersion {
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1Beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Accepted {
+    pub encoding: Encoding,
+    pub form: Form,
+}
+
+/// Which `as=` forms an answer can take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Offer {
+    /// Only the thing itself (discovery, subresources that are no objects).
+    Plain,
+    One,
+    Many,
+    /// Events carry single objects, but informers name the list form too.
+    Watch,
+}
+
+/// Chooses by the header's qualities; a tie goes to the first. No header, or an empty one, takes JSON.
+pub fn negotiate(header: Option<&str>, offer: Offer) -> Result<Accepted, Status> {
+    let Some(header) = header.filter(|h| !h.trim().is_empty()) else { return Ok(Accepted::default()) };
+    if header == "application/json" || header == "*/*" {
+        return Ok(Accepted::default());
+    }
+    let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(Clause::parse).collect();
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    if let Some(accepted) = clauses.iter().find_map(|clause| clause.accepted(offer)) {
+        return Ok(accepted);
+    }
+    Err(refusal(clauses.iter().any(|clause| clause.names_known_type()) || offer == Offer::Plain))
+}
+
+/// The encoding of an error's body: as negotiated for plain answers, else JSON.
+pub fn error_encoding(header: Option<&str>) -> Encoding {
+    negotiate(header, Offer::Watch).map_or(Encoding::Json, |accepted| accepted.encoding)
+}
+
+/// True if the client takes aggregated discovery (`apidiscovery.k8s.io/v2`) before the legacy form.
+pub fn wants_aggregated_discovery(header: Option<&str>) -> bool {
+    let mut clauses: Vec<Clause<'_>> = header.unwrap_or_default().split(',').filter_map(Clause::parse).collect();
+    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    let first = clauses.iter().find(|c| c.accepted(Offer::Plain).is_some() || c.is_aggregated_discovery());
+    first.is_some_and(Clause::is_aggregated_discovery)
+}
+
+fn refusal(known_type: bool) -> Status {
+    let message = "only the following media types are accepted: application/json, application/yaml \
+                   (application/vnd.kubernetes.protobuf is not supported yet)";
+    let status = Status::failure(Reason::NotAcceptable, message);
+    if known_type { status } else { status.with_empty_details() }
+}
+
+struct Clause<'a> {
+    media_type: &'a str,
+    quality: f32,
+    form: &'a str,
+    version: &'a str,
+    group: &'a str,
+}
+
+impl<'a> Clause<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let mut parts = text.split(';').map(str::trim);
+        let media_type = parts.next().filter(|t| !t.is_empty())?;
+        let mut clause = Self { media_type, quality: 1.0, form: "", version: "", group: "" };
+        for (name, value) in parts.filter_map(|p| p.split_once('=')) {
+            match name.trim() {
+                "q" => clause.quality = value.trim().parse().unwrap_or(1.0),
+                "as" => clause.form = value,
+                "v" => clause.version = value,
+                "g" => clause.group = value,
+                _ => {}
+            }
+        }
+        Some(clause)
+    }
+
+    fn encoding(&self) -> Option<Encoding> {
+        match self.media_type {
+            "application/json" | "*/*" => Some(Encoding::Json),
+            "application/yaml" => Some(Encoding::Yaml),
+            _ => None,
+        }
+    }
+
+    fn names_known_type(&self) -> bool {
+        self.encoding().is_some() || self.media_type == "application/vnd.kubernetes.protobuf"
+    }
+
+    fn is_aggregated_discovery(&self) -> bool {
+        self.media_type == "application/json"
+            && (self.form, self.version, self.group) == ("APIGroupDiscoveryList", "v2", "apidiscovery.k8s.io")
+    }
+
+    fn accepted(&self, offer: Offer) -> Option<Accepted> {
+        let encoding = self.encoding()?;
+        if self.form.is_empty() {
+            return Some(Accepted { encoding, form: Form::Object });
+        }
+        let version = match (self.group, self.version) {
+            ("meta.k8s.io", "v1") => ViewVersion::V1,
+            ("meta.k8s.io", "v1beta1") => ViewVersion::V1Beta1,
+            _ => return None,
+        };
+        let form = match (self.form, offer) {
+            ("Table", Offer::One | Offer::Many | Offer::Watch) => Form::Table(version),
+            ("PartialObjectMetadata", Offer::One | Offer::Watch) => Form::PartialObjectMetadata(version),
+            ("PartialObjectMetadataList", Offer::Many | Offer::Watch) => Form::PartialObjectMetadataList(version),
+            _ => return None,
+        };
+        Some(Accepted { encoding, form })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoding(header: &str) -> Option<Encoding> {
+        negotiate(Some(header), Offer::One).ok().map(|a| a.encoding)
+    }
+
+    #[test]
+    fn the_highest_quality_wins_and_half_a_wildcard_is_not_acceptable() {
+        assert_eq!(encoding("application/json;q=0.5, application/yaml;q=0.9"), Some(Encoding::Yaml));
+        assert_eq!(encoding("application/yaml;q=0.1, */*;q=0.1"), Some(Encoding::Yaml));
+        assert_eq!(encoding("application/bogus, application/json"), Some(Encoding::Json));
+        assert_eq!(encoding("text/html, application/*;q=0.2"), None);
+    }
+
+    #[test]
+    fn views_are_offered_where_they_fit() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+        assert_eq!(negotiate(Some(table), Offer::Many).unwrap().form, Form::Table(ViewVersion::V1));
+        assert_eq!(negotiate(Some(table), Offer::Plain).unwrap().form, Form::Object);
+        let one = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+        assert!(negotiate(Some(one), Offer::One).is_ok());
+        assert_eq!(negotiate(Some(one), Offer::Many).unwrap_err().code, 406);
+    }
+
+    #[test]
+    fn a_refusal_has_empty_details_only_when_no_known_type_was_named() {
+        let details = |header| negotiate(Some(header), Offer::Many).unwrap_err().details.is_some();
+        assert!(details("text/html"));
+        assert!(!details("application/json;as=Bogus;v=v1;g=meta.k8s.io"));
+    }
+
+    #[test]
+    fn aggregated_discovery_is_given_in_version_two_alone() {
+        let v2 = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList,application/json";
+        assert!(wants_aggregated_discovery(Some(v2)));
+        assert!(!wants_aggregated_discovery(Some(&v2.replace("v=v2", "v=v2beta1"))));
+        assert!(!wants_aggregated_discovery(Some("application/json")));
+    }
+}

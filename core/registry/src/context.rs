@@ -1,0 +1,41 @@
+//! Who asks, how, and until when. Made once at the door and not changed after.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use gantry_auth::UserInfo;
+
+/// Everything about a request that is not what it asks. Cheap to clone; clones share the warnings.
+#[derive(Clone, Debug)]
+pub struct RequestContext {
+    /// Sent back as `Audit-ID` and written into every log line about the request.
+    pub request_id: Arc<str>,
+    pub user: UserInfo,
+    /// Of the HTTP header; names the field manager where the request gives none.
+    pub user_agent: Arc<str>,
+    /// Work that is not done by then is given up with 504. Watches and streams have their own end.
+    pub deadline: Instant,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl RequestContext {
+    pub fn new(request_id: impl Into<Arc<str>>, user: UserInfo, user_agent: &str, deadline: Instant) -> Self {
+        Self { request_id: request_id.into(), user, user_agent: user_agent.into(), deadline, warnings: Arc::default() }
+    }
+
+    /// Adds a `Warning` header to the answer, whether it is a success or a refusal. A text said twice is sent once.
+    pub fn warn(&self, text: impl Into<String>) {
+        let text = text.into();
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    }
+
+    /// Takes what was warned about so far, in order.
+    pub fn take_warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
