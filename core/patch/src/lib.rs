@@ -5,6 +5,7 @@
 
 mod error;
 pub mod json;
+pub mod managed;
 pub mod merge;
 
 pub use error::{Conflict, PatchError};

@@ -1,0 +1,243 @@
+//! `metadata.managedFields`: one entry for each manager, operation, version and subresource.
+
+use std::cmp::Ordering;
+
+use gantry_meta::{Object, ObjectView as _, Value, time};
+use jiff::Timestamp;
+
+use super::{
+    fields_v1,
+    set::{FieldSet, Marks},
+};
+
+/// More updaters than this are merged, oldest first, into [`ANCIENT_CHANGES`].
+const MAX_UPDATERS: usize = 10;
+const ANCIENT_CHANGES: &str = "ancient-changes";
+const MANAGER_MAX_BYTES: usize = 128;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Operation {
+    Apply,
+    Update,
+}
+
+/// Who owns an entry's fields. The version of an apply is no part of its identity: an applier has one entry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Owner {
+    pub manager: String,
+    pub operation: Operation,
+    pub api_version: String,
+    pub subresource: String,
+}
+
+impl Owner {
+    pub fn is(&self, other: &Owner) -> bool {
+        self.manager == other.manager
+            && self.operation == other.operation
+            && self.subresource == other.subresource
+            && (self.operation == Operation::Apply || self.api_version == other.api_version)
+    }
+}
+
+/// One entry, its set decoded.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry<'a> {
+    pub owner: Owner,
+    /// As on the wire; empty if the entry has none.
+    pub time: String,
+    pub set: FieldSet<'a>,
+    /// The wire form, as long as the set is what it was.
+    pub wire: Option<&'a Value>,
+}
+
+impl<'a> Entry<'a> {
+    fn decode(wire: &'a Value) -> Option<Self> {
+        let text = |member: &str| wire.get(member).and_then(Value::as_str).unwrap_or_default();
+        let operation = match text("operation") {
+            "Apply" => Operation::Apply,
+            "Update" => Operation::Update,
+            _ => return None,
+        };
+        let owner = Owner {
+            manager: text("manager").to_owned(),
+            operation,
+            api_version: text("apiVersion").to_owned(),
+            subresource: text("subresource").to_owned(),
+        };
+        let set = wire.get("fieldsV1").map(fields_v1::decode).unwrap_or_default();
+        Some(Self { owner, time: text("time").to_owned(), set, wire: Some(wire) })
+    }
+
+    /// Takes fields out of the set; the entry is dropped by its owner when nothing is left.
+    pub fn subtract(&mut self, other: &FieldSet<'_>, marks: Marks) {
+        if self.set.subtract(other, marks) {
+            self.wire = None;
+        }
+    }
+
+    fn encode(&self) -> Value {
+        if let Some(wire) = self.wire {
+            return wire.clone();
+        }
+        let operation = match self.owner.operation {
+            Operation::Apply => "Apply",
+            Operation::Update => "Update",
+        };
+        let mut entry = Object::new();
+        let mut put = |member: &str, text: &str| {
+            if !text.is_empty() {
+                entry.insert(member.to_owned(), Value::from(text));
+            }
+        };
+        put("manager", &self.owner.manager);
+        put("operation", operation);
+        put("apiVersion", &self.owner.api_version);
+        put("subresource", &self.owner.subresource);
+        put("time", &self.time);
+        put("fieldsType", "FieldsV1");
+        entry.insert("fieldsV1".to_owned(), fields_v1::encode(&self.set));
+        Value::Object(entry)
+    }
+
+    fn seconds(&self) -> i64 {
+        time::parse_time(&self.time).map_or(0, Timestamp::as_second)
+    }
+
+    fn cmp_on_wire(&self, other: &Self) -> Ordering {
+        (self.owner.operation.cmp(&other.owner.operation))
+            .then_with(|| self.seconds().cmp(&other.seconds()))
+            .then_with(|| self.owner.manager.cmp(&other.owner.manager))
+            .then_with(|| self.owner.api_version.cmp(&other.owner.api_version))
+            .then_with(|| self.owner.subresource.cmp(&other.owner.subresource))
+    }
+}
+
+/// Reads the list. `None` if an entry is of no known kind.
+pub(crate) fn decode(managed_fields: &Value) -> Option<Vec<Entry<'_>>> {
+    managed_fields.as_array()?.iter().map(Entry::decode).collect()
+}
+
+/// The list in its order on the wire; `None` if nothing is owned.
+pub(crate) fn encode(mut entries: Vec<Entry<'_>>) -> Option<Value> {
+    entries.retain(|entry| !entry.set.is_empty());
+    entries.sort_by(Entry::cmp_on_wire);
+    (!entries.is_empty()).then(|| Value::Array(entries.iter().map(Entry::encode).collect()))
+}
+
+/// Merges the oldest updaters until no more than [`MAX_UPDATERS`] are left.
+pub(crate) fn cap_updaters(entries: &mut Vec<Entry<'_>>) {
+    let updates = |entries: &[Entry<'_>]| entries.iter().filter(|e| e.owner.operation == Operation::Update).count();
+    while updates(entries) > MAX_UPDATERS {
+        let Some((kept, merged)) = oldest_of_one_version(entries) else { return };
+        let merged = entries.remove(merged);
+        // Removing an earlier entry moves the kept one.
+        let kept = entries.iter().position(|e| e.owner.is(&kept)).expect("only the other entry was removed");
+        let kept = &mut entries[kept];
+        kept.owner.manager = ANCIENT_CHANGES.to_owned();
+        kept.owner.subresource = String::new();
+        kept.set = std::mem::take(&mut kept.set).union(merged.set);
+        kept.time = merged.time;
+        kept.wire = None;
+    }
+}
+
+/// The owner of the bucket for ancient changes, or else of the oldest update, and the place of the next older update of
+/// the same version.
+fn oldest_of_one_version(entries: &[Entry<'_>]) -> Option<(Owner, usize)> {
+    let mut by_age: Vec<usize> =
+        (0..entries.len()).filter(|&at| entries[at].owner.operation == Operation::Update).collect();
+    by_age.sort_by_key(|&at| {
+        let entry = &entries[at];
+        (entry.owner.manager != ANCIENT_CHANGES, entry.seconds(), entry.owner.manager.clone())
+    });
+    by_age.iter().enumerate().find_map(|(rank, &first)| {
+        let same_version = |&&at: &&usize| entries[at].owner.api_version == entries[first].owner.api_version;
+        by_age[rank + 1..].iter().find(same_version).map(|&next| (entries[first].owner.clone(), next))
+    })
+}
+
+/// What `metadata.managedFields` of a request says.
+pub(crate) enum Sent<'a> {
+    /// Nothing usable: what is stored stays.
+    Nothing,
+    /// An empty list, or one empty entry: forget everything.
+    Reset,
+    Entries(Vec<Entry<'a>>),
+}
+
+impl<'a> Sent<'a> {
+    pub fn read(managed_fields: Option<&'a Value>) -> Self {
+        match managed_fields {
+            Some(Value::Array(items)) if items.is_empty() => Sent::Reset,
+            Some(Value::Array(items)) if items.len() == 1 && is_empty_entry(&items[0]) => Sent::Reset,
+            Some(list) => match decode(list) {
+                Some(entries) if !entries.is_empty() => Sent::Entries(entries),
+                _ => Sent::Nothing,
+            },
+            None => Sent::Nothing,
+        }
+    }
+}
+
+fn is_empty_entry(entry: &Value) -> bool {
+    entry.as_object().is_some_and(Object::is_empty)
+}
+
+/// `metadata.managedFields`, taken out of the object.
+pub(crate) fn take(object: &mut Object) -> Option<Value> {
+    object.get_mut("metadata")?.as_object_mut()?.remove("managedFields")
+}
+
+pub(crate) fn put(object: &mut Object, managed_fields: Option<Value>) {
+    if let Some(managed_fields) = managed_fields {
+        object.metadata_mut().insert("managedFields".to_owned(), managed_fields);
+    }
+}
+
+/// The manager that an update without `fieldManager` is recorded under: the User-Agent up to its first `/`, without what
+/// cannot be printed.
+pub fn manager_of_user_agent(user_agent: &str) -> String {
+    let name = user_agent.split('/').next().unwrap_or_default();
+    let printable = |c: &char| !c.is_control() && (*c == ' ' || !c.is_whitespace());
+    let mut manager = String::new();
+    for c in name.chars().filter(printable) {
+        if manager.len() + c.len_utf8() > MANAGER_MAX_BYTES {
+            break;
+        }
+        manager.push(c);
+    }
+    if manager.is_empty() { "unknown".to_owned() } else { manager }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn update(manager: &str, second: u32, field: &str) -> Value {
+        json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+            "time": format!("2026-11-21T14:20:{second:02}Z"), "fieldsV1": {field: {}}})
+    }
+
+    #[test]
+    fn the_oldest_updaters_merge_when_there_are_too_many() {
+        let list: Vec<Value> = (0..12).map(|i| update(&format!("m{i:02}"), i, &format!("f:x{i:02}"))).collect();
+        let list = Value::Array(list);
+        let mut entries = decode(&list).unwrap();
+        cap_updaters(&mut entries);
+        let capped = encode(entries).unwrap();
+        let names: Vec<&str> = capped.as_array().unwrap().iter().filter_map(|e| e["manager"].as_str()).collect();
+        assert_eq!(names[..2], ["ancient-changes", "m03"]);
+        assert_eq!(names.len(), 10);
+        assert_eq!(capped[0]["fieldsV1"], json!({"f:x00": {}, "f:x01": {}, "f:x02": {}}));
+        assert_eq!(capped[0]["time"], "2026-11-21T14:20:02Z");
+    }
+
+    #[test]
+    fn the_manager_is_the_printable_start_of_the_user_agent() {
+        assert_eq!(manager_of_user_agent("kubectl/v1.36.0 (linux/amd64)"), "kubectl");
+        assert_eq!(manager_of_user_agent("a\tb\u{7f}c"), "abc");
+        assert_eq!(manager_of_user_agent("/x"), "unknown");
+        assert_eq!(manager_of_user_agent(&"é".repeat(100)).len(), 128);
+    }
+}

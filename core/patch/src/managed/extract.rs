@@ -1,0 +1,60 @@
+//! The set of fields that a configuration states: what its manager owns after an apply.
+
+use gantry_kinds::Type;
+use gantry_meta::{Object, Value};
+
+use super::{
+    set::{Element, FieldSet, Marks},
+    shape::Parts,
+};
+
+/// The fields of an object of type `ty`. Structs and plain maps are not in the set themselves unless empty or null.
+pub(crate) fn field_set<'a>(ty: &'a Type, object: &'a Object) -> FieldSet<'a> {
+    members(Parts::Struct(ty), object)
+}
+
+fn members<'a>(parts: Parts<'a>, object: &'a Object) -> FieldSet<'a> {
+    let mut set = FieldSet(Vec::with_capacity(object.len()));
+    for (name, value) in object {
+        let (mut marks, below) = value_set(parts.of_member(name), value);
+        let empty = value.is_null() || value.as_object().is_some_and(Object::is_empty);
+        if empty || !parts.names_field(name) {
+            marks = Marks::OWNED;
+        }
+        set.push(Element::field(name), marks, below);
+    }
+    set
+}
+
+/// Whether the value itself is in the set, and what is below it.
+fn value_set<'a>(parts: Parts<'a>, value: &'a Value) -> (Marks, FieldSet<'a>) {
+    match (parts, value) {
+        (Parts::Struct(_) | Parts::Map(_) | Parts::Untyped, Value::Object(object)) => {
+            (Marks::NONE, members(parts, object))
+        }
+        (Parts::Keyed(..) | Parts::Set, Value::Array(list)) => (Marks::NONE, items(parts, list)),
+        (Parts::Struct(_) | Parts::Map(_) | Parts::Keyed(..) | Parts::Set, Value::Null) => {
+            (Marks::NONE, FieldSet::default())
+        }
+        _ => (Marks::OWNED, FieldSet::default()),
+    }
+}
+
+/// Items that occur more than once are owned as one leaf.
+fn items<'a>(parts: Parts<'a>, list: &'a [Value]) -> FieldSet<'a> {
+    let mut set = FieldSet(Vec::with_capacity(list.len()));
+    for item in list {
+        if let Some(element) = parts.item_element(item) {
+            set.push(element, Marks::OWNED, value_set(parts.of_item(), item).1);
+        }
+    }
+    set.sort();
+    set.0.dedup_by(|later, first| {
+        let same = later.element == first.element;
+        if same {
+            first.below = FieldSet::default();
+        }
+        same
+    });
+    set
+}

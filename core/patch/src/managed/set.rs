@@ -1,0 +1,311 @@
+//! Sets of fields: tries of path elements, borrowed from the trees they describe.
+//!
+//! A node may be in a set itself (it is *marked*), have members below it, or both. The same trie with several marks
+//! holds a comparison: what was added, modified and removed.
+
+use std::{borrow::Cow, cmp::Ordering, fmt::Write as _};
+
+use gantry_meta::Value;
+
+/// One step of a path.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Element<'a> {
+    kind: ElementKind,
+    /// A field's name; canonical JSON for the others.
+    text: Cow<'a, str>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum ElementKind {
+    Field,
+    Key,
+    Value,
+    Index,
+}
+
+impl<'a> Element<'a> {
+    /// A member of a struct or map.
+    pub fn field(name: &'a str) -> Self {
+        Self { kind: ElementKind::Field, text: Cow::Borrowed(name) }
+    }
+
+    /// An item of a list with keys; `members` are sorted by name.
+    pub fn key<'v>(members: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
+        let mut text = String::with_capacity(32);
+        for (at, (name, value)) in members.enumerate() {
+            let _ = write!(text, "{}{}:{value}", if at == 0 { "{" } else { "," }, Value::from(name));
+        }
+        text.push('}');
+        Self { kind: ElementKind::Key, text: Cow::Owned(text) }
+    }
+
+    /// An item of a set.
+    pub fn value(value: &Value) -> Self {
+        Self { kind: ElementKind::Value, text: Cow::Owned(value.to_string()) }
+    }
+
+    /// Reads the wire spelling: `f:name`, `k:{"name":"a"}`, `v:"a"`, `i:0`.
+    pub fn parse(wire: &'a str) -> Option<Self> {
+        let (kind, text) = wire.split_once(':')?;
+        let kind = match kind {
+            "f" => ElementKind::Field,
+            "k" => ElementKind::Key,
+            "v" => ElementKind::Value,
+            "i" => ElementKind::Index,
+            _ => return None,
+        };
+        Some(Self { kind, text: Cow::Borrowed(text) })
+    }
+
+    pub fn wire(&self) -> String {
+        let prefix = match self.kind {
+            ElementKind::Field => "f:",
+            ElementKind::Key => "k:",
+            ElementKind::Value => "v:",
+            ElementKind::Index => "i:",
+        };
+        [prefix, &self.text].concat()
+    }
+
+    /// The name, if this is a member of a struct or map.
+    pub fn field_name(&self) -> Option<&str> {
+        (self.kind == ElementKind::Field).then_some(&*self.text)
+    }
+
+    /// As conflicts spell it: `.name`, `[name="a",port=80]`, `[="a"]`, `[0]`.
+    fn append_to(&self, path: &mut String) {
+        match self.kind {
+            ElementKind::Field => {
+                path.push('.');
+                path.push_str(&self.text);
+            }
+            ElementKind::Key => {
+                let members: serde_json::Map<String, Value> = serde_json::from_str(&self.text).unwrap_or_default();
+                for (at, (name, value)) in members.iter().enumerate() {
+                    let _ = write!(path, "{}{name}={value}", if at == 0 { "[" } else { "," });
+                }
+                path.push(']');
+            }
+            ElementKind::Value => {
+                let _ = write!(path, "[={}]", self.text);
+            }
+            ElementKind::Index => {
+                let _ = write!(path, "[{}]", self.text);
+            }
+        }
+    }
+}
+
+/// Which sets of a trie a node is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    pub const NONE: Marks = Marks(0);
+    /// In the set: the only mark of an ownership set.
+    pub const OWNED: Marks = Marks(1);
+    pub const ADDED: Marks = Marks(2);
+    pub const MODIFIED: Marks = Marks(4);
+    pub const REMOVED: Marks = Marks(8);
+    /// Set by the change, whether new or not.
+    pub const WRITTEN: Marks = Marks(2 | 4);
+
+    pub fn any_of(self, other: Marks) -> bool {
+        self.0 & other.0 != 0
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Node<'a> {
+    pub element: Element<'a>,
+    pub marks: Marks,
+    pub below: FieldSet<'a>,
+}
+
+/// A trie; siblings are sorted by element and unique.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct FieldSet<'a>(pub Vec<Node<'a>>);
+
+impl<'a> FieldSet<'a> {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends a node that sorts after all others; nothing if it would hold nothing.
+    pub fn push(&mut self, element: Element<'a>, marks: Marks, below: FieldSet<'a>) {
+        if marks != Marks::NONE || !below.is_empty() {
+            self.0.push(Node { element, marks, below });
+        }
+    }
+
+    pub fn sort(&mut self) {
+        self.0.sort_unstable_by(|a, b| a.element.cmp(&b.element));
+    }
+
+    pub fn find(&self, element: &Element<'_>) -> Option<&Node<'a>> {
+        self.0.binary_search_by(|node| node.element.cmp(element)).ok().map(|at| &self.0[at])
+    }
+
+    pub fn has(&self, element: &Element<'_>) -> bool {
+        self.find(element).is_some_and(|node| node.marks != Marks::NONE)
+    }
+
+    /// True if some node has one of `marks`.
+    pub fn contains_any(&self, marks: Marks) -> bool {
+        self.0.iter().any(|node| node.marks.any_of(marks) || node.below.contains_any(marks))
+    }
+
+    /// True if all of this is in `other`.
+    pub fn is_within(&self, other: &FieldSet<'_>) -> bool {
+        self.0.iter().all(|node| {
+            other.find(&node.element).is_some_and(|theirs| {
+                (node.marks == Marks::NONE || theirs.marks != Marks::NONE) && node.below.is_within(&theirs.below)
+            })
+        })
+    }
+
+    /// Takes out what `other` marks with one of `marks`; true if that changed anything.
+    pub fn subtract(&mut self, other: &FieldSet<'_>, marks: Marks) -> bool {
+        let mut changed = false;
+        let mut theirs = other.0.iter().peekable();
+        self.0.retain_mut(|node| {
+            while theirs.next_if(|t| t.element < node.element).is_some() {}
+            let Some(their) = theirs.peek().filter(|t| t.element == node.element) else { return true };
+            if their.marks.any_of(marks) && node.marks != Marks::NONE {
+                node.marks = Marks::NONE;
+                changed = true;
+            }
+            changed |= node.below.subtract(&their.below, marks);
+            node.marks != Marks::NONE || !node.below.is_empty()
+        });
+        changed
+    }
+
+    /// Takes out the node at `path` with all below it.
+    pub fn remove_subtree(&mut self, path: &[&str]) {
+        let [name, rest @ ..] = path else { return };
+        self.0.retain_mut(|node| {
+            if node.element.field_name() != Some(name) {
+                return true;
+            }
+            node.below.remove_subtree(rest);
+            !rest.is_empty() && (node.marks != Marks::NONE || !node.below.is_empty())
+        });
+    }
+
+    /// Takes the mark off the node at `path`, leaving what is below it.
+    pub fn remove_exactly(&mut self, path: &[&str]) {
+        let [name, rest @ ..] = path else { return };
+        self.0.retain_mut(|node| {
+            if node.element.field_name() != Some(name) {
+                return true;
+            }
+            if rest.is_empty() {
+                node.marks = Marks::NONE;
+            }
+            node.below.remove_exactly(rest);
+            node.marks != Marks::NONE || !node.below.is_empty()
+        });
+    }
+
+    /// What `marks` names, as an ownership set.
+    pub fn select(&self, marks: Marks) -> FieldSet<'a> {
+        let mut selected = FieldSet(Vec::with_capacity(self.0.len()));
+        for node in &self.0 {
+            let owned = if node.marks.any_of(marks) { Marks::OWNED } else { Marks::NONE };
+            selected.push(node.element.clone(), owned, node.below.select(marks));
+        }
+        selected
+    }
+
+    /// What is in both, by the marks of each.
+    pub fn intersect(&self, other: &FieldSet<'_>, marks: Marks) -> FieldSet<'a> {
+        let mut both = FieldSet::default();
+        for node in &self.0 {
+            if let Some(theirs) = other.find(&node.element) {
+                let owned = node.marks != Marks::NONE && theirs.marks.any_of(marks);
+                let marks_here = if owned { Marks::OWNED } else { Marks::NONE };
+                both.push(node.element.clone(), marks_here, node.below.intersect(&theirs.below, marks));
+            }
+        }
+        both
+    }
+
+    /// What is in one or the other.
+    pub fn union(self, other: FieldSet<'a>) -> FieldSet<'a> {
+        if self.is_empty() {
+            return other;
+        }
+        let mut merged = FieldSet(Vec::with_capacity(self.0.len() + other.0.len()));
+        let (mut left, mut right) = (self.0.into_iter().peekable(), other.0.into_iter().peekable());
+        loop {
+            let order = match (left.peek(), right.peek()) {
+                (Some(l), Some(r)) => l.element.cmp(&r.element),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return merged,
+            };
+            match order {
+                Ordering::Less => merged.0.extend(left.next()),
+                Ordering::Greater => merged.0.extend(right.next()),
+                Ordering::Equal => merged.0.extend(left.next().zip(right.next()).map(|(l, r)| Node {
+                    element: l.element,
+                    marks: Marks(l.marks.0 | r.marks.0),
+                    below: l.below.union(r.below),
+                })),
+            }
+        }
+    }
+
+    /// Every marked path, as conflicts spell paths.
+    pub fn paths(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.collect_paths(&mut String::new(), &mut found);
+        found
+    }
+
+    fn collect_paths(&self, prefix: &mut String, found: &mut Vec<String>) {
+        for node in &self.0 {
+            let length = prefix.len();
+            node.element.append_to(prefix);
+            if node.marks != Marks::NONE {
+                found.push(prefix.clone());
+            }
+            node.below.collect_paths(prefix, found);
+            prefix.truncate(length);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::managed::fields_v1::{decode, encode};
+    use serde_json::json;
+
+    #[test]
+    fn sets_combine_by_exact_path() {
+        let (one, two) = (json!({"f:a": {".": {}, "f:b": {}, "f:c": {}}}), json!({"f:a": {"f:b": {}}, "f:d": {}}));
+        let (one, two) = (decode(&one), decode(&two));
+        let mut rest = one.clone();
+        assert!(rest.subtract(&two, Marks::OWNED));
+        assert_eq!(encode(&rest), json!({"f:a": {".": {}, "f:c": {}}}));
+        assert_eq!(encode(&one.intersect(&two, Marks::OWNED)), json!({"f:a": {"f:b": {}}}));
+        assert!(one.intersect(&two, Marks::OWNED).is_within(&one) && !two.is_within(&one));
+        assert_eq!(encode(&rest.union(two)), encode(&one.union(decode(&json!({"f:d": {}})))));
+    }
+
+    #[test]
+    fn paths_are_spelled_for_people() {
+        let set = json!({"f:spec": {"f:containers": {"k:{\"containerPort\":80,\"protocol\":\"TCP\"}": {".": {}, "f:x": {}}}},
+            "f:metadata": {"f:finalizers": {"v:\"a/b\"": {}}}});
+        assert_eq!(
+            decode(&set).paths(),
+            [
+                ".metadata.finalizers[=\"a/b\"]",
+                ".spec.containers[containerPort=80,protocol=\"TCP\"]",
+                ".spec.containers[containerPort=80,protocol=\"TCP\"].x"
+            ]
+        );
+    }
+}

@@ -1,0 +1,92 @@
+//! How a value is taken apart for ownership: what is one leaf, and what its parts are called.
+
+use std::borrow::Cow;
+
+use gantry_kinds::{Field, Literal, Shape, Text, Topology, Type};
+use gantry_meta::{Object, Value};
+
+use super::set::Element;
+
+/// What a value is to ownership.
+#[derive(Clone, Copy)]
+pub(crate) enum Parts<'t> {
+    /// Owned as a whole.
+    Leaf,
+    Struct(&'t Type),
+    Map(&'t Shape),
+    /// Items found by these keys.
+    Keyed(&'t Type, &'t [Text]),
+    /// Items found by value.
+    Set,
+    /// Without a schema: objects member by member, everything else as a whole.
+    Untyped,
+}
+
+impl<'t> Parts<'t> {
+    pub fn of_field(field: &'t Field) -> Self {
+        match (field.topology, &field.shape) {
+            (Topology::Atomic, _) => Parts::Leaf,
+            (Topology::ListSet, _) => Parts::Set,
+            (Topology::ListMap, Shape::List(item)) => match item.as_struct() {
+                Some(item) => Parts::Keyed(item, &field.map_keys),
+                None => Parts::Leaf,
+            },
+            (_, shape) => Parts::of_shape(shape),
+        }
+    }
+
+    /// An item's or a map value's parts: only structs and maps have any there.
+    pub fn of_shape(shape: &'t Shape) -> Self {
+        match shape {
+            Shape::Struct(ty) if !ty.atomic => Parts::Struct(ty),
+            Shape::Map(value) => Parts::Map(value),
+            Shape::Raw | Shape::RawObject => Parts::Untyped,
+            _ => Parts::Leaf,
+        }
+    }
+
+    /// The parts of a member. Unknown members of a struct are leaves.
+    pub fn of_member(self, name: &str) -> Self {
+        match self {
+            Parts::Struct(ty) => ty.field(name).map_or(Parts::Leaf, Parts::of_field),
+            Parts::Map(value) => Parts::of_shape(value),
+            Parts::Untyped => Parts::Untyped,
+            Parts::Leaf | Parts::Keyed(..) | Parts::Set => Parts::Leaf,
+        }
+    }
+
+    /// True if `name` is one of a struct's fields, as opposed to a key of a map.
+    pub fn names_field(self, name: &str) -> bool {
+        matches!(self, Parts::Struct(ty) if ty.field(name).is_some())
+    }
+
+    /// The parts of an item.
+    pub fn of_item(self) -> Self {
+        match self {
+            Parts::Keyed(item, _) => Parts::Struct(item),
+            _ => Parts::Leaf,
+        }
+    }
+
+    /// How an item of this list is found. `None` if it lacks a key that has no default.
+    pub fn item_element<'a>(self, item: &Value) -> Option<Element<'a>> {
+        match self {
+            Parts::Set => Some(Element::value(item)),
+            Parts::Keyed(ty, keys) => keyed_element(ty, keys, item.as_object()?),
+            _ => None,
+        }
+    }
+}
+
+fn keyed_element<'a>(ty: &Type, keys: &[Text], item: &Object) -> Option<Element<'a>> {
+    let mut members = Vec::with_capacity(keys.len());
+    for key in keys {
+        let value = match item.get(&**key) {
+            Some(value) => Cow::Borrowed(value),
+            None => Cow::Owned(ty.field(key).and_then(|f| f.default.as_ref()).map(Literal::to_value)?),
+        };
+        members.push((&**key, value));
+    }
+    members.sort_unstable_by_key(|(name, _)| *name);
+    Some(Element::key(members.iter().map(|(name, value)| (*name, &**value))))
+}

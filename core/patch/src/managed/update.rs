@@ -1,0 +1,134 @@
+//! Recording who set what when an object is created, replaced or patched without apply.
+
+use gantry_kinds::Type;
+use gantry_meta::{Object, ObjectView as _, Value, time};
+use jiff::Timestamp;
+
+use super::{
+    compare::compare,
+    entries::{self, Entry, Operation, Owner, Sent},
+    set::{FieldSet, Marks},
+};
+
+/// Who writes what, for the record.
+#[derive(Clone, Copy)]
+pub struct Writer<'a> {
+    /// The type of the objects.
+    pub ty: &'a Type,
+    /// Of the request, which the entry carries: `apps/v1`.
+    pub api_version: &'a str,
+    /// `fieldManager`, or [`super::manager_of_user_agent`].
+    pub manager: &'a str,
+    /// Empty for the resource itself.
+    pub subresource: &'a str,
+    /// Fields that this request may not set, which nobody owns through it: [`super::reset_fields`].
+    pub reset: &'a [&'a [&'a str]],
+    pub now: Timestamp,
+}
+
+impl Writer<'_> {
+    pub(crate) fn owner(&self, operation: Operation) -> Owner {
+        Owner {
+            manager: self.manager.to_owned(),
+            operation,
+            api_version: self.api_version.to_owned(),
+            subresource: self.subresource.to_owned(),
+        }
+    }
+}
+
+/// Fields that are never owned.
+const UNOWNED: [&[&str]; 9] = [
+    &["apiVersion"],
+    &["kind"],
+    &["metadata"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "uid"],
+    &["metadata", "generation"],
+    &["metadata", "resourceVersion"],
+];
+
+/// `metadata.selfLink` is never stored; a client may send it still.
+const SELF_LINK: &[&str] = &["metadata", "selfLink"];
+
+pub(crate) fn strip_unowned(set: &mut FieldSet<'_>) {
+    UNOWNED.iter().for_each(|path| set.remove_exactly(path));
+    set.remove_exactly(SELF_LINK);
+}
+
+/// Brings `metadata.managedFields` of `new` up to date with what this write changes against `old` (`None`: a create).
+///
+/// Call it on the decoded object with its defaults, before admission and before the parts that the request may not write
+/// are put back: what these fill in is owned by nobody. Entries that the client sent replace the stored ones on an
+/// update, an empty list forgets them, and on a create they are dropped.
+pub fn record_update(writer: Writer<'_>, old: Option<&Object>, new: &mut Object) {
+    let sent = entries::take(new);
+    let stored = old.and_then(|old| old.metadata()?.get("managedFields"));
+    let recorded = record(writer, old, new, stored, sent.as_ref());
+    entries::put(new, recorded);
+}
+
+fn record(
+    writer: Writer<'_>,
+    old: Option<&Object>,
+    new: &Object,
+    stored: Option<&Value>,
+    sent: Option<&Value>,
+) -> Option<Value> {
+    let Some(old) = old else {
+        return entries::encode(updated(writer, &Object::new(), new, Vec::new()));
+    };
+    let sent = if writer.subresource.is_empty() { Sent::read(sent) } else { Sent::Nothing };
+    let managed = match sent {
+        Sent::Reset => Vec::new(),
+        Sent::Entries(entries) => entries,
+        Sent::Nothing => stored.and_then(entries::decode).unwrap_or_default(),
+    };
+    // An object whose record was cleared stays without one until somebody applies.
+    if managed.is_empty() { None } else { entries::encode(updated(writer, old, new, managed)) }
+}
+
+/// The entries after `writer` changed `old` into `new`.
+pub(crate) fn updated<'a>(
+    writer: Writer<'a>,
+    old: &'a Object,
+    new: &'a Object,
+    mut managed: Vec<Entry<'a>>,
+) -> Vec<Entry<'a>> {
+    let mut changes = compare(writer.ty, old, new);
+    changes.remove_subtree(&["metadata", "managedFields"]);
+    writer.reset.iter().for_each(|path| changes.remove_subtree(path));
+    if changes.is_empty() {
+        return managed;
+    }
+    take_from_all(&mut managed, &changes);
+    let mut own = changes.select(Marks::WRITTEN);
+    strip_unowned(&mut own);
+    if !own.is_empty() {
+        add_to_owner(&mut managed, writer.owner(Operation::Update), own, time::format_time(writer.now));
+    }
+    entries::cap_updaters(&mut managed);
+    managed
+}
+
+/// What was written belongs to the writer now, and what was removed to nobody.
+pub(crate) fn take_from_all(managed: &mut Vec<Entry<'_>>, changes: &FieldSet<'_>) {
+    for entry in managed.iter_mut() {
+        entry.subtract(changes, Marks::WRITTEN);
+        entry.subtract(changes, Marks::REMOVED);
+    }
+    managed.retain(|entry| !entry.set.is_empty());
+}
+
+fn add_to_owner<'a>(managed: &mut Vec<Entry<'a>>, owner: Owner, own: FieldSet<'a>, time: String) {
+    match managed.iter_mut().find(|entry| entry.owner.is(&owner)) {
+        Some(entry) => {
+            entry.set = std::mem::take(&mut entry.set).union(own);
+            entry.time = time;
+            entry.wire = None;
+        }
+        None => managed.push(Entry { owner, time, set: own, wire: None }),
+    }
+}
