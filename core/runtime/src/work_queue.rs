@@ -1,0 +1,239 @@
+//! Keys that need attention: each waits once however often it is added, is worked on by one worker at a time, and comes back
+//! later and later while it fails.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    hash::Hash,
+    time::Duration,
+};
+
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until},
+};
+
+const FIRST_RETRY: Duration = Duration::from_millis(5);
+const MAX_RETRY: Duration = Duration::from_secs(60);
+
+struct Delayed<K> {
+    due: Instant,
+    key: K,
+}
+
+impl<K> PartialEq for Delayed<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.due == other.due
+    }
+}
+
+impl<K> Eq for Delayed<K> {}
+
+impl<K> PartialOrd for Delayed<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K> Ord for Delayed<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.due.cmp(&other.due)
+    }
+}
+
+struct State<K> {
+    ready: VecDeque<K>,
+    /// Everything that waits, in `ready` or behind a worker.
+    dirty: HashSet<K>,
+    working: HashSet<K>,
+    delayed: BinaryHeap<Reverse<Delayed<K>>>,
+    failures: HashMap<K, u32>,
+    closed: bool,
+}
+
+/// A queue of keys for any number of workers. Each worker loops: [`next`](Self::next), work, then [`done`](Self::done), with
+/// [`retry`](Self::retry) before it on failure or [`forget`](Self::forget) on success.
+pub struct WorkQueue<K> {
+    state: Mutex<State<K>>,
+    changed: Notify,
+}
+
+impl<K: Clone + Eq + Hash> Default for WorkQueue<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: Clone + Eq + Hash> WorkQueue<K> {
+    pub fn new() -> Self {
+        let state = State {
+            ready: VecDeque::new(),
+            dirty: HashSet::new(),
+            working: HashSet::new(),
+            delayed: BinaryHeap::new(),
+            failures: HashMap::new(),
+            closed: false,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// The key needs attention now. While it is being worked on, it waits until that is done.
+    pub fn add(&self, key: K) {
+        self.state.lock().add(key);
+        self.changed.notify_one();
+    }
+
+    /// The key needs attention after `delay`.
+    pub fn add_after(&self, key: K, delay: Duration) {
+        let due = Instant::now() + delay;
+        self.state.lock().delayed.push(Reverse(Delayed { due, key }));
+        self.changed.notify_one();
+    }
+
+    /// The key failed: it comes back after 5 ms, 10 ms, ... up to a minute, until [`forget`](Self::forget).
+    pub fn retry(&self, key: K) {
+        let delay = {
+            let mut state = self.state.lock();
+            let failures = state.failures.entry(key.clone()).or_default();
+            *failures += 1;
+            FIRST_RETRY.saturating_mul(1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX)).min(MAX_RETRY)
+        };
+        self.add_after(key, delay);
+    }
+
+    /// How often the key failed since it was last forgotten.
+    pub fn failures(&self, key: &K) -> u32 {
+        self.state.lock().failures.get(key).copied().unwrap_or_default()
+    }
+
+    /// The key succeeded.
+    pub fn forget(&self, key: &K) {
+        self.state.lock().failures.remove(key);
+    }
+
+    /// The worker has finished with the key, well or not. Every `next` needs one.
+    pub fn done(&self, key: &K) {
+        let mut state = self.state.lock();
+        state.working.remove(key);
+        if state.dirty.contains(key) {
+            state.ready.push_back(key.clone());
+            drop(state);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Waits for a key to work on. `None` once the queue is closed.
+    pub async fn next(&self) -> Option<K> {
+        loop {
+            let due = {
+                let mut state = self.state.lock();
+                if state.closed {
+                    // Pass the word on to the next waiting worker.
+                    self.changed.notify_one();
+                    return None;
+                }
+                state.promote(Instant::now());
+                if let Some(key) = state.take() {
+                    if !state.ready.is_empty() || !state.delayed.is_empty() {
+                        self.changed.notify_one();
+                    }
+                    return Some(key);
+                }
+                state.delayed.peek().map(|Reverse(first)| first.due)
+            };
+            match due {
+                None => self.changed.notified().await,
+                Some(due) => tokio::select! {
+                    () = self.changed.notified() => {}
+                    () = sleep_until(due) => {}
+                },
+            }
+        }
+    }
+
+    /// Ends all workers' `next`.
+    pub fn close(&self) {
+        self.state.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// How many keys are ready for a worker.
+    pub fn ready_len(&self) -> usize {
+        self.state.lock().ready.len()
+    }
+}
+
+impl<K: Clone + Eq + Hash> State<K> {
+    fn add(&mut self, key: K) {
+        if self.dirty.insert(key.clone()) && !self.working.contains(&key) {
+            self.ready.push_back(key);
+        }
+    }
+
+    fn promote(&mut self, now: Instant) {
+        while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now) {
+            if let Some(Reverse(first)) = self.delayed.pop() {
+                self.add(first.key);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<K> {
+        let key = self.ready.pop_front()?;
+        self.dirty.remove(&key);
+        self.working.insert(key.clone());
+        Some(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_waits_once_and_is_never_worked_on_twice_at_a_time() {
+        let queue = WorkQueue::new();
+        queue.add("a");
+        queue.add("a");
+        assert_eq!(queue.next().await, Some("a"));
+        queue.add("a");
+        assert_eq!(queue.ready_len(), 0, "a worker still has it");
+        queue.done(&"a");
+        assert_eq!(queue.next().await, Some("a"));
+        queue.done(&"a");
+        queue.close();
+        assert_eq!(queue.next().await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_come_back_later_and_later() {
+        let queue = WorkQueue::new();
+        let mut delays = Vec::new();
+        for _ in 0..3 {
+            let start = Instant::now();
+            queue.retry("a");
+            assert_eq!(queue.next().await, Some("a"));
+            queue.done(&"a");
+            delays.push(start.elapsed().as_millis());
+        }
+        assert!(delays[0] >= 5 && delays[1] >= 10 && delays[2] >= 20, "{delays:?}");
+        assert_eq!(queue.failures(&"a"), 3);
+        queue.forget(&"a");
+        assert_eq!(queue.failures(&"a"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_earlier_key_overtakes_a_later_one() {
+        let queue = std::sync::Arc::new(WorkQueue::new());
+        queue.add_after("late", Duration::from_secs(10));
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { (queue.next().await, queue.next().await) }
+        });
+        tokio::task::yield_now().await;
+        queue.add_after("early", Duration::from_secs(1));
+        assert_eq!(waiting.await.unwrap(), (Some("early"), Some("late")));
+    }
+}
