@@ -159,13 +159,14 @@ impl Emitter<'_> {
             .map(|(field, rule)| format!("SelectableField {{ field: {}, rule: {} }}", text(field), text(rule)))
             .collect();
         format!(
-            "Resource {{ group: {}, version: {}, plural: {}, singular: {}, kind: {}, list_kind: {}, \
+            "Resource {{ group: {}, version: {}, api_version: {}, plural: {}, singular: {}, kind: {}, list_kind: {}, \
              namespaced: {}, short_names: {}, categories: {}, verbs: {}, storage_hash: {}, storage_version: {}, \
              subresources: vec![{}], create_on_update: {create}, unconditional_update: {unconditional}, \
              manages_generation: {generation}, status_reset: {status}, acted_on: {}, root: {}, \
              selectable: vec![{}], columns: {} }}",
             text(&r.group),
             text(&r.version),
+            text(&api_version(&r.group, &r.version)),
             text(&r.plural),
             text(&r.singular),
             text(&r.kind),
@@ -187,16 +188,21 @@ impl Emitter<'_> {
     fn subresource(&self, s: &SubresourceFacts) -> String {
         let root = s.root.as_ref().map(|name| self.type_ref(name));
         format!(
-            "Subresource {{ name: {}, kind: {}, kind_group: {}, kind_version: {}, verbs: {}, root: {}, columns: {} }}",
+            "Subresource {{ name: {}, kind: {}, kind_group: {}, kind_version: {}, api_version: {}, verbs: {}, root: {}, columns: {} }}",
             text(&s.name),
             text(&s.kind),
             text(&s.kind_group),
             text(&s.kind_version),
+            text(&api_version(&s.kind_group, &s.kind_version)),
             texts(&s.verbs),
             option(&root),
             columns(&s.columns),
         )
     }
+}
+
+fn api_version(group: &str, version: &str) -> String {
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 /// How server-side apply treats the field's parts. Lists and maps without a mark follow the API conventions: lists are

@@ -105,7 +105,17 @@ fn all_types(facts: &Path) -> BTreeMap<String, TypeFacts> {
             entry.fields.insert(row.get("field").to_owned(), notes.field(row, &opaque));
         }
     }
+    types.values_mut().for_each(always_emit_metadata);
     types
+}
+
+/// The `metadata` of objects and of lists is always written; the table leaves that out.
+fn always_emit_metadata(facts: &mut TypeFacts) {
+    if facts.fields.contains_key("kind") && facts.fields.contains_key("apiVersion") {
+        if let Some(metadata) = facts.fields.get_mut("metadata") {
+            metadata.emitted = Some("Literal::EmptyObject".to_owned());
+        }
+    }
 }
 
 /// What the other tables say about fields.

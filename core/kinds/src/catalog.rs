@@ -114,7 +114,7 @@ mod tests {
         assert!(pods.subresource("exec").unwrap().has_verb("get"));
         assert_eq!(catalog().by_kind("apps", "v1", "Deployment").unwrap().plural, "deployments");
         let scale = catalog().resource("apps", "v1", "deployments").unwrap().subresource("scale").unwrap();
-        assert_eq!((scale.api_version(), scale.root.is_some()), ("autoscaling/v1".to_owned(), true));
+        assert_eq!((&*scale.api_version, scale.root.is_some()), ("autoscaling/v1", true));
         assert!(catalog().resource("", "v1", "Pods").is_none());
     }
 

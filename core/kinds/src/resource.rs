@@ -8,6 +8,8 @@ pub struct Resource {
     /// Empty for the core group.
     pub group: Text,
     pub version: Text,
+    /// `v1` or `GROUP/VERSION`.
+    pub api_version: Text,
     pub plural: Text,
     pub singular: Text,
     pub kind: Text,
@@ -38,11 +40,6 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// `v1` or `GROUP/VERSION`.
-    pub fn api_version(&self) -> String {
-        api_version(&self.group, &self.version)
-    }
-
     pub fn has_verb(&self, verb: &str) -> bool {
         self.verbs.iter().any(|v| v == verb)
     }
@@ -66,11 +63,6 @@ impl Resource {
     }
 }
 
-/// `v1` for the core group, else `GROUP/VERSION`.
-pub(crate) fn api_version(group: &str, version: &str) -> String {
-    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
-}
-
 /// What is served below an object: `status`, `scale`, `exec` ...
 #[derive(Clone, Debug)]
 pub struct Subresource {
@@ -79,6 +71,8 @@ pub struct Subresource {
     pub kind: Text,
     pub kind_group: Text,
     pub kind_version: Text,
+    /// Of its kind: `autoscaling/v1` for `scale`.
+    pub api_version: Text,
     pub verbs: List<Text>,
     /// `None` for the options kinds of connect verbs, which come as query parameters.
     pub root: Option<Ref<Type>>,
@@ -87,10 +81,6 @@ pub struct Subresource {
 }
 
 impl Subresource {
-    pub fn api_version(&self) -> String {
-        api_version(&self.kind_group, &self.kind_version)
-    }
-
     pub fn has_verb(&self, verb: &str) -> bool {
         self.verbs.iter().any(|v| v == verb)
     }
