@@ -1,1 +1,16 @@
+//! Bytes to objects and back, driven by the field tables of `gantry-kinds`.
+//!
+//! A body is decoded in one pass typed by its kind's table: unknown and repeated fields are collected, wrong types refused,
+//! quantities, times and base64 put into their normal form, and the result is canonical, as if it had gone through the
+//! reference's structs: unset fields are absent, always-written ones present.
 
+pub mod canonical;
+mod decode;
+mod encode;
+mod error;
+mod yaml;
+
+pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_untyped};
+pub use encode::{ListMeta, Splice, encode, encode_stored, pretty, write_list_head, write_watch_frame};
+pub use error::DecodeError;
+pub use yaml::to_yaml;

@@ -111,10 +111,9 @@ fn all_types(facts: &Path) -> BTreeMap<String, TypeFacts> {
 
 /// The `metadata` of objects and of lists is always written; the table leaves that out.
 fn always_emit_metadata(facts: &mut TypeFacts) {
-    if facts.fields.contains_key("kind") && facts.fields.contains_key("apiVersion") {
-        if let Some(metadata) = facts.fields.get_mut("metadata") {
-            metadata.emitted = Some("Literal::EmptyObject".to_owned());
-        }
+    let is_kind = facts.fields.contains_key("kind") && facts.fields.contains_key("apiVersion");
+    if let Some(metadata) = facts.fields.get_mut("metadata").filter(|_| is_kind) {
+        metadata.emitted = Some("Literal::EmptyObject".to_owned());
     }
 }
 
@@ -154,7 +153,10 @@ impl Notes {
 
     fn field(&self, row: &Row, opaque: &BTreeSet<String>) -> FieldFacts {
         let spot = (row.get("type").to_owned(), row.get("field").to_owned());
-        let shape = Shape::parse(row.get("json_type"), opaque);
+        let mut shape = Shape::parse(row.get("json_type"), opaque);
+        if spot.0.starts_with("io.k8s.api.core.v1.") {
+            shape.mark_resource_list();
+        }
         let (allowed, closed) = self.enums.get(&spot).cloned().unwrap_or_default();
         FieldFacts {
             tag: row.get("proto_tag").to_owned(),

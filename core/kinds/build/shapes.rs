@@ -40,6 +40,15 @@ impl Shape {
         if opaque.contains(name) { Shape::Plain("RawObject") } else { Shape::Struct(name.to_owned()) }
     }
 
+    /// Core's maps of quantities are resource lists, whose values are rounded; those of other groups are not.
+    pub fn mark_resource_list(&mut self) {
+        if let Shape::Map(inner) = self
+            && **inner == Shape::Plain("Quantity")
+        {
+            **inner = Shape::Plain("ResourceQuantity");
+        }
+    }
+
     /// The struct at the bottom of lists and maps.
     pub fn leaf_struct(&self) -> Option<&str> {
         match self {

@@ -120,6 +120,8 @@ pub enum Shape {
     Bytes,
     /// `500m`, `1Gi`; a plain number is taken too.
     Quantity,
+    /// A quantity of a resource list: rounded up to thousandths and always rewritten in canonical form.
+    ResourceQuantity,
     /// An `int32` or text.
     IntOrString,
     /// RFC 3339 in whole seconds, UTC.
@@ -172,7 +174,7 @@ impl Shape {
             Shape::Int64 => "int64",
             Shape::Double => "number",
             Shape::Bytes => "base64 string",
-            Shape::Quantity => "quantity",
+            Shape::Quantity | Shape::ResourceQuantity => "quantity",
             Shape::IntOrString => "int32 or string",
             Shape::Time => "RFC 3339 time",
             Shape::MicroTime => "RFC 3339 time with microseconds",

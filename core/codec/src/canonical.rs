@@ -1,0 +1,92 @@
+//! The canonical form of a tree: what the reference would write for it.
+//!
+//! Go structs drop unset fields marked `omitempty` and write the others; which is which stands in the field table.
+
+use gantry_kinds::{Field, Literal, Shape, Type};
+use gantry_meta::{Object, Value};
+
+/// Adds what is always written, in this object alone: members are expected to be canonical already.
+pub fn fill(ty: &Type, object: &mut Object) {
+    for field in ty.fields.iter() {
+        if let Some(zero) = &field.emitted
+            && !object.contains_key(&*field.name)
+        {
+            object.insert(field.name.clone().into_owned(), zero_of(field, zero));
+        }
+    }
+}
+
+/// The zero of a struct has members of its own that are always written.
+fn zero_of(field: &Field, zero: &Literal) -> Value {
+    let mut value = zero.to_value();
+    if let (Value::Object(members), Some(ty)) = (&mut value, field.shape.as_struct()) {
+        fill(ty, members);
+    }
+    value
+}
+
+/// True for a value that is not written: a zero of a field that is neither always written nor a pointer.
+pub fn is_omitted(field: &Field, value: &Value) -> bool {
+    if field.emitted.is_some() {
+        return false;
+    }
+    match (&field.shape, value) {
+        (_, Value::Null) => true,
+        (Shape::List(_), Value::Array(items)) => items.is_empty(),
+        (Shape::Map(_), Value::Object(members)) => members.is_empty(),
+        (Shape::Bytes, Value::String(text)) => text.is_empty(),
+        (Shape::String, Value::String(text)) => text.is_empty() && !field.pointer,
+        (Shape::Bool, Value::Bool(value)) => !value && !field.pointer,
+        (Shape::Int32 | Shape::Int64 | Shape::Double, Value::Number(n)) => n.as_f64() == Some(0.0) && !field.pointer,
+        _ => false,
+    }
+}
+
+/// Brings a tree that code has built or changed into canonical form: as [`crate::decode`] leaves it.
+pub fn canonicalise(ty: &Type, object: &mut Object) {
+    object.retain(|name, value| match ty.field(name) {
+        Some(field) => {
+            canonicalise_value(&field.shape, value);
+            !is_omitted(field, value)
+        }
+        None => true,
+    });
+    fill(ty, object);
+}
+
+fn canonicalise_value(shape: &Shape, value: &mut Value) {
+    match (shape, value) {
+        (Shape::Struct(ty) | Shape::SchemaOr(ty, _), Value::Object(members)) => canonicalise(ty, members),
+        (Shape::SchemaOr(ty, _), Value::Array(items)) => {
+            for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                canonicalise(ty, item);
+            }
+        }
+        (Shape::List(item), Value::Array(items)) if item.leaf_type().is_some() => {
+            items.iter_mut().for_each(|v| canonicalise_value(item, v));
+        }
+        (Shape::Map(inner), Value::Object(members)) if inner.leaf_type().is_some() => {
+            members.values_mut().for_each(|v| canonicalise_value(inner, v));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gantry_kinds::catalog;
+    use serde_json::json;
+
+    #[test]
+    fn a_tree_built_by_code_becomes_what_the_reference_writes() {
+        let pod = catalog().type_of_kind("", "v1", "Pod").unwrap();
+        let tree = json!({"kind": "Pod", "apiVersion": "v1", "spec": {"containers": [{"image": "", "ports": []}],
+            "nodeSelector": {}, "hostNetwork": false, "terminationGracePeriodSeconds": 0}});
+        let Value::Object(mut tree) = tree else { unreachable!("json! made an object") };
+        canonicalise(pod, &mut tree);
+        let expected = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {}, "status": {},
+            "spec": {"containers": [{"name": "", "resources": {}}], "terminationGracePeriodSeconds": 0}});
+        assert_eq!(Value::Object(tree), expected);
+    }
+}

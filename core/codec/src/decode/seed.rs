@@ -1,0 +1,338 @@
+//! The typed pass over a body: a serde visitor that knows from the field table what may come next.
+
+use super::{path::Path, scalar};
+use crate::canonical;
+use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
+use gantry_meta::{Object, Value};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Values that are kept may nest this deep; everything that walks trees recurses, so this bounds the stack.
+const MAX_KEPT_DEPTH: usize = 120;
+
+/// More problems than these are not listed.
+const MAX_PROBLEMS: usize = 100;
+
+/// Unknown and repeated fields met so far.
+#[derive(Default)]
+pub(crate) struct Problems {
+    texts: Vec<String>,
+    depth: usize,
+}
+
+impl Problems {
+    pub(crate) fn add(&mut self, text: impl FnOnce() -> String) {
+        if self.texts.len() < MAX_PROBLEMS {
+            self.texts.push(text());
+        }
+    }
+
+    pub(crate) fn into_texts(self) -> Vec<String> {
+        self.texts
+    }
+
+    /// Enters a list or an object.
+    fn enter<E: Error>(&mut self) -> Result<(), E> {
+        self.depth += 1;
+        if self.depth > MAX_KEPT_DEPTH {
+            return Err(E::custom(format_args!("nested deeper than {MAX_KEPT_DEPTH} levels")));
+        }
+        Ok(())
+    }
+}
+
+/// What is expected at a place.
+#[derive(Clone, Copy)]
+enum Target<'a> {
+    Struct(&'a Type),
+    Shape(&'a Shape),
+}
+
+impl<'a> From<&'a Shape> for Target<'a> {
+    fn from(shape: &'a Shape) -> Self {
+        match shape {
+            Shape::Struct(ty) => Target::Struct(ty),
+            other => Target::Shape(other),
+        }
+    }
+}
+
+/// Reads one value into its normal form; `null` reads as `None`.
+pub(super) struct Seed<'a, 'p, 's> {
+    target: Target<'a>,
+    path: &'p Path<'p>,
+    problems: &'s mut Problems,
+}
+
+impl<'a, 's> Seed<'a, 'static, 's> {
+    pub fn root(ty: &'a Type, problems: &'s mut Problems) -> Self {
+        Self { target: Target::Struct(ty), path: &Path::ROOT, problems }
+    }
+
+    /// Any value.
+    pub fn raw(problems: &'s mut Problems) -> Self {
+        Self { target: Target::Shape(&Shape::Raw), path: &Path::ROOT, problems }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_> {
+    type Value = Option<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Seed<'_, '_, '_> {
+    fn mismatch<E: Error>(&self, found: &str) -> E {
+        let expected = match self.target {
+            Target::Struct(_) => "object",
+            Target::Shape(shape) => shape.expected(),
+        };
+        match self.path.parent {
+            Some(_) => E::custom(format_args!("{}: expected {expected}, found {found}", self.path)),
+            None => E::custom(format_args!("expected {expected}, found {found}")),
+        }
+    }
+
+    fn shape(&self) -> Option<&Shape> {
+        if let Target::Shape(shape) = self.target { Some(shape) } else { None }
+    }
+
+    /// Quantities may be written as numbers.
+    fn quantity<E: Error>(&self, text: &str, in_resource_list: bool) -> Result<Option<Value>, E> {
+        let normal = scalar::quantity(text, in_resource_list).ok_or_else(|| self.mismatch(&format!("{text:?}")))?;
+        Ok(Some(Value::String(normal.into_owned())))
+    }
+}
+
+impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
+    type Value = Option<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Self::Value, E> {
+        match self.shape() {
+            Some(Shape::Bool | Shape::Raw | Shape::RawObject | Shape::SchemaOr(_, SchemaAlternative::Bool)) => {
+                Ok(Some(Value::Bool(value)))
+            }
+            _ => Err(self.mismatch("boolean")),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Self::Value, E> {
+        match self.shape() {
+            Some(Shape::Int32 | Shape::IntOrString) if i32::try_from(value).is_err() => {
+                Err(self.mismatch("a number out of range"))
+            }
+            Some(Shape::Int32 | Shape::IntOrString | Shape::Int64 | Shape::Double | Shape::Raw | Shape::RawObject) => {
+                Ok(Some(Value::from(value)))
+            }
+            Some(Shape::Quantity) => self.quantity(itoa::Buffer::new().format(value), false),
+            Some(Shape::ResourceQuantity) => self.quantity(itoa::Buffer::new().format(value), true),
+            _ => Err(self.mismatch("number")),
+        }
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Self::Value, E> {
+        if let Ok(value) = i64::try_from(value) {
+            return self.visit_i64(value);
+        }
+        match self.shape() {
+            Some(Shape::Raw | Shape::RawObject) => Ok(Some(Value::from(value))),
+            _ => self.visit_f64(value as f64),
+        }
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
+        match self.shape() {
+            Some(Shape::Double) => Ok(Some(double(value))),
+            Some(Shape::Raw | Shape::RawObject) => Ok(Some(Value::from(value))),
+            Some(Shape::Quantity) => self.quantity(&value.to_string(), false),
+            Some(Shape::ResourceQuantity) => self.quantity(&value.to_string(), true),
+            _ => Err(self.mismatch("a number with a fraction or out of range")),
+        }
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        let bad = |what: &str| self.mismatch(&format!("{what} {:?}", shortened(text)));
+        let normal = match self.shape() {
+            Some(Shape::String | Shape::IntOrString | Shape::Raw | Shape::RawObject) => text.to_owned(),
+            Some(Shape::Bytes) => scalar::base64(text).ok_or_else(|| bad("string"))?.into_owned(),
+            Some(Shape::Time) => scalar::time(text).ok_or_else(|| bad("string"))?,
+            Some(Shape::MicroTime) => scalar::micro_time(text).ok_or_else(|| bad("string"))?,
+            Some(Shape::Quantity) => return self.quantity(text, false),
+            Some(Shape::ResourceQuantity) => return self.quantity(text, true),
+            _ => return Err(bad("string")),
+        };
+        Ok(Some(Value::String(normal)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let item = match self.target {
+            Target::Shape(Shape::List(item)) => Target::from(&**item),
+            Target::Shape(raw @ (Shape::Raw | Shape::RawObject)) => Target::Shape(raw),
+            Target::Shape(Shape::SchemaOr(schema, SchemaAlternative::Array)) => Target::Struct(schema),
+            Target::Shape(Shape::SchemaOr(_, SchemaAlternative::StringArray)) => Target::Shape(&Shape::String),
+            _ => return Err(self.mismatch("array")),
+        };
+        self.problems.enter()?;
+        let mut list = Vec::new();
+        loop {
+            let path = self.path.index(list.len());
+            let seed = Seed { target: item, path: &path, problems: self.problems };
+            let Some(value) = items.next_element_seed(seed)? else { break };
+            list.push(value.unwrap_or_else(|| zero(item)));
+        }
+        self.problems.depth -= 1;
+        Ok(Some(Value::Array(list)))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
+        self.problems.enter()?;
+        let object = match self.target {
+            Target::Struct(ty) => struct_members(ty, self.path, self.problems, members)?,
+            Target::Shape(Shape::SchemaOr(ty, _)) => struct_members(ty, self.path, self.problems, members)?,
+            Target::Shape(Shape::Map(value)) => map_entries(Target::from(&**value), self.path, self.problems, members)?,
+            Target::Shape(raw @ (Shape::Raw | Shape::RawObject)) => {
+                map_entries(Target::Shape(raw), self.path, self.problems, members)?
+            }
+            Target::Shape(_) => return Err(self.mismatch("object")),
+        };
+        self.problems.depth -= 1;
+        Ok(Some(Value::Object(object)))
+    }
+}
+
+fn struct_members<'de, A: MapAccess<'de>>(
+    ty: &Type,
+    path: &Path<'_>,
+    problems: &mut Problems,
+    mut members: A,
+) -> Result<Object, A::Error> {
+    let mut object = Object::new();
+    let mut seen = Seen::default();
+    while let Some(name) = members.next_key_seed(Name(ty))? {
+        let (at, field) = match name {
+            Member::Known(at) => (at, &ty.fields[at]),
+            Member::Unknown(name) => {
+                problems.add(|| format!("unknown field \"{}\"", path.name(&name)));
+                members.next_value::<IgnoredAny>()?;
+                continue;
+            }
+        };
+        let path = path.name(&field.name);
+        if seen.again(at) {
+            problems.add(|| format!("duplicate field \"{path}\""));
+        }
+        let seed = Seed { target: Target::from(&field.shape), path: &path, problems };
+        store(&mut object, field, members.next_value_seed(seed)?);
+    }
+    canonical::fill(ty, &mut object);
+    Ok(object)
+}
+
+/// `null` leaves a field unset; so does a zero that the reference would not write.
+fn store(object: &mut Object, field: &Field, value: Option<Value>) {
+    match value.filter(|v| !canonical::is_omitted(field, v)) {
+        Some(value) => object.insert(field.name.clone().into_owned(), value),
+        None => object.remove(&*field.name),
+    };
+}
+
+fn map_entries<'de, A: MapAccess<'de>>(
+    target: Target<'_>,
+    path: &Path<'_>,
+    problems: &mut Problems,
+    mut members: A,
+) -> Result<Object, A::Error> {
+    let mut object = Object::new();
+    while let Some(key) = members.next_key::<String>()? {
+        let value = {
+            let path = path.name(&key);
+            members.next_value_seed(Seed { target, path: &path, problems })?
+        };
+        if object.contains_key(&key) {
+            problems.add(|| format!("duplicate field \"{}\"", path.name(&key)));
+        }
+        object.insert(key, value.unwrap_or_else(|| zero(target)));
+    }
+    Ok(object)
+}
+
+/// What a `null` item or map value counts as.
+fn zero(target: Target<'_>) -> Value {
+    match target {
+        Target::Struct(ty) => {
+            let mut object = Object::new();
+            canonical::fill(ty, &mut object);
+            Value::Object(object)
+        }
+        Target::Shape(Shape::String | Shape::Bytes) => Value::String(String::new()),
+        Target::Shape(Shape::Quantity | Shape::ResourceQuantity) => Value::String("0".to_owned()),
+        Target::Shape(Shape::Int32 | Shape::Int64 | Shape::Double | Shape::IntOrString) => Value::from(0),
+        Target::Shape(Shape::Bool) => Value::Bool(false),
+        Target::Shape(_) => Value::Null,
+    }
+}
+
+/// Whole numbers are written without a fraction.
+fn double(value: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
+}
+
+/// The start of a text, for a message.
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
+}
+
+/// Which fields of a struct came already, by index.
+#[derive(Default)]
+struct Seen([u64; 4]);
+
+impl Seen {
+    /// Notes the field; true if it came before. Fields beyond the 256th are not watched: no type has so many.
+    fn again(&mut self, at: usize) -> bool {
+        let Some(word) = self.0.get_mut(at / 64) else { return false };
+        let bit = 1 << (at % 64);
+        let again = *word & bit != 0;
+        *word |= bit;
+        again
+    }
+}
+
+/// Looks a member's name up without copying it.
+struct Name<'a>(&'a Type);
+
+enum Member {
+    Known(usize),
+    Unknown(String),
+}
+
+impl<'de> DeserializeSeed<'de> for Name<'_> {
+    type Value = Member;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Name<'_> {
+    type Value = Member;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
+        let found = self.0.fields.binary_search_by(|f| (*f.name).cmp(name));
+        Ok(found.map_or_else(|_| Member::Unknown(name.to_owned()), Member::Known))
+    }
+}

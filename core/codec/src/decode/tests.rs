@@ -1,0 +1,139 @@
+use super::*;
+use gantry_kinds::catalog;
+use serde_json::json;
+
+fn resource(plural: &str) -> Expected<'static> {
+    catalog().resources().find(|r| r.plural == plural).expect("a built-in resource").into()
+}
+
+fn json_body(plural: &str, body: &str) -> Result<Decoded, DecodeError> {
+    decode(resource(plural), body.as_bytes(), Format::Json, Strictness::Warn)
+}
+
+fn tree(plural: &str, body: &str) -> Value {
+    Value::Object(json_body(plural, body).expect("a good body").object)
+}
+
+#[test]
+fn kind_and_version_are_filled_in_and_must_match() {
+    assert_eq!(tree("configmaps", "{}"), json!({"kind": "ConfigMap", "apiVersion": "v1", "metadata": {}}));
+    assert_eq!(tree("configmaps", "null"), tree("configmaps", "{}"));
+    for bad in [r#"{"kind":"Secret"}"#, r#"{"apiVersion":"v2"}"#, r#"{"kind":"ConfigMapList"}"#] {
+        assert!(matches!(json_body("configmaps", bad), Err(DecodeError::WrongKind { .. })), "{bad}");
+    }
+}
+
+#[test]
+fn unknown_and_repeated_fields_are_found_wherever_they_are() {
+    let body = r#"{"spec":{"ports":[{"port":1,"portt":2}],"typo":{"deep":[1]}},"metadata":{"labels":{"a":"1","a":"2"}},"spec":{}}"#;
+    let warnings = json_body("services", body).unwrap().warnings;
+    let expected = [
+        r#"unknown field "spec.ports[0].portt""#,
+        r#"unknown field "spec.typo""#,
+        r#"duplicate field "metadata.labels.a""#,
+        r#"duplicate field "spec""#,
+    ];
+    assert_eq!(warnings, expected);
+    let strict = decode(resource("services"), body.as_bytes(), Format::Json, Strictness::Strict);
+    assert!(matches!(strict, Err(DecodeError::Strict(problems)) if problems.len() == 4));
+}
+
+#[test]
+fn names_are_matched_by_their_exact_case() {
+    let decoded = json_body("configmaps", r#"{"Data":{"k":"v"},"ApiVersion":"v9"}"#).unwrap();
+    assert_eq!(decoded.warnings.len(), 2);
+    assert!(!decoded.object.contains_key("data"));
+}
+
+#[test]
+fn wrong_types_are_refused_with_the_place() {
+    let bad = [
+        ("services", r#"{"spec":{"ports":[{"port":"80"}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"port":80.0}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"port":8e1}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"port":2147483648}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"port":99999999999999999999}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"port":true}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"targetPort":80.5}]}}"#),
+        ("configmaps", r#"{"data":{"k":1}}"#),
+        ("configmaps", r#"{"data":["k"]}"#),
+        ("configmaps", r#"{"metadata":"x"}"#),
+        ("secrets", r#"{"data":{"x":"aGVsbG8"}}"#),
+        ("limitranges", r#"{"spec":{"limits":[{"max":{"cpu":"abc"}}]}}"#),
+        ("limitranges", r#"{"spec":{"limits":[{"max":{"cpu":true}}]}}"#),
+        ("leases", r#"{"spec":{"renewTime":"2024-05-06T07:08:09Z"}}"#),
+        ("leases", r#"{"spec":{"renewTime":1714979289}}"#),
+    ];
+    for (plural, body) in bad {
+        assert!(matches!(json_body(plural, body), Err(DecodeError::Type(_))), "{body}");
+    }
+    let Err(DecodeError::Type(text)) = json_body("configmaps", r#"{"data":{"k":1}}"#) else { panic!("refused") };
+    assert!(text.starts_with("data.k: expected string, found number"), "{text}");
+}
+
+#[test]
+fn bodies_that_are_not_one_json_object_are_refused() {
+    for bad in ["", "[]", "{", "{} trailing", "{'a':1}", r#"{"a":080}"#, r#""x""#, "1"] {
+        assert!(json_body("configmaps", bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn null_is_unset_and_zeros_are_kept_only_where_they_mean_something() {
+    let pod = tree(
+        "pods",
+        r#"{"metadata":{"labels":null,"generation":0},"spec":{"terminationGracePeriodSeconds":0,"hostNetwork":false,
+            "nodeSelector":{},"containers":[{"name":"c","args":null,"env":[{"name":"A","value":null}],"resources":null,
+            "ports":[{"containerPort":80,"hostPort":0}]}]},"status":null}"#,
+    );
+    let expected = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {}, "status": {}, "spec": {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "c", "env": [{"name": "A"}], "resources": {}, "ports": [{"containerPort": 80}]}]}});
+    assert_eq!(pod, expected);
+    assert_eq!(tree("configmaps", r#"{"data":{"k":null}}"#)["data"], json!({"k": ""}));
+    assert_eq!(tree("roles", "{}")["rules"], json!(null));
+    assert_eq!(tree("roles", r#"{"rules":[]}"#)["rules"], json!([]));
+}
+
+#[test]
+fn quantities_times_and_text_are_put_into_their_normal_form() {
+    let limits = r#"{"spec":{"limits":[{"type":"Pod","max":{"cpu":2,"memory":"1024Mi"},"min":{"cpu":0.5}}]}}"#;
+    let limits = &tree("limitranges", limits)["spec"]["limits"][0];
+    assert_eq!((&limits["max"], &limits["min"]), (&json!({"cpu": "2", "memory": "1Gi"}), &json!({"cpu": "500m"})));
+    let lone = tree("configmaps", r#"{"data":{"lone":"\ud800x","pair":"\ud83d\ude00"}}"#);
+    assert_eq!(lone["data"], json!({"lone": "\u{fffd}x", "pair": "😀"}));
+    let event = tree("events", r#"{"eventTime":null,"firstTimestamp":"2024-05-06T07:08:09+02:00"}"#);
+    assert_eq!((&event["eventTime"], &event["firstTimestamp"]), (&json!(null), &json!("2024-05-06T05:08:09Z")));
+}
+
+#[test]
+fn yaml_is_decoded_by_the_same_types() {
+    let body = "metadata: {name: a}\nimmutable: on\ndata: {y: \"1\"}\n";
+    let decoded = decode(resource("configmaps"), body.as_bytes(), Format::Yaml, Strictness::Warn).unwrap();
+    assert_eq!(decoded.object["data"], json!({"true": "1"}));
+    assert_eq!(decoded.object["immutable"], json!(true));
+    for bad in ["metadata: {name: y}", "data: {a: 1}", "just words", "- a"] {
+        assert!(decode(resource("configmaps"), bad.as_bytes(), Format::Yaml, Strictness::Warn).is_err(), "{bad}");
+    }
+    assert!(decode(resource("configmaps"), b"", Format::Yaml, Strictness::Warn).is_ok());
+}
+
+#[test]
+fn nesting_is_bounded_where_values_are_kept_and_free_where_they_are_dropped() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(json_body("configmaps", &format!(r#"{{"x":{}}}"#, nested(500))).is_ok());
+    assert!(matches!(json_body("configmaps", &format!(r#"{{"x":{}}}"#, nested(10_001))), Err(DecodeError::TooDeep(_))));
+    assert!(json_body("controllerrevisions", &format!(r#"{{"data":{}}}"#, nested(500))).is_err());
+    assert!(json_body("controllerrevisions", &format!(r#"{{"data":{}}}"#, nested(50))).is_ok());
+}
+
+#[test]
+fn a_tree_decodes_to_the_same_as_its_text() {
+    let body =
+        r#"{"metadata":{"name":"a"},"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"c","x":1}]}}}}"#;
+    let from_text = json_body("deployments", body).unwrap();
+    let value = serde_json::from_str(body).unwrap();
+    assert_eq!(decode_value(resource("deployments"), value, Strictness::Warn).unwrap(), from_text);
+    let again = decode_value(resource("deployments"), Value::Object(from_text.object.clone()), Strictness::Strict);
+    assert_eq!(again.unwrap().object, from_text.object);
+}

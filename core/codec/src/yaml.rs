@@ -1,0 +1,8 @@
+//! YAML in and out, as the reference reads and writes it: YAML 1.1 scalars, merge keys, the first document only.
+
+mod build;
+mod scalar;
+mod write;
+
+pub(crate) use build::from_yaml;
+pub use write::to_yaml;
