@@ -6,6 +6,7 @@
 
 pub mod canonical;
 mod decode;
+pub mod discovery;
 mod encode;
 mod error;
 mod yaml;
