@@ -7,5 +7,6 @@ mod error;
 pub mod json;
 pub mod managed;
 pub mod merge;
+pub mod strategic;
 
 pub use error::{Conflict, PatchError};

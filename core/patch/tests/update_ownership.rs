@@ -84,9 +84,7 @@ fn structs_that_the_wire_always_carries_are_not_owned_but_items_and_pointers_are
 #[test]
 fn a_status_write_owns_no_spec() {
     let ty = ty("apps", "v1", "Deployment");
-    let of = |replicas: i64| {
-        json!({"metadata": {"name": "a"}, "spec": {"replicas": replicas}, "status": {"replicas": replicas}})
-    };
+    let of = |replicas: i64| json!({"metadata": {"name": "a"}, "spec": {"replicas": replicas}, "status": {"replicas": replicas}});
     let first = write(ty, "one", "", None, of(1));
     let second = write(ty, "controller", "status", Some(&first), of(2));
     assert_eq!(

@@ -1,0 +1,107 @@
+//! Strategic merge patches on the real field tables.
+
+use gantry_kinds::catalog;
+use gantry_meta::Value;
+use gantry_patch::{PatchError, strategic};
+use serde_json::json;
+
+fn patched(kind: &str, object: &Value, patch: &Value) -> Result<Value, PatchError> {
+    let ty = catalog().type_of_kind("", "v1", kind).unwrap();
+    let object = object.as_object().unwrap();
+    strategic::apply(ty, object, &serde_json::to_vec(patch).unwrap()).map(Value::Object)
+}
+
+fn pod(spec: Value) -> Value {
+    json!({"spec": spec})
+}
+
+#[track_caller]
+fn pod_becomes(before: Value, patch: Value, after: Value) {
+    assert_eq!(patched("Pod", &pod(before), &pod(patch)), Ok(pod(after)));
+}
+
+#[test]
+fn items_merge_by_their_key_and_new_ones_come_in_the_patchs_order() {
+    let server = json!({"containers": [{"name": "one", "image": "1"}, {"name": "two", "image": "2"}]});
+    let patch = json!({"containers": [{"name": "four", "image": "4"}, {"name": "one", "tty": true}]});
+    let after = json!({"containers": [
+        {"name": "four", "image": "4"}, {"name": "one", "image": "1", "tty": true}, {"name": "two", "image": "2"}]});
+    pod_becomes(server, patch, after);
+}
+
+#[test]
+fn items_of_the_server_stay_behind_a_new_item_that_follows_a_known_one() {
+    let ports = |list: Value| json!({"containers": [{"name": "c", "ports": list}]});
+    let server = ports(json!([{"containerPort": 80}, {"containerPort": 53}]));
+    let patch = ports(json!([{"containerPort": 80, "hostPort": 8080}, {"containerPort": 443}]));
+    let after = ports(json!([{"containerPort": 80, "hostPort": 8080}, {"containerPort": 443}, {"containerPort": 53}]));
+    pod_becomes(server, patch, after);
+}
+
+#[test]
+fn directives_delete_and_replace() {
+    let server =
+        json!({"containers": [{"name": "a"}, {"name": "b"}], "securityContext": {"runAsUser": 1, "fsGroup": 2}});
+    pod_becomes(
+        server.clone(),
+        json!({"containers": [{"$patch": "delete", "name": "a"}], "securityContext": {"$patch": "replace", "runAsUser": 7}}),
+        json!({"containers": [{"name": "b"}], "securityContext": {"runAsUser": 7}}),
+    );
+    pod_becomes(
+        server,
+        json!({"containers": [{"$patch": "replace"}, {"name": "c"}], "securityContext": {"$patch": "delete"}}),
+        json!({"containers": [{"name": "c"}], "securityContext": {}}),
+    );
+}
+
+#[test]
+fn retain_keys_removes_what_it_does_not_list() {
+    let server = json!({"volumes": [{"name": "v", "emptyDir": {}}]});
+    let patch = json!({"volumes": [{"$retainKeys": ["name", "configMap"], "name": "v", "configMap": {"name": "c"}}]});
+    pod_becomes(server.clone(), patch, json!({"volumes": [{"name": "v", "configMap": {"name": "c"}}]}));
+    let uncovered = pod(json!({"volumes": [{"$retainKeys": ["name"], "name": "v", "configMap": {}}]}));
+    assert!(matches!(patched("Pod", &pod(server), &uncovered), Err(PatchError::Malformed(_))));
+}
+
+#[test]
+fn an_element_order_arranges_the_merged_list() {
+    let server = json!({"containers": [{"name": "a"}, {"name": "b"}, {"name": "c"}]});
+    // b followed a and preceded c on the server: it keeps its place before c.
+    let patch = json!({"$setElementOrder/containers": [{"name": "c"}, {"name": "d"}, {"name": "a"}],
+        "containers": [{"name": "d"}]});
+    let after = json!({"containers": [{"name": "b"}, {"name": "c"}, {"name": "d"}, {"name": "a"}]});
+    pod_becomes(server, patch, after);
+}
+
+#[test]
+fn finalizers_are_a_set() {
+    let of = |list: Value| json!({"metadata": {"finalizers": list}});
+    let server = of(json!(["x/a", "x/b"]));
+    assert_eq!(patched("ConfigMap", &server, &of(json!(["x/c", "x/a"]))), Ok(of(json!(["x/c", "x/a", "x/b"]))));
+    let delete = json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["x/a", "x/z"]}});
+    assert_eq!(patched("ConfigMap", &server, &delete), Ok(of(json!(["x/b"]))));
+    let ordered = json!({"metadata": {"$setElementOrder/finalizers": ["x/d", "x/b", "x/a"], "finalizers": ["x/d"]}});
+    assert_eq!(patched("ConfigMap", &server, &ordered), Ok(of(json!(["x/d", "x/b", "x/a"]))));
+}
+
+#[test]
+fn lists_without_a_merge_key_and_nulls_are_plain() {
+    let server = json!({"containers": [{"name": "c", "args": ["a", "b"]}], "tolerations": [{"key": "a"}]});
+    let patch = json!({"containers": [{"name": "c", "args": ["z"]}], "tolerations": null});
+    pod_becomes(server, patch, json!({"containers": [{"name": "c", "args": ["z"]}]}));
+}
+
+#[test]
+fn what_cannot_be_followed_is_malformed() {
+    let server = pod(json!({"containers": [{"name": "a"}]}));
+    for patch in [
+        json!({"containers": [{"image": "x"}]}),
+        json!({"containers": [{"$patch": "delete"}]}),
+        json!({"containers": [{"$patch": "frobnicate", "name": "a"}]}),
+        json!({"$setElementOrder/containers": [{"name": "z"}], "containers": [{"name": "a"}]}),
+        json!({"$patch": "odd"}),
+    ] {
+        let result = patched("Pod", &server, &pod(patch.clone()));
+        assert!(matches!(result, Err(PatchError::Malformed(_))), "{patch} gave {result:?}");
+    }
+}
