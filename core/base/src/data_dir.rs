@@ -67,9 +67,13 @@ impl DataDir {
     pub fn create(&self) -> io::Result<()> {
         let make = |path: &Path, mode| std::fs::DirBuilder::new().recursive(true).mode(mode).create(path);
         make(&self.0, 0o755)?;
-        for (part, mode) in
-            [(self.logs(), 0o755), (self.plugins(), 0o755), (self.images(), 0o755), (self.run(), 0o755), (self.pki(), 0o700)]
-        {
+        for (part, mode) in [
+            (self.logs(), 0o755),
+            (self.plugins(), 0o755),
+            (self.images(), 0o755),
+            (self.run(), 0o755),
+            (self.pki(), 0o700),
+        ] {
             make(&part, mode)?;
         }
         Ok(())

@@ -1,17 +1,21 @@
 //! Logs to standard error, traces to an OpenTelemetry collector where one is configured.
 
-use std::time::Duration;
+use std::{fs::OpenOptions, io, path::PathBuf, sync::Arc, time::Duration};
 
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use thiserror::Error;
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, fmt::writer::BoxMakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 #[derive(Debug, Error)]
 pub enum TelemetryError {
     #[error("log filter {filter:?} is not valid")]
     Filter { filter: String, source: tracing_subscriber::filter::ParseError },
+    #[error("the log file {path:?} cannot be written")]
+    File { path: PathBuf, source: io::Error },
     #[error("the OTLP endpoint {endpoint:?} cannot be used")]
     Endpoint { endpoint: String, source: opentelemetry_otlp::ExporterBuildError },
     #[error("telemetry was set up twice")]
@@ -26,6 +30,8 @@ pub struct TelemetryOptions {
     pub filter: String,
     /// One JSON object a line instead of text.
     pub json: bool,
+    /// Where logs go; `None`: standard error.
+    pub file: Option<PathBuf>,
     /// An OTLP/gRPC collector, for example `http://127.0.0.1:4317`. `None`: no traces leave the process.
     pub otlp_endpoint: Option<String>,
 }
@@ -50,12 +56,18 @@ impl Drop for Telemetry {
 pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&options.filter)
         .map_err(|source| TelemetryError::Filter { filter: options.filter.clone(), source })?;
-    let format = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(true);
+    let format = tracing_subscriber::fmt::layer().with_writer(writer(options)?).with_target(true);
     let format = if options.json { format.json().boxed() } else { format.with_ansi(false).boxed() };
     let provider = options.otlp_endpoint.as_deref().map(|e| tracer_provider(options.service, e)).transpose()?;
     let traces = provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer(options.service)));
     tracing_subscriber::registry().with(filter).with(format).with(traces).try_init()?;
     Ok(Telemetry(provider))
+}
+
+fn writer(options: &TelemetryOptions) -> Result<BoxMakeWriter, TelemetryError> {
+    let Some(path) = &options.file else { return Ok(BoxMakeWriter::new(io::stderr)) };
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.map(|f| BoxMakeWriter::new(Arc::new(f))).map_err(|source| TelemetryError::File { path: path.clone(), source })
 }
 
 fn tracer_provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider, TelemetryError> {

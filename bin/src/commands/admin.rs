@@ -1,0 +1,43 @@
+//! Credentials from the data folder's certificate authority.
+
+use anyhow::{Context, Result, bail};
+use gantry_auth::{
+    kubeconfig::{Credentials, kubeconfig},
+    pki::{CertificateAuthority, Validity},
+};
+use gantry_base::DataDir;
+use jiff::Timestamp;
+
+use crate::cli::AdminCommand;
+
+pub fn run(command: &AdminCommand) -> Result<()> {
+    match command {
+        AdminCommand::Kubeconfig { data_dir, user, group, days } => {
+            let dir = DataDir::new(data_dir)?;
+            print!("{}", new_kubeconfig(&dir, user, group.as_deref(), *days)?);
+            Ok(())
+        }
+        AdminCommand::Token { .. } => bail!("gantry admin token is not supported yet; use `kubectl create token`"),
+    }
+}
+
+/// A kubeconfig for a new client certificate of the authority in `dir`, for the server that `dir`'s own one names.
+fn new_kubeconfig(dir: &DataDir, user: &str, group: Option<&str>, days: u16) -> Result<String> {
+    if !dir.pki().join("ca.crt").is_file() {
+        bail!("{} has no certificate authority: start the server first", dir.pki().display());
+    }
+    let now = Timestamp::now();
+    let authority = CertificateAuthority::load_or_create(&dir.pki(), now)?;
+    let certificate = authority.issue_client(user, group, Validity::days(now, days))?;
+    let server = server_of(dir)?;
+    Ok(kubeconfig("gantry", &server, authority.certificate_pem(), user, &Credentials::ClientCertificate(&certificate)))
+}
+
+/// The server that the administrator's kubeconfig names.
+fn server_of(dir: &DataDir) -> Result<String> {
+    let path = dir.kubeconfig();
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let config: serde_json::Value = gantry_codec::parse_untyped(text.as_bytes(), gantry_codec::Format::Yaml).map_err(anyhow::Error::msg)?.0;
+    let server = config["clusters"][0]["cluster"]["server"].as_str();
+    Ok(server.with_context(|| format!("{} names no server", path.display()))?.to_owned())
+}

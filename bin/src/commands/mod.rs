@@ -1,0 +1,3 @@
+//! One module a command: it wires parts together and does nothing else.
+
+pub mod admin;

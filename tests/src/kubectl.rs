@@ -1,0 +1,124 @@
+//! kubectl as users run it.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::until;
+
+#[derive(Clone, Debug)]
+pub struct Kubectl {
+    kubeconfig: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Kubectl {
+    pub fn new(kubeconfig: &Path) -> Self {
+        Self { kubeconfig: kubeconfig.to_path_buf() }
+    }
+
+    pub fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(split(line)).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command line; quotes group words. Any exit code is an answer.
+    pub fn output(&self, line: &str) -> Result<Output> {
+        let output = self.command(line).output().context("cannot run kubectl")?;
+        Ok(Output {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
+    }
+
+    /// Runs a command line that must succeed; returns what it printed.
+    pub fn run(&self, line: &str) -> Result<String> {
+        let output = self.output(line)?;
+        if output.code != 0 {
+            bail!("kubectl {line}: exit {}: {}{}", output.code, output.stdout, output.stderr);
+        }
+        Ok(output.stdout)
+    }
+
+    /// Runs a command line that must fail; returns what it said on standard error.
+    pub fn fails(&self, line: &str) -> Result<String> {
+        let output = self.output(line)?;
+        if output.code == 0 {
+            bail!("kubectl {line} succeeded: {}", output.stdout);
+        }
+        Ok(output.stderr)
+    }
+
+    /// Gives `input` on standard input, for `-f -`.
+    pub fn with_input(&self, line: &str, input: &str) -> Result<String> {
+        let mut command = self.command(line);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("kubectl {line}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Repeats a command until its output satisfies `holds`.
+    pub fn until(&self, line: &str, limit: Duration, holds: impl Fn(&str) -> bool) -> Result<String> {
+        let mut last = String::new();
+        let seen = until(&format!("kubectl {line}"), limit, || {
+            last = self.run(line)?;
+            Ok(holds(&last).then(|| last.clone()))
+        });
+        seen.with_context(|| format!("last output: {last}"))
+    }
+
+    /// The object as JSON.
+    pub fn json(&self, line: &str) -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&self.run(&format!("{line} -o json"))?)?)
+    }
+}
+
+/// Words of a command line; single or double quotes group.
+fn split(line: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote, mut open) = (Vec::new(), String::new(), None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (None, '\'' | '"') => (quote, open) = (Some(c), true),
+            (None, ' ' | '\n') => {
+                if open || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                open = false;
+            }
+            (_, c) => word.push(c),
+        }
+    }
+    if open || !word.is_empty() {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn quotes_group_words() {
+        assert_eq!(split("get pods -l 'a in (b, c)' --x=\"\""), ["get", "pods", "-l", "a in (b, c)", "--x="]);
+        assert_eq!(split("exec p -- sh -c ''"), ["exec", "p", "--", "sh", "-c", ""]);
+    }
+}
