@@ -17,7 +17,9 @@ mod metadata;
 mod object;
 mod plugin;
 pub mod resource;
+pub mod rule_ir;
 mod service;
+pub mod service_rules;
 pub mod testing;
 
 pub use context::Cx;
