@@ -1,0 +1,10 @@
+//! JSON over HTTPS.
+
+mod client;
+mod decode;
+mod sink;
+mod source;
+mod url;
+mod watch;
+
+pub use client::{RawRequest, RawResponse, RestClient};
