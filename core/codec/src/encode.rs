@@ -102,6 +102,32 @@ impl Splice {
         out.extend_from_slice(&head[self.metadata_at..]);
         write_version(revision, tail, out);
     }
+
+    /// Writes the metadata alone, as `PartialObjectMetadata` of that `apiVersion`, cut from the stored form without decoding it.
+    pub fn write_partial(&self, stored: &[u8], revision: u64, api_version: &str, out: &mut Vec<u8>) {
+        out.extend_from_slice(br#"{"kind":"PartialObjectMetadata","apiVersion":"#);
+        write_json(api_version, out);
+        out.push(b',');
+        out.extend_from_slice(METADATA.as_bytes());
+        write_version(revision, &stored[self.version_at..self.metadata_end(stored)], out);
+        out.push(b'}');
+    }
+
+    /// The offset right after the `}` of metadata.
+    fn metadata_end(&self, stored: &[u8]) -> usize {
+        let (mut depth, mut in_text, mut at) = (1_usize, false, self.version_at);
+        while depth > 0 {
+            match stored[at] {
+                b'\\' if in_text => at += 1,
+                b'"' => in_text = !in_text,
+                b'{' | b'[' if !in_text => depth += 1,
+                b'}' | b']' if !in_text => depth -= 1,
+                _ => {}
+            }
+            at += 1;
+        }
+        at
+    }
 }
 
 fn write_version(revision: u64, tail: &[u8], out: &mut Vec<u8>) {
@@ -179,6 +205,17 @@ mod tests {
         let mut out = Vec::new();
         config_maps().write_item(&bytes, 1, &mut out);
         assert_eq!(out, br#"{"metadata":{"resourceVersion":"1"}}"#);
+    }
+
+    #[test]
+    fn metadata_is_cut_out_wherever_it_ends() {
+        let bytes = stored(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"},
+            "metadata": {"name": "a}\"]", "finalizers": ["x"], "labels": {"l": "\\"}}}));
+        let mut out = Vec::new();
+        config_maps().write_partial(&bytes, 9, "meta.k8s.io/v1", &mut out);
+        let expected = json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+            "metadata": {"resourceVersion": "9", "name": "a}\"]", "finalizers": ["x"], "labels": {"l": "\\"}}});
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod decode;
 pub mod discovery;
 mod encode;
 mod error;
+pub mod table;
 mod yaml;
 
 pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_untyped};
