@@ -143,14 +143,29 @@ mod tests {
     use crate::{
         AccessStore,
         pki::{CertificateAuthority, Validity},
-        token::{BoundObject, DEFAULT_ISSUER, SigningKey, TokenIssuer, TokenSpec},
+        token::{AccountState, BoundObject, DEFAULT_ISSUER, SigningKey, TokenIssuer, TokenSpec},
     };
+
+    /// The uid of the one account there is; empty: none.
+    #[derive(Default)]
+    struct OneAccount(parking_lot::Mutex<&'static str>);
+
+    impl AccountState for OneAccount {
+        fn uid_is(&self, _resource: &str, _namespace: &str, bound: &BoundObject) -> bool {
+            bound.uid == *self.0.lock()
+        }
+
+        fn pod_deleted_at(&self, _namespace: &str, _name: &str) -> Option<Timestamp> {
+            None
+        }
+    }
 
     struct Fixture {
         authority: CertificateAuthority,
         stranger: CertificateAuthority,
         issuer: TokenIssuer,
         store: Arc<AccessStore>,
+        account: Arc<OneAccount>,
         authenticator: Authenticator,
     }
 
@@ -165,11 +180,12 @@ mod tests {
         let stranger = CertificateAuthority::load_or_create(theirs.path(), now).unwrap();
         let key = Arc::new(SigningKey::load_or_create(ours.path()).unwrap());
         let store = Arc::new(AccessStore::default());
-        let verifier = TokenVerifier::new(vec![key.clone()], DEFAULT_ISSUER, store.clone());
+        let account = Arc::new(OneAccount::default());
+        let verifier = TokenVerifier::new(vec![key.clone()], DEFAULT_ISSUER, account.clone());
         let certificates = ClientCertificates::new(authority.certificate_pem()).unwrap();
         let authenticator = Authenticator::new(certificates, verifier, store.clone(), vec![DEFAULT_ISSUER.into()])
             .with_fixed_token("letmein", UserInfo::new("admin", &["system:masters"]));
-        Fixture { authority, stranger, issuer: TokenIssuer::new(key, DEFAULT_ISSUER), store, authenticator }
+        Fixture { authority, stranger, issuer: TokenIssuer::new(key, DEFAULT_ISSUER), store, account, authenticator }
     }
 
     impl Fixture {
@@ -223,9 +239,9 @@ mod tests {
         let (token, _) = f.issuer.issue(&spec, Timestamp::now()).unwrap();
         let header = format!("Bearer {token}");
         assert_eq!(f.ask(&Peer::Nobody, Some(&header)), Err(401));
-        f.store.apply("", "serviceaccounts", "ns", "robot", Some(&object(json!({"metadata": {"uid": "u-1"}}))));
+        *f.account.0.lock() = "u-1";
         assert_eq!(f.ask(&Peer::Nobody, Some(&header)).unwrap().uid, "u-1");
-        f.store.apply("", "serviceaccounts", "ns", "robot", Some(&object(json!({"metadata": {"uid": "u-2"}}))));
+        *f.account.0.lock() = "u-2";
         assert_eq!(f.ask(&Peer::Nobody, Some(&header)), Err(401));
     }
 

@@ -1,12 +1,13 @@
 //! Who is asking, and what they may do: certificates, tokens, RBAC, the node authoriser, impersonation, access reviews.
 //!
-//! Everything here decides from memory. What is decided upon (roles, bindings, accounts, pods) is fed in change by change
-//! through [`AccessStore::apply`]. Time is a parameter throughout.
+//! Everything here decides from memory. What is decided upon (roles, bindings, pods) is fed in change by change through
+//! [`AccessStore::apply`], which [`feed::follow`] calls for whatever an `ObjectSource` tells. Time is a parameter throughout.
 
 pub mod access_store;
 pub mod attributes;
 pub mod authenticate;
 pub mod authorize;
+pub mod feed;
 pub mod impersonation;
 pub mod kubeconfig;
 pub mod node;
