@@ -16,6 +16,11 @@ impl Failure {
         Self { code: abi::ERROR, message: message.into() }
     }
 
+    /// For a hook that saw [`crate::Cx::expired`] and gave up.
+    pub fn deadline() -> Self {
+        Self::code(abi::E_DEADLINE, "gave up at the deadline")
+    }
+
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -2,10 +2,11 @@
 
 use std::{
     any::Any,
+    cell::Cell,
     ffi::c_void,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        OnceLock,
+        Once, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -46,6 +47,7 @@ pub unsafe fn create<P: Plugin>(
 ) -> abi::Code {
     // SAFETY: host and call outlive this function.
     let Some(cx) = (unsafe { HostRef::new(host).and_then(|host| Cx::new(call, host)) }) else { return abi::E_INVALID };
+    note_panics();
     let made = catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: a borrowed text of the host.
         let config = serde_json::from_slice(unsafe { config_json.bytes() })
@@ -128,13 +130,29 @@ fn fail(cx: &Cx<'_>, failure: &Failure) -> abi::Code {
     failure.code
 }
 
+thread_local! {
+    static PANICKED_AT: Cell<Option<(String, u32)>> = const { Cell::new(None) };
+}
+
+/// Panics of this library are told to the host, with their place, and not to the server's standard error. (A library has a
+/// standard library of its own, so this hook is nobody else's.)
+fn note_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|info| {
+            PANICKED_AT.set(info.location().map(|at| (at.file().to_owned(), at.line())));
+        }));
+    });
+}
+
 fn panicked(payload: &(dyn Any + Send)) -> Failure {
     let text = payload
         .downcast_ref::<&'static str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a text");
-    Failure::code(abi::E_PANIC, format!("panicked: {text}"))
+    let place = PANICKED_AT.take().map(|(file, line)| format!(" at {file}:{line}")).unwrap_or_default();
+    Failure::code(abi::E_PANIC, format!("panicked{place}: {text}"))
 }
 
 /// The elements of an array of ABI structs, which lie `size` of the first apart. `None`: an element is too small for `T`.

@@ -340,7 +340,7 @@ impl Ops {
     }
 }
 
-/// The operation just added, to be made more precise.
+/// The operation just added, to be made more precise. It stands as it is without a further word.
 pub struct OpDraft<'o> {
     ops: &'o mut Ops,
     id: OpId,

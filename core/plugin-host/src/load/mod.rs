@@ -1,0 +1,60 @@
+//! From a path to a mapped module, refusing as early as can be. In this order: open without following links, owner and mode,
+//! digest, ELF, manifest and ABI; then the content-addressed copy, and only then the dynamic loader.
+
+mod elf;
+mod file;
+mod manifest;
+mod module;
+mod refusal;
+mod schema;
+
+use std::path::{Path, PathBuf};
+
+pub use file::make_store;
+pub use manifest::{COLUMNS, Manifest, PluginManifest};
+pub use module::Module;
+pub use refusal::Refusal;
+pub use schema::Schema;
+
+/// What an operator says about a module.
+#[derive(Clone, Debug, Default)]
+pub struct Pin {
+    /// SHA-256 in hexadecimal; `None`: any.
+    pub sha256: Option<String>,
+}
+
+/// A module that was found good without running it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub path: PathBuf,
+    pub sha256: String,
+    pub manifest: Manifest,
+}
+
+/// Everything that can be found out without loading: what `gantry plugin check` prints.
+///
+/// # Errors
+/// The first reason to refuse the file.
+pub fn check(path: &Path, pin: &Pin) -> Result<Checked, Refusal> {
+    examine(path, pin).map(|(checked, _)| checked)
+}
+
+fn examine(path: &Path, pin: &Pin) -> Result<(Checked, file::Image), Refusal> {
+    let image = file::read(path)?;
+    if let Some(pinned) = pin.sha256.as_ref().filter(|p| !p.eq_ignore_ascii_case(&image.sha256)) {
+        return Err(Refusal::Digest { pinned: pinned.clone(), found: image.sha256 });
+    }
+    let manifest = manifest::parse(elf::check(&image.bytes)?)?;
+    let checked = Checked { path: path.to_owned(), sha256: image.sha256.clone(), manifest };
+    Ok((checked, image))
+}
+
+/// Checks a module and maps it.
+///
+/// # Errors
+/// The first reason to refuse the file.
+pub fn load(store: &Path, path: &Path, pin: &Pin) -> Result<Module, Refusal> {
+    let (checked, image) = examine(path, pin)?;
+    let kept = file::keep(store, &image)?;
+    Module::map(checked, &kept)
+}
