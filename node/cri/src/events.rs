@@ -97,7 +97,7 @@ pub async fn subscribe(channel: Channel) -> Result<RuntimeEvents, CriError> {
     let mut grpc = Grpc::new(channel);
     grpc.ready().await.map_err(|e| CriError::Unavailable(e.to_string()))?;
     let filters =
-        ["start", "exit", "oom"].map(|t| format!("namespace=={CRI_NAMESPACE},topic==/tasks/{t}")).to_vec();
+        ["start", "exit", "oom"].map(|t| format!("namespace=={CRI_NAMESPACE},topic==\"/tasks/{t}\"")).to_vec();
     let path = PathAndQuery::from_static("/containerd.services.events.v1.Events/Subscribe");
     let codec = tonic_prost::ProstCodec::<SubscribeRequest, Envelope>::default();
     let response = grpc.server_streaming(Request::new(SubscribeRequest { filters }), path, codec).await;
