@@ -271,7 +271,8 @@ mod tests {
     #[tokio::test]
     async fn a_missing_executable_is_named_in_the_error() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let config = ContainerdConfig { binary: "/nowhere/containerd".into(), ..ContainerdConfig::below(folder.path()) };
+        let config =
+            ContainerdConfig { binary: "/nowhere/containerd".into(), ..ContainerdConfig::below(folder.path()) };
         let error = Containerd::start(config).await.expect_err("cannot start");
         assert!(error.to_string().contains("/nowhere/containerd"), "{error}");
     }

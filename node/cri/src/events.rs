@@ -5,14 +5,9 @@
 
 use std::pin::Pin;
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, TryStreamExt, stream};
 use prost::Message;
-use tonic::{
-    Request, Status,
-    client::Grpc,
-    codegen::http::uri::PathAndQuery,
-    transport::Channel,
-};
+use tonic::{Request, Status, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel};
 
 use crate::CriError;
 
@@ -56,10 +51,17 @@ struct TaskExit {
 /// One thing that happened to a container or sandbox (a sandbox is the container of its pause process).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RuntimeEvent {
-    Started { id: String },
+    Started {
+        id: String,
+    },
     /// The main process ended. The runtime's own status may follow a moment later.
-    Exited { id: String, exit_code: u32 },
-    OutOfMemory { id: String },
+    Exited {
+        id: String,
+        exit_code: u32,
+    },
+    OutOfMemory {
+        id: String,
+    },
 }
 
 impl RuntimeEvent {
@@ -90,9 +92,15 @@ impl RuntimeEvent {
 /// Events in the order in which containerd published them. Ends when containerd goes away; subscribe again and relist.
 pub type RuntimeEvents = Pin<Box<dyn Stream<Item = Result<RuntimeEvent, CriError>> + Send>>;
 
-/// Subscribes to the start, end and out-of-memory events of all containers of CRI. Nothing before the subscription is
-/// delivered: list after subscribing.
-pub async fn subscribe(channel: Channel) -> Result<RuntimeEvents, CriError> {
+/// The start, end and out-of-memory events of all containers of CRI. The subscription is made when the stream is polled
+/// first; nothing before it is delivered, so list once the stream is being polled.
+pub fn subscribe(channel: Channel) -> RuntimeEvents {
+    let envelopes = stream::once(open(channel)).try_flatten();
+    Box::pin(envelopes.try_filter_map(|envelope| async { Ok(RuntimeEvent::decode(envelope)) }))
+}
+
+/// containerd answers with headers only when the first event comes, hence this is part of the stream.
+async fn open(channel: Channel) -> Result<impl Stream<Item = Result<Envelope, CriError>>, CriError> {
     let failed = |status: Status| CriError::from_status("subscribe", &status);
     let mut grpc = Grpc::new(channel);
     grpc.ready().await.map_err(|e| CriError::Unavailable(e.to_string()))?;
@@ -101,13 +109,7 @@ pub async fn subscribe(channel: Channel) -> Result<RuntimeEvents, CriError> {
     let path = PathAndQuery::from_static("/containerd.services.events.v1.Events/Subscribe");
     let codec = tonic_prost::ProstCodec::<SubscribeRequest, Envelope>::default();
     let response = grpc.server_streaming(Request::new(SubscribeRequest { filters }), path, codec).await;
-    let envelopes = response.map_err(failed)?.into_inner();
-    Ok(Box::pin(envelopes.filter_map(move |envelope| async move {
-        match envelope {
-            Ok(envelope) => RuntimeEvent::decode(envelope).map(Ok),
-            Err(status) => Some(Err(failed(status))),
-        }
-    })))
+    Ok(response.map_err(failed)?.into_inner().map_err(failed))
 }
 
 #[cfg(test)]

@@ -248,8 +248,7 @@ pub fn oci_architecture() -> &'static str {
 }
 
 fn oci_manifest(config: &Blob, layers: &[Blob]) -> Value {
-    let layers: Vec<Value> =
-        layers.iter().map(|l| l.descriptor("application/vnd.oci.image.layer.v1.tar")).collect();
+    let layers: Vec<Value> = layers.iter().map(|l| l.descriptor("application/vnd.oci.image.layer.v1.tar")).collect();
     json!({
         "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": config.descriptor("application/vnd.oci.image.config.v1+json"), "layers": layers,

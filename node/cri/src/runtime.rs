@@ -141,10 +141,7 @@ impl RuntimeClient {
         call!(self.remove_container(request, QUICK)).map(|_| ())
     }
 
-    pub async fn list_containers(
-        &self,
-        filter: Option<api::ContainerFilter>,
-    ) -> Result<Vec<api::Container>, CriError> {
+    pub async fn list_containers(&self, filter: Option<api::ContainerFilter>) -> Result<Vec<api::Container>, CriError> {
         Ok(call!(self.list_containers(api::ListContainersRequest { filter }, QUICK))?.containers)
     }
 

@@ -5,7 +5,8 @@ use std::{os::unix::process::CommandExt, path::Path, process::Command, time::Dur
 
 use futures::StreamExt;
 use gantry_cri::{
-    Containerd, ContainerdConfig, ImageClient, RuntimeClient, RuntimeEvent, api, events, image_folder::ImageFolder,
+    Containerd, ContainerdConfig, ImageClient, RuntimeClient, RuntimeEvent, api, events,
+    image_folder::ImageFolder,
     import::ImageImporter,
     oci_archive::{ImageBuilder, Layer},
     runtime::connect,
@@ -22,7 +23,9 @@ fn in_private_namespaces(test: &str) -> bool {
     let me = std::env::current_exe().expect("a test has an executable");
     let script = "mount --make-rslave / && ip link set lo up && exec \"$@\"";
     let mut unshare = Command::new("unshare");
-    unshare.args(["--net", "--mount", "--", "sh", "-c", script, "sh"]).arg(me);
+    unshare
+        .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c", script, "sh"])
+        .arg(me);
     unshare.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").process_group(0);
     let status = unshare.status().expect("unshare is part of util-linux");
     assert!(status.success(), "{test} failed inside of its namespaces: {status}");
@@ -74,16 +77,36 @@ fn container_config(script: &str) -> api::ContainerConfig {
     }
 }
 
-async fn next_event_about(events: &mut gantry_cri::RuntimeEvents, id: &str) -> RuntimeEvent {
-    let wanted = async {
-        loop {
-            let event = events.next().await.expect("containerd lives").expect("a good event");
-            if event.id() == id {
-                return event;
+/// Events as they come, read by a task from the start on.
+struct Subscription {
+    received: tokio::sync::mpsc::UnboundedReceiver<RuntimeEvent>,
+}
+
+impl Subscription {
+    fn start(channel: tonic::transport::Channel) -> Self {
+        let (send, received) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            let mut events = events::subscribe(channel);
+            while let Some(Ok(event)) = events.next().await {
+                if send.send(event).is_err() {
+                    return;
+                }
             }
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wanted).await.expect("the event comes")
+        });
+        Self { received }
+    }
+
+    async fn next_about(&mut self, id: &str) -> RuntimeEvent {
+        let wanted = async {
+            loop {
+                let event = self.received.recv().await.expect("the subscription lives");
+                if event.id() == id {
+                    return event;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wanted).await.expect("the event comes")
+    }
 }
 
 #[tokio::test]
@@ -107,7 +130,7 @@ async fn a_container_from_an_archive_runs_and_its_events_arrive_and_a_killed_con
     watched.import_present(&importer).await.expect("imported");
     assert!(images.image_status(IMAGE).await.expect("asked").is_some());
 
-    let mut stream = events::subscribe(channel.clone()).await.expect("subscribed");
+    let mut stream = Subscription::start(channel.clone());
     let sandbox = sandbox_config(&folder.path().join("logs"));
     let sandbox_id = runtime.run_pod_sandbox(sandbox.clone(), "").await.expect("the sandbox starts");
     let status = runtime.pod_sandbox_status(&sandbox_id).await.expect("status");
@@ -115,8 +138,8 @@ async fn a_container_from_an_archive_runs_and_its_events_arrive_and_a_killed_con
     let script = "echo hello; trap 'exit 7' TERM; while :; do sleep 0.05; done";
     let id = runtime.create_container(&sandbox_id, container_config(script), sandbox.clone()).await.expect("created");
     runtime.start_container(&id).await.expect("started");
-    assert_eq!(next_event_about(&mut stream, &id).await, RuntimeEvent::Started { id: id.clone() });
-    let output = runtime.exec_sync(&id, vec!["echo".into(), "in".into()], Duration::from_secs(5)).await.expect("ran");
+    assert_eq!(stream.next_about(&id).await, RuntimeEvent::Started { id: id.clone() });
+    let output = runtime.exec_sync(&id, words("busybox echo in"), Duration::from_secs(5)).await.expect("ran");
     assert_eq!((output.stdout.as_slice(), output.exit_code), (b"in\n".as_slice(), 0));
 
     let pid = i32::try_from(containerd.pid().expect("it runs")).expect("a pid fits");
@@ -126,13 +149,18 @@ async fn a_container_from_an_archive_runs_and_its_events_arrive_and_a_killed_con
     let status = runtime.container_status(&id).await.expect("the container is known to the new process");
     assert_eq!(status.state, api::ContainerState::ContainerRunning as i32);
 
-    let mut stream = events::subscribe(channel).await.expect("subscribed again");
+    let mut stream = Subscription::start(channel);
+    runtime.version().await.expect("answers after it took the subscription");
     runtime.stop_container(&id, 10).await.expect("stopped");
-    assert_eq!(next_event_about(&mut stream, &id).await, RuntimeEvent::Exited { id: id.clone(), exit_code: 7 });
+    assert_eq!(stream.next_about(&id).await, RuntimeEvent::Exited { id: id.clone(), exit_code: 7 });
     let log = std::fs::read_to_string(folder.path().join("logs/main.log")).expect("a log");
     assert!(log.contains("stdout F hello"), "{log}");
     runtime.stop_pod_sandbox(&sandbox_id).await.expect("stopped");
     runtime.remove_pod_sandbox(&sandbox_id).await.expect("removed");
     assert!(runtime.container_status(&id).await.expect_err("gone").is_not_found());
     containerd.stop().await.expect("stopped");
+}
+
+fn words(command: &str) -> Vec<String> {
+    command.split(' ').map(str::to_owned).collect()
 }
