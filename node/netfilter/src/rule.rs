@@ -109,6 +109,8 @@ pub enum ConntrackState {
     RelatedOrEstablished,
     /// The destination was rewritten.
     Dnat,
+    /// Neither part of a known connection nor one whose destination was rewritten.
+    Unexpected,
 }
 
 /// What a packet must look like, besides addresses and protocol. Matches are written in the order they were added.
@@ -120,6 +122,8 @@ pub enum Match {
     DestinationPort(u16),
     SourceIsLocal,
     DestinationIsLocal,
+    /// IPv4 only: sent by the very address that it goes to, after all rewriting.
+    SourceIsDestination,
     /// Any of the mark's bits is not set.
     Unmarked(u32),
     Marked(u32),
@@ -229,9 +233,10 @@ impl Rule {
             Match::DestinationPort(port) => write!(f, " -m {protocol} --dport {port}"),
             Match::SourceIsLocal => f.write_str(" -m addrtype --src-type LOCAL"),
             Match::DestinationIsLocal => f.write_str(" -m addrtype --dst-type LOCAL"),
+            Match::SourceIsDestination => write!(f, " -m bpf --bytecode \"{SOURCE_IS_DESTINATION}\""),
             Match::Unmarked(bits) => write!(f, " -m mark ! --mark {bits:#x}/{bits:#x}"),
             Match::Marked(bits) => write!(f, " -m mark --mark {bits:#x}/{bits:#x}"),
-            Match::Conntrack(state) => write!(f, " -m conntrack --ctstate {}", conntrack_state(*state)),
+            Match::Conntrack(state) => write!(f, " -m conntrack {}", conntrack_state(*state)),
             Match::Share(part) => write_share(*part, f),
             Match::SeenWithin { list, seconds } => write!(
                 f,
@@ -245,12 +250,16 @@ impl Rule {
     }
 }
 
+/// A classic BPF program of six instructions: load the source, keep it, load the destination, compare, match or not.
+const SOURCE_IS_DESTINATION: &str = "6,32 0 0 12,7 0 0 0,32 0 0 16,29 0 1 0,6 0 0 65535,6 0 0 0";
+
 fn conntrack_state(state: ConntrackState) -> &'static str {
     match state {
-        ConntrackState::New => "NEW",
-        ConntrackState::Invalid => "INVALID",
-        ConntrackState::RelatedOrEstablished => "RELATED,ESTABLISHED",
-        ConntrackState::Dnat => "DNAT",
+        ConntrackState::New => "--ctstate NEW",
+        ConntrackState::Invalid => "--ctstate INVALID",
+        ConntrackState::RelatedOrEstablished => "--ctstate RELATED,ESTABLISHED",
+        ConntrackState::Dnat => "--ctstate DNAT",
+        ConntrackState::Unexpected => "! --ctstate RELATED,ESTABLISHED,DNAT",
     }
 }
 

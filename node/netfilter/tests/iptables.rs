@@ -90,7 +90,9 @@ fn every_shape() -> RuleSet {
         ],
     );
     // Not reachable from PREROUTING, where the kernel refuses to masquerade.
-    let after = vec![Rule::new(Target::Masquerade).when(Match::Conntrack(ConntrackState::Dnat))];
+    let after = vec![
+        Rule::new(Target::Masquerade).when(Match::Conntrack(ConntrackState::Dnat)).when(Match::SourceIsDestination),
+    ];
     set.insert(Table::Nat, &name("KUBE-SVC-POSTROUTING"), after);
     set.insert(Table::Nat, &masq, vec![Rule::new(Target::SetMark(0x4000))]);
     set.insert(
@@ -101,6 +103,7 @@ fn every_shape() -> RuleSet {
             Rule::new(Target::Drop).when(Match::Conntrack(ConntrackState::Invalid)),
             Rule::new(Target::Accept).when(Match::Conntrack(ConntrackState::RelatedOrEstablished)),
             Rule::new(Target::Accept).when(Match::Conntrack(ConntrackState::New)),
+            Rule::new(Target::Drop).when(Match::Conntrack(ConntrackState::Unexpected)),
         ],
     );
     set

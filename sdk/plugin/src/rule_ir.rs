@@ -11,7 +11,9 @@
 //!     namespace: "default".into(),
 //!     name: "web".into(),
 //!     pools: vec![Pool {
-//!         name: "http".into(),
+//!         port: "http".into(),
+//!         protocol: Protocol::Tcp,
+//!         scope: Scope::Cluster,
 //!         affinity: None,
 //!         backends: vec![Backend { address: "10.244.1.5".parse().unwrap(), port: 8080, weight: 1 }],
 //!     }],
@@ -57,12 +59,24 @@ pub struct ServiceRules {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pool {
-    /// Unique within the service and stable: it names what the node keeps for the pool.
-    pub name: String,
+    /// The service port's name, possibly empty. Port, protocol and scope name what the node keeps for the pool.
+    pub port: String,
+    pub protocol: Protocol,
+    pub scope: Scope,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<ClientIpAffinity>,
     /// Not empty for a pool that a rule forwards to.
     pub backends: Vec<Backend>,
+}
+
+/// Whose backends a pool holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// Any node's.
+    Cluster,
+    /// Only those on this node.
+    Node,
 }
 
 /// One client's connections go to one backend as long as the last one is no older than this.

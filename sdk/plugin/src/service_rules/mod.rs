@@ -8,5 +8,7 @@ mod objects;
 mod planner;
 
 pub use backends::Backends;
-pub use objects::{Endpoint, EndpointPort, EndpointSlice, Service, ServicePort, ServiceSpec};
+pub use objects::{
+    Endpoint, EndpointPort, EndpointSlice, PROXY_NAME_LABEL, SERVICE_NAME_LABEL, Service, ServicePort, ServiceSpec,
+};
 pub use planner::{Reach, plan, plan_service};

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use super::backends::Backends;
 use super::objects::{EndpointSlice, PROXY_NAME_LABEL, Service, ServicePort};
 use crate::rule_ir::{
-    Action, ClientIpAffinity, Destination, HealthCheck, Masquerade, Pool, Rule, RuleIr, ServiceRules, Source,
+    Action, Backend, ClientIpAffinity, Destination, HealthCheck, Masquerade, Pool, Rule, RuleIr, Scope, ServiceRules,
+    Source,
 };
 
 /// How far a service can be reached from.
@@ -146,21 +147,23 @@ impl PortPlan<'_> {
     }
 
     fn forward_cluster(&mut self, masquerade: Masquerade) -> Action {
-        let pool = self.pool("cluster", self.backends.cluster.clone());
+        let pool = self.pool(Scope::Cluster, self.backends.cluster.clone());
         Action::Forward { pool, masquerade }
     }
 
     fn forward_local(&mut self, masquerade: Masquerade) -> Action {
-        let pool = self.pool("local", self.backends.local.clone());
+        let pool = self.pool(Scope::Node, self.backends.local.clone());
         Action::Forward { pool, masquerade }
     }
 
     /// The pool of that scope, made when it is first used.
-    fn pool(&mut self, scope: &str, backends: Vec<crate::rule_ir::Backend>) -> usize {
-        let name = format!("{}/{:?}/{scope}", self.port.name, self.port.protocol);
-        let known = self.rules.pools.iter().position(|pool| pool.name == name);
+    fn pool(&mut self, scope: Scope, backends: Vec<Backend>) -> usize {
+        let (port, protocol) = (self.port.name.clone(), self.port.protocol);
+        let same = |pool: &Pool| (&pool.port, pool.protocol, pool.scope) == (&port, protocol, scope);
+        let known = self.rules.pools.iter().position(same);
         known.unwrap_or_else(|| {
-            self.rules.pools.push(Pool { name, affinity: affinity(self.service), backends });
+            let affinity = affinity(self.service);
+            self.rules.pools.push(Pool { port, protocol, scope, affinity, backends });
             self.rules.pools.len() - 1
         })
     }
