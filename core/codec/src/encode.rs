@@ -83,6 +83,11 @@ impl Splice {
         Self { metadata_at: kind, version_at: kind + METADATA.len() }
     }
 
+    /// Byte offset of `"metadata":{`: what follows is a list's item, behind a `{`.
+    pub fn metadata_at(&self) -> usize {
+        self.metadata_at
+    }
+
     /// Byte offset in the stored form at which [`version_member`] is inserted.
     pub fn version_at(&self) -> usize {
         self.version_at

@@ -165,11 +165,24 @@ pub struct Status {
     pub message: String,
     /// `None` is written as no `details`; `Some(default)` as `details: {}`, which the reference does for some answers.
     pub details: Option<Box<StatusDetails>>,
+    /// `metadata.continue`: where an expired list can go on, inconsistently. Empty in all other answers.
+    pub continue_token: String,
 }
 
 impl Status {
     pub fn failure(reason: Reason, message: impl Into<String>) -> Self {
-        Self { code: reason.code(), reason: Some(reason), message: message.into(), details: None }
+        Self {
+            code: reason.code(),
+            reason: Some(reason),
+            message: message.into(),
+            details: None,
+            continue_token: String::new(),
+        }
+    }
+
+    /// A success that has no object to show.
+    pub fn success(code: u16) -> Self {
+        Self { code, reason: None, message: String::new(), details: None, continue_token: String::new() }
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
@@ -210,6 +223,7 @@ impl Status {
                 causes,
                 ..Default::default()
             })),
+            continue_token: String::new(),
         }
     }
 
@@ -232,6 +246,7 @@ impl Status {
                 kind: resource.into(),
                 ..Default::default()
             })),
+            continue_token: String::new(),
         }
     }
 
@@ -258,11 +273,17 @@ fn qualified(group: &str, name: &str) -> String {
 }
 
 #[derive(Serialize)]
+struct WireMetadata<'a> {
+    #[serde(rename = "continue", skip_serializing_if = "str::is_empty")]
+    continue_token: &'a str,
+}
+
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire<'a> {
     kind: &'static str,
     api_version: &'static str,
-    metadata: serde_json::Map<String, serde_json::Value>,
+    metadata: WireMetadata<'a>,
     status: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     message: &'a str,
@@ -270,7 +291,13 @@ struct Wire<'a> {
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: &'a Option<Box<StatusDetails>>,
+    /// The reference leaves the code of a plain success out.
+    #[serde(skip_serializing_if = "is_ok")]
     code: u16,
+}
+
+fn is_ok(code: &u16) -> bool {
+    *code == 200
 }
 
 impl Serialize for Status {
@@ -278,7 +305,7 @@ impl Serialize for Status {
         Wire {
             kind: "Status",
             api_version: "v1",
-            metadata: serde_json::Map::new(),
+            metadata: WireMetadata { continue_token: &self.continue_token },
             status: if self.code < 400 { "Success" } else { "Failure" },
             message: &self.message,
             reason: self.reason,
@@ -293,8 +320,11 @@ impl<'de> Deserialize<'de> for Status {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct In {
-            #[serde(default)]
+            /// A plain success has none.
+            #[serde(default = "ok")]
             code: u16,
+            #[serde(default)]
+            metadata: InMetadata,
             #[serde(default)]
             reason: serde_json::Value,
             #[serde(default)]
@@ -302,12 +332,21 @@ impl<'de> Deserialize<'de> for Status {
             #[serde(default)]
             details: Option<Box<StatusDetails>>,
         }
+        #[derive(Deserialize, Default)]
+        struct InMetadata {
+            #[serde(default, rename = "continue")]
+            continue_token: String,
+        }
+        fn ok() -> u16 {
+            200
+        }
         let read = In::deserialize(deserializer)?;
         Ok(Self {
             code: read.code,
             reason: serde_json::from_value(read.reason).ok(),
             message: read.message,
             details: read.details,
+            continue_token: read.metadata.continue_token,
         })
     }
 }

@@ -3,12 +3,22 @@
 //! A transport (REST, gRPC, in process) turns what it received into an [`ApiRequest`] and gives it to
 //! [`Executor::execute`]; the answer is an [`ApiResponse`] whose objects are bytes shared with the watch cache.
 
-pub mod bootstrap;
+mod connect;
 mod context;
+mod convert;
+mod executor;
+mod fields;
+mod read;
 mod request;
 mod response;
+mod served;
+mod services;
+mod strategy;
+mod subresource;
+mod write;
 
 pub use context::RequestContext;
+pub use executor::{Executor, ExecutorParts, ServiceTokens};
 pub use request::{
     ApiRequest, Body, Connect, DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES,
     MediaType, Patch, Preconditions, Propagation, Target, Verb, WriteOptions, dry_run_of,
@@ -17,3 +27,5 @@ pub use response::{
     ApiResponse, ConnectTo, ListItem, ListMetadata, ListResponse, ObjectResponse, Scheme, WatchEvent, WatchEventType,
     WatchResponse,
 };
+pub use served::resource_configs;
+pub use services::{POOL_CLUSTER_IPS, POOL_NODE_PORTS, PoolClaim, ServicePools, ServiceTypes};

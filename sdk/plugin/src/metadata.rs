@@ -45,9 +45,7 @@ pub struct OwnerReference {
     pub kind: String,
     pub name: String,
     pub uid: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub controller: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub block_owner_deletion: bool,
 }
 

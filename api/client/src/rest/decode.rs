@@ -64,7 +64,9 @@ pub(super) fn failure(code: u16, body: &[u8]) -> Box<Status> {
         return Box::new(status);
     }
     let text: String = String::from_utf8_lossy(body).trim().chars().take(200).collect();
-    Box::new(Status { code, reason: reason_of(code), message: format!("HTTP {code}: {text}"), details: None })
+    let mut status = Status::success(code);
+    (status.reason, status.message) = (reason_of(code), format!("HTTP {code}: {text}"));
+    Box::new(status)
 }
 
 fn reason_of(code: u16) -> Option<Reason> {

@@ -1,0 +1,25 @@
+//! Kinds that are served in another form than they are stored in.
+
+mod event;
+mod horizontal_pod_autoscaler;
+
+use gantry_kinds::Resource;
+use gantry_meta::Object;
+
+/// Rewrites a whole object; kind and apiVersion too.
+pub(crate) trait Conversion: Send + Sync {
+    fn to_stored(&self, object: Object) -> Object;
+    fn to_served(&self, object: Object) -> Object;
+}
+
+/// `None` where both are the same.
+pub(crate) fn between(served: &Resource, stored: &Resource) -> Option<&'static dyn Conversion> {
+    if (&served.group, &served.version) == (&stored.group, &stored.version) {
+        return None;
+    }
+    match (&*served.group, &*served.plural) {
+        ("events.k8s.io", "events") => Some(&event::EventsToCore),
+        ("autoscaling", "horizontalpodautoscalers") => Some(&horizontal_pod_autoscaler::V1ToV2),
+        _ => None,
+    }
+}

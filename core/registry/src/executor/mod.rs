@@ -1,0 +1,132 @@
+//! Where requests are run, and nowhere else.
+
+mod authorise;
+mod errors;
+mod parts;
+mod view;
+
+pub use parts::{ExecutorParts, ServiceTokens};
+
+pub(crate) use authorise::Authorised;
+pub(crate) use errors::{commit_failed, lagging, list_failed};
+
+use std::{sync::Arc, time::Instant};
+
+use gantry_admission::Chain;
+use gantry_auth::{Attributes, Authenticator, AuthorizerChain};
+use gantry_kinds::Catalog;
+use gantry_meta::{Reason, Status};
+use gantry_watch_cache::WatchCache;
+
+use crate::{
+    connect, context::RequestContext, read, request::ApiRequest, response::ApiResponse, served::ServedResources,
+    services::ServiceClaims, subresource, write,
+};
+
+/// Runs API requests: authorise, decode, default, admit, prepare, validate, commit. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor(Arc<State>);
+
+pub(crate) struct State {
+    pub catalog: Catalog,
+    pub served: ServedResources,
+    pub cache: Arc<WatchCache>,
+    pub authorizer: Arc<AuthorizerChain>,
+    pub authenticator: Arc<Authenticator>,
+    pub tokens: ServiceTokens,
+    pub admission: Chain,
+    pub service_claims: ServiceClaims,
+}
+
+impl Executor {
+    pub fn new(parts: ExecutorParts) -> Self {
+        let view: Arc<dyn gantry_admission::ClusterView> =
+            Arc::new(view::CacheView::new(&parts.catalog, parts.cache.clone()));
+        Self(Arc::new(State {
+            served: ServedResources::new(&parts.catalog),
+            admission: Chain::built_in(&view),
+            service_claims: ServiceClaims::new(parts.service_types, parts.service_pools),
+            catalog: parts.catalog,
+            cache: parts.cache,
+            authorizer: parts.authorizer,
+            authenticator: parts.authenticator,
+            tokens: parts.tokens,
+        }))
+    }
+
+    /// Runs one request. Refusals are what the client is to see, whatever the door; nothing of a refused write is stored.
+    pub async fn execute(&self, ctx: &RequestContext, request: ApiRequest) -> Result<ApiResponse, Status> {
+        let authorised = self.0.authorise(ctx, &request)?;
+        let work = self.0.run(ctx, &authorised, request);
+        match tokio::time::timeout_at(ctx.deadline.into(), work).await {
+            Ok(answer) => answer,
+            Err(_) => Err(timed_out(ctx.deadline)),
+        }
+    }
+
+    /// Decides on a request that is no resource request: health, discovery, metrics, documents. 403 if refused.
+    pub fn authorise_path(&self, ctx: &RequestContext, verb: &str, path: &str) -> Result<(), Status> {
+        self.0.permit(&Attributes::path(&ctx.user, verb, path))
+    }
+
+    /// What is served, for discovery documents.
+    pub fn catalog(&self) -> &Catalog {
+        &self.0.catalog
+    }
+
+    /// Identity of callers, for transports.
+    pub fn authenticator(&self) -> &Arc<Authenticator> {
+        &self.0.authenticator
+    }
+
+    pub fn authorizer(&self) -> &Arc<AuthorizerChain> {
+        &self.0.authorizer
+    }
+
+    /// Whether the state of the cluster is loaded: before, requests would find nothing.
+    pub fn is_ready(&self) -> bool {
+        self.0.cache.is_ready()
+    }
+}
+
+fn timed_out(deadline: Instant) -> Status {
+    debug_assert!(deadline <= Instant::now(), "a timeout fires after its deadline");
+    Status::failure(Reason::Timeout, "the request did not complete within the allotted timeout")
+}
+
+impl State {
+    async fn run(
+        &self,
+        ctx: &RequestContext,
+        authorised: &Authorised,
+        request: ApiRequest,
+    ) -> Result<ApiResponse, Status> {
+        if let ApiRequest::Unacceptable { refusal, .. } = request {
+            return Err(*refusal);
+        }
+        let served = authorised.served(self, &request)?;
+        match request {
+            ApiRequest::Get { target, options } => read::get(self, served, &target, &options).await,
+            ApiRequest::List { target, options } => read::list(self, served, &target, &options).await,
+            ApiRequest::Watch { target, options } => read::watch(self, served, &target, &options).await,
+            ApiRequest::Create { target, body, options } if subresource::is_post(served, &target) => {
+                subresource::post(self, ctx, served, &target, &body, &options).await
+            }
+            ApiRequest::Create { target, body, options } => {
+                write::create(self, ctx, served, &target, &body, &options).await
+            }
+            ApiRequest::Update { target, body, options } => {
+                write::update(self, ctx, served, &target, &body, &options).await
+            }
+            ApiRequest::Patch { target, patch, options } => {
+                write::patch(self, ctx, served, &target, &patch, &options).await
+            }
+            ApiRequest::Delete { target, options } => write::delete(self, ctx, served, &target, &options).await,
+            ApiRequest::DeleteCollection { target, options, list } => {
+                write::delete_collection(self, ctx, served, &target, &options, &list).await
+            }
+            ApiRequest::Connect { target, connect } => connect::locate(self, ctx, served, &target, &connect).await,
+            ApiRequest::Unacceptable { refusal, .. } => Err(*refusal),
+        }
+    }
+}

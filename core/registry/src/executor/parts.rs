@@ -1,0 +1,29 @@
+//! What an executor is made of; `bin` chooses.
+
+use std::sync::Arc;
+
+use gantry_auth::{Authenticator, AuthorizerChain, token::TokenIssuer};
+use gantry_kinds::Catalog;
+use gantry_watch_cache::WatchCache;
+
+use crate::services::{ServicePools, ServiceTypes};
+
+/// Collaborators of [`crate::Executor`].
+pub struct ExecutorParts {
+    pub catalog: Catalog,
+    /// Holding at least [`crate::resource_configs`] of the catalogue.
+    pub cache: Arc<WatchCache>,
+    pub authorizer: Arc<AuthorizerChain>,
+    pub authenticator: Arc<Authenticator>,
+    pub tokens: ServiceTokens,
+    pub service_types: Arc<dyn ServiceTypes>,
+    pub service_pools: ServicePools,
+}
+
+/// How service-account tokens are issued.
+#[derive(Clone)]
+pub struct ServiceTokens {
+    pub issuer: Arc<TokenIssuer>,
+    /// The audiences of a token that names none.
+    pub audiences: Vec<String>,
+}

@@ -1,0 +1,143 @@
+//! Collections, whole or page by page, at one revision.
+
+use std::sync::Arc;
+
+use gantry_meta::Status;
+use gantry_storage::Revision;
+use gantry_watch_cache::{At, CachedObject, ListError, ListRequest, Page};
+
+use super::{PATIENCE, Selection, continue_token::ContinueToken, rules, served_wire};
+use crate::{
+    executor::{State, lagging, list_failed},
+    request::{ListOptions, Target},
+    response::{ApiResponse, ListItem, ListMetadata, ListResponse},
+    served::Served,
+};
+
+pub(crate) async fn list(
+    state: &State,
+    served: &Served,
+    target: &Target,
+    options: &ListOptions,
+) -> Result<ApiResponse, Status> {
+    rules::check_list(options)?;
+    let selection = Selection::new(served, target, options)?;
+    let start = Start::read(served, options)?;
+    let at = start.reach(state, served).await?;
+    let request = ListRequest {
+        scope: selection.scope,
+        at,
+        cursor: start.token.map(|token| token.cursor),
+        limit: usize::try_from(options.limit).unwrap_or_default(),
+        filter: selection.filter,
+    };
+    let page = state.cache.list(&served.prefix, &request).map_err(|error| match (error, &request.cursor) {
+        (ListError::Expired(_), Some(cursor)) => expired_page(served, cursor.clone()),
+        (error, _) => list_failed(error),
+    })?;
+    Ok(ApiResponse::List(answer(served, page)))
+}
+
+/// Everything that a selection holds now, for deletecollection.
+pub(crate) async fn list_all(
+    state: &State,
+    served: &Served,
+    target: &Target,
+    options: &ListOptions,
+) -> Result<Vec<Arc<CachedObject>>, Status> {
+    rules::check_list(options)?;
+    let selection = Selection::new(served, target, options)?;
+    state.cache.consistent(served.shard).await.map_err(|error| lagging(&error))?;
+    let request = ListRequest {
+        limit: usize::try_from(options.limit).unwrap_or_default(),
+        filter: selection.filter,
+        ..ListRequest::new(selection.scope)
+    };
+    Ok(state.cache.list(&served.prefix, &request).map_err(list_failed)?.objects)
+}
+
+/// Where and when a list begins.
+struct Start {
+    token: Option<ContinueToken>,
+    version: Option<u64>,
+    exact: bool,
+}
+
+impl Start {
+    fn read(served: &Served, options: &ListOptions) -> Result<Self, Status> {
+        let version = rules::version(&options.resource_version)?;
+        if options.continue_token.is_empty() {
+            // Without a match, a version with a limit means that very version, as it always did.
+            let exact = match options.resource_version_match.as_str() {
+                "" => options.limit > 0 && version.is_some_and(|version| version > 0),
+                wanted => wanted == "Exact",
+            };
+            return Ok(Self { token: None, version, exact });
+        }
+        if version.is_some_and(|version| version > 0) {
+            return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
+        }
+        let token = ContinueToken::decode(&options.continue_token, &served.prefix)?;
+        Ok(Self {
+            version: token.revision.map(|revision| revision.0),
+            exact: token.revision.is_some(),
+            token: Some(token),
+        })
+    }
+
+    /// Waits until the cache can answer, and says at which state.
+    async fn reach(&self, state: &State, served: &Served) -> Result<At, Status> {
+        let (cache, shard) = (&state.cache, served.shard);
+        match self.version {
+            None => _ = cache.consistent(shard).await.map_err(|error| lagging(&error))?,
+            Some(0) => {}
+            Some(version) => {
+                let reached = cache.wait_for(shard, Revision(version), PATIENCE).await;
+                reached.map_err(|error| lagging(&error))?;
+            }
+        }
+        Ok(match self.version {
+            Some(version) if self.exact && version > 0 => At::Exact(Revision(version)),
+            _ => At::Latest,
+        })
+    }
+}
+
+/// 410, with a token to go on from here at the newest state instead.
+fn expired_page(served: &Served, cursor: gantry_watch_cache::PageCursor) -> Status {
+    let token = ContinueToken { revision: None, cursor }.encode(&served.prefix);
+    let message = "The provided continue parameter is too old to display a consistent list result. You can start a new \
+                   list without the continue parameter, or use the continue token in this response to go on with an \
+                   inconsistent list.";
+    let mut status = Status::failure(gantry_meta::Reason::Expired, message);
+    status.continue_token = token;
+    status
+}
+
+fn answer(served: &Served, page: Page) -> ListResponse {
+    let token = page
+        .next
+        .as_ref()
+        .map(|cursor| ContinueToken { revision: Some(page.revision), cursor: cursor.clone() }.encode(&served.prefix));
+    ListResponse {
+        resource: served.gvr.clone(),
+        kind: served.gvk.clone(),
+        metadata: ListMetadata {
+            resource_version: page.revision.to_string(),
+            continue_token: token.unwrap_or_default(),
+            remaining_item_count: page.remaining(),
+        },
+        items: page.objects.iter().map(|object| item(served, object)).collect(),
+    }
+}
+
+pub(crate) fn item(served: &Served, object: &CachedObject) -> ListItem {
+    match served.conversion {
+        None => ListItem { tail: object.item_tail() },
+        Some(_) => {
+            let json = served_wire(served, object);
+            let prefix = gantry_codec::Splice::of(&served.resource).metadata_at();
+            ListItem { tail: json.slice(prefix..) }
+        }
+    }
+}

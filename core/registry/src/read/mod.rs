@@ -1,0 +1,18 @@
+//! Get, list and watch: answered from the watch cache, as bytes.
+
+mod continue_token;
+mod get;
+mod list;
+mod rules;
+mod selection;
+mod watch;
+
+pub(crate) use get::{current, get, served_tree, served_wire};
+pub(crate) use list::{item, list, list_all};
+use selection::Selection;
+pub(crate) use watch::watch;
+
+use std::time::Duration;
+
+/// How long a read waits for a resourceVersion that is not there yet.
+const PATIENCE: Duration = Duration::from_secs(3);

@@ -1,0 +1,215 @@
+//! Changes of a collection as they happen.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, stream};
+use gantry_meta::{Reason, Status};
+use gantry_storage::Revision;
+use gantry_watch_cache::{CachedObject, DeliveryKind, Expired, ListError, ListRequest, Watch};
+use rand::Rng as _;
+use tokio::time::Instant;
+
+use super::{PATIENCE, Selection, rules, served_wire};
+use crate::{
+    executor::{State, lagging, list_failed},
+    request::{ListOptions, Target},
+    response::{ApiResponse, WatchEvent, WatchEventType, WatchResponse},
+    served::Served,
+};
+
+/// How often a watch that allows them gets a bookmark while it is otherwise silent.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// A watch without `timeoutSeconds` ends after a random time in this range, so that clients spread out again.
+const TIMEOUT_SECONDS: std::ops::Range<u64> = 1800..3600;
+
+pub(crate) async fn watch(
+    state: &State,
+    served: &std::sync::Arc<Served>,
+    target: &Target,
+    options: &ListOptions,
+) -> Result<ApiResponse, Status> {
+    rules::check_watch(options)?;
+    let selection = Selection::new(served, target, options)?;
+    let start = Start::read(options)?;
+    let opened = start.open(state, served, selection).await;
+    let events = match opened {
+        Ok((initial, watch)) => follow(state, served, options, start, initial, watch).boxed(),
+        // Too old is told within the stream: clients look for it there.
+        Err(OpenError::Expired(expired)) => stream::iter([expired_event(expired)]).boxed(),
+        Err(OpenError::Refused(status)) => return Err(status),
+    };
+    Ok(ApiResponse::Watch(WatchResponse { resource: served.gvr.clone(), kind: served.gvk.clone(), events }))
+}
+
+enum OpenError {
+    Expired(Expired),
+    Refused(Status),
+}
+
+impl From<Status> for OpenError {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
+impl From<ListError> for OpenError {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::Expired(expired) => Self::Expired(expired),
+            other => Self::Refused(list_failed(other)),
+        }
+    }
+}
+
+/// What a watch begins with.
+#[derive(Clone, Copy)]
+struct Start {
+    /// `None`: what is there now, consistently. 0: what the cache has.
+    version: Option<u64>,
+    initial_events: bool,
+    /// The end of the initial events is marked with a bookmark.
+    mark_end: bool,
+}
+
+impl Start {
+    fn read(options: &ListOptions) -> Result<Self, Status> {
+        let version = rules::version(&options.resource_version)?;
+        let from_now = version.is_none_or(|version| version == 0);
+        let initial_events = options.send_initial_events.unwrap_or(from_now);
+        Ok(Self { version, initial_events, mark_end: initial_events && options.allow_watch_bookmarks })
+    }
+
+    /// The initial objects, if any are sent, and the watch that goes on from there without a gap.
+    async fn open(
+        self,
+        state: &State,
+        served: &Served,
+        selection: Selection,
+    ) -> Result<(Option<Initial>, Watch), OpenError> {
+        let Selection { scope, filter } = selection;
+        let (cache, prefix) = (&state.cache, &*served.prefix);
+        if !self.initial_events {
+            let from = match self.version {
+                Some(version) if version > 0 => Revision(version),
+                _ => cache.consistent(served.shard).await.map_err(|error| lagging(&error))?,
+            };
+            return Ok((None, cache.watch(prefix, scope, from, filter)?));
+        }
+        match self.version {
+            None => _ = cache.consistent(served.shard).await.map_err(|error| lagging(&error))?,
+            Some(0) => {}
+            Some(version) => {
+                let reached = cache.wait_for(served.shard, Revision(version), PATIENCE).await;
+                reached.map_err(|error| lagging(&error))?;
+            }
+        }
+        let request = ListRequest { filter: filter.clone(), ..ListRequest::new(scope.clone()) };
+        let page = cache.list(prefix, &request)?;
+        let watch = cache.watch(prefix, scope, page.revision, filter)?;
+        Ok((Some(Initial { objects: page.objects, revision: page.revision }), watch))
+    }
+}
+
+struct Initial {
+    objects: Vec<std::sync::Arc<CachedObject>>,
+    revision: Revision,
+}
+
+/// The stream: initial objects, the mark of their end, then batches until the time is up or history is gone.
+fn follow(
+    state: &State,
+    served: &std::sync::Arc<Served>,
+    options: &ListOptions,
+    start: Start,
+    initial: Option<Initial>,
+    watch: Watch,
+) -> impl futures::Stream<Item = WatchEvent> + Send + 'static {
+    let seconds = options.timeout_seconds.unwrap_or_else(|| rand::rng().random_range(TIMEOUT_SECONDS));
+    let mark = initial.as_ref().filter(|_| start.mark_end).map(|i| bookmark(served, i.revision, true));
+    let objects = initial.map(|initial| initial.objects).unwrap_or_default();
+    let of = served.clone();
+    let first = objects.into_iter().map(move |object| event(&of, WatchEventType::Added, &object));
+    let follower = Follower {
+        cache: state.cache.clone(),
+        served: served.clone(),
+        watch,
+        ends_at: Instant::now() + Duration::from_secs(seconds),
+        bookmarks: options.allow_watch_bookmarks,
+        ended: false,
+    };
+    let later = stream::unfold(follower, |mut follower| async move {
+        let events = follower.next().await?;
+        Some((stream::iter(events), follower))
+    });
+    stream::iter(first).chain(stream::iter(mark)).chain(later.flatten())
+}
+
+struct Follower {
+    cache: std::sync::Arc<gantry_watch_cache::WatchCache>,
+    served: std::sync::Arc<Served>,
+    watch: Watch,
+    ends_at: Instant,
+    bookmarks: bool,
+    ended: bool,
+}
+
+impl Follower {
+    /// The next events; `None` once the watch is over.
+    async fn next(&mut self) -> Option<Vec<WatchEvent>> {
+        if self.ended {
+            return None;
+        }
+        let bookmark_at = Instant::now() + BOOKMARK_EVERY;
+        tokio::select! {
+            batch = self.watch.next_batch() => match batch {
+                Ok(batch) => Some(batch.deliveries.iter().map(|d| event(&self.served, kind_of(d.kind), &d.object)).collect()),
+                Err(expired) => {
+                    self.ended = true;
+                    Some(vec![expired_event(expired)])
+                }
+            },
+            () = tokio::time::sleep_until(bookmark_at.min(self.ends_at)) => {
+                self.ended = Instant::now() >= self.ends_at;
+                let due = self.bookmarks && !self.ended;
+                Some(due.then(|| bookmark(&self.served, self.cache.applied(self.served.shard), false)).into_iter().collect())
+            }
+        }
+    }
+}
+
+fn kind_of(kind: DeliveryKind) -> WatchEventType {
+    match kind {
+        DeliveryKind::Added => WatchEventType::Added,
+        DeliveryKind::Modified => WatchEventType::Modified,
+        DeliveryKind::Deleted => WatchEventType::Deleted,
+    }
+}
+
+fn event(served: &Served, event_type: WatchEventType, object: &CachedObject) -> WatchEvent {
+    match served.conversion {
+        None => WatchEvent::from_frame_tail(event_type, object.frame_tail()),
+        Some(_) => WatchEvent::from_json(event_type, &served_wire(served, object)),
+    }
+}
+
+/// A zero-valued object of the kind that carries only the revision.
+fn bookmark(served: &Served, revision: Revision, end_of_initial_events: bool) -> WatchEvent {
+    let mut object = gantry_meta::Object::new();
+    object.insert("kind".into(), (*served.gvk.kind).into());
+    object.insert("apiVersion".into(), served.gvk.api_version().into());
+    let mut metadata = serde_json::json!({"resourceVersion": revision.to_string()});
+    if end_of_initial_events {
+        metadata["annotations"] = serde_json::json!({"k8s.io/initial-events-end": "true"});
+    }
+    object.insert("metadata".into(), metadata);
+    gantry_codec::canonical::fill(&served.resource.root, &mut object);
+    WatchEvent::from_json(WatchEventType::Bookmark, &gantry_codec::encode(&object))
+}
+
+fn expired_event(expired: Expired) -> WatchEvent {
+    let message = format!("too old resource version: history begins at {}", expired.floor);
+    let status = Status::failure(Reason::Expired, message);
+    let json = serde_json::to_vec(&status).expect("a Status can always be written");
+    WatchEvent::from_json(WatchEventType::Error, &Bytes::from(json))
+}

@@ -1,0 +1,180 @@
+//! The resources that the executor knows, each with where and how its objects are stored.
+
+use std::{collections::HashMap, sync::Arc};
+
+use gantry_kinds::{Catalog, Resource};
+use gantry_meta::{GroupVersionKind, GroupVersionResource, Status};
+use gantry_storage::{Key, Shard};
+use gantry_watch_cache::ResourceConfig;
+
+use crate::{
+    convert::{self, Conversion},
+    fields::SelectableFields,
+    request::Target,
+    strategy::{self, Strategy},
+};
+
+/// One resource in one version, ready to be worked with.
+pub(crate) struct Served {
+    pub resource: Resource,
+    pub gvr: GroupVersionResource,
+    pub gvk: GroupVersionKind,
+    /// Kind and version that its objects are stored in. The same as `gvk` for nearly all.
+    pub stored: GroupVersionKind,
+    /// `/<group>/<resource>/` of the stored form.
+    pub prefix: String,
+    pub shard: Shard,
+    /// `None`: what is stored is what is served.
+    pub conversion: Option<&'static dyn Conversion>,
+    pub strategy: &'static dyn Strategy,
+    stored_group: String,
+}
+
+impl Served {
+    fn new(catalog: &Catalog, resource: &Resource) -> Self {
+        let (group, version) = stored_version(catalog, resource);
+        let stored = catalog.resource(group, version, &resource.plural).unwrap_or(resource);
+        let plural = &*resource.plural;
+        Self {
+            gvr: GroupVersionResource::new(&resource.group, &resource.version, plural),
+            gvk: GroupVersionKind::new(&resource.group, &resource.version, &resource.kind),
+            stored: GroupVersionKind::new(&stored.group, &stored.version, &stored.kind),
+            prefix: Key::resource_prefix(&stored.group, plural),
+            shard: shard(&stored.group, plural),
+            conversion: convert::between(resource, stored),
+            strategy: strategy::of(&resource.group, plural),
+            stored_group: stored.group.to_string(),
+            resource: resource.clone(),
+        }
+    }
+
+    pub fn key(&self, namespace: &str, name: &str) -> Key {
+        let namespace = if self.resource.namespaced { namespace } else { "" };
+        Key::new(&self.stored_group, &self.resource.plural, namespace, name)
+    }
+
+    pub fn not_found(&self, name: &str) -> Status {
+        Status::not_found(&self.resource.group, &self.resource.plural, name)
+    }
+
+    pub fn conflict(&self, name: &str, why: &str) -> Status {
+        Status::conflict(&self.resource.group, &self.resource.plural, name, why)
+    }
+}
+
+/// The version that `storage_version` names if it is served, else the resource's own.
+fn stored_version<'a>(catalog: &Catalog, resource: &'a Resource) -> (&'a str, &'a str) {
+    let named = resource.storage_version.split_once('/').unwrap_or(("", &resource.storage_version));
+    match catalog.resource(named.0, named.1, &resource.plural) {
+        Some(_) => named,
+        None => (&resource.group, &resource.version),
+    }
+}
+
+fn shard(group: &str, plural: &str) -> Shard {
+    match (group, plural) {
+        ("", "events") => Shard::Events,
+        ("coordination.k8s.io", "leases") => Shard::Leases,
+        _ => Shard::Durable,
+    }
+}
+
+/// All of them, by group, version and plural.
+pub(crate) struct ServedResources {
+    by_resource: HashMap<GroupVersionResource, Arc<Served>>,
+    /// The preferred version of each group's resource.
+    preferred: HashMap<(String, String), Arc<Served>>,
+}
+
+impl ServedResources {
+    pub fn new(catalog: &Catalog) -> Self {
+        let mut all = Self { by_resource: HashMap::new(), preferred: HashMap::new() };
+        for resource in catalog.resources() {
+            let served = Arc::new(Served::new(catalog, resource));
+            let group_resource = (resource.group.to_string(), resource.plural.to_string());
+            all.preferred.entry(group_resource).or_insert_with(|| served.clone());
+            all.by_resource.insert(served.gvr.clone(), served);
+        }
+        all
+    }
+
+    /// 404 with empty details for a resource, or a subresource, that is not served.
+    pub fn find(&self, target: &Target) -> Result<&Arc<Served>, Status> {
+        let served = self.by_resource.get(&target.resource).ok_or_else(unknown)?;
+        let sub = target.subresource.as_str();
+        let known = sub.is_empty() || served.resource.subresource(sub).is_some();
+        let scoped = served.resource.namespaced || target.namespace.is_empty();
+        if known && scoped { Ok(served) } else { Err(unknown()) }
+    }
+
+    pub fn preferred(&self, group: &str, plural: &str) -> Option<&Arc<Served>> {
+        self.preferred.get(&(group.to_owned(), plural.to_owned()))
+    }
+}
+
+/// The answer to a path that nothing is served under.
+pub(crate) fn unknown() -> Status {
+    let message = "the server could not find the requested resource";
+    Status::failure(gantry_meta::Reason::NotFound, message).with_empty_details()
+}
+
+/// The answer to a method that a path does not have.
+pub(crate) fn method_not_allowed() -> Status {
+    let message = "the server does not allow this method on the requested resource";
+    Status::failure(gantry_meta::Reason::MethodNotAllowed, message).with_empty_details()
+}
+
+/// How the watch cache is to hold each stored resource of `catalog`.
+pub fn resource_configs(catalog: &Catalog) -> Vec<ResourceConfig> {
+    let mut by_prefix: HashMap<String, Vec<Served>> = HashMap::new();
+    for resource in catalog.resources().filter(|resource| resource.is_stored()) {
+        let served = Served::new(catalog, resource);
+        by_prefix.entry(served.prefix.clone()).or_default().push(served);
+    }
+    by_prefix.into_values().map(|served| config(&served)).collect()
+}
+
+fn config(served: &[Served]) -> ResourceConfig {
+    let first = &served[0];
+    let (stored, plural) = (&first.stored, &*first.resource.plural);
+    let fields = SelectableFields::new(served.iter().map(|s| &s.resource));
+    ResourceConfig::new(&first.stored_group, plural, &stored.api_version(), &stored.kind)
+        .shard(first.shard)
+        .attributes(Arc::new(fields))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_both_groups_are_stored_as_one() {
+        let all = ServedResources::new(gantry_kinds::catalog());
+        let core = all.preferred("", "events").unwrap();
+        let newer = all.preferred("events.k8s.io", "events").unwrap();
+        assert_eq!(core.prefix, newer.prefix);
+        assert_eq!((newer.shard, &*newer.stored.api_version()), (Shard::Events, "v1"));
+        assert!(core.conversion.is_none() && newer.conversion.is_some());
+    }
+
+    #[test]
+    fn every_stored_resource_has_one_place() {
+        let configs = resource_configs(gantry_kinds::catalog());
+        let mut prefixes: Vec<_> = configs.iter().map(|c| c.prefix.clone()).collect();
+        prefixes.sort();
+        prefixes.dedup();
+        assert_eq!(prefixes.len(), configs.len());
+        assert!(prefixes.iter().any(|p| &**p == "/autoscaling/horizontalpodautoscalers/"));
+    }
+
+    #[test]
+    fn what_is_not_served_is_not_found() {
+        let all = ServedResources::new(gantry_kinds::catalog());
+        let pods = GroupVersionResource::new("", "v1", "pods");
+        assert!(all.find(&Target::object(&pods, "a", "b").with_subresource("log")).is_ok());
+        let unknown = all.find(&Target::object(&pods, "a", "b").with_subresource("nosub")).err().unwrap();
+        assert_eq!((unknown.code, unknown.details.is_some()), (404, true));
+        let nodes = GroupVersionResource::new("", "v1", "nodes");
+        assert!(all.find(&Target::object(&nodes, "a", "b")).is_err(), "nodes are in no namespace");
+    }
+}

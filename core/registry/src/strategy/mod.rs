@@ -1,0 +1,146 @@
+//! What each resource does beyond the generic rules. Those with none of their own use [`Generic`].
+
+mod certificate_signing_requests;
+mod events;
+mod jobs;
+mod namespaces;
+mod nodes;
+mod pods;
+mod replication_controllers;
+mod services;
+mod workloads;
+
+use gantry_meta::{Cause, Object, Value};
+
+use crate::{request::Propagation, served::Served};
+
+/// Rules of one resource. `subresource` is empty for the object itself.
+pub(crate) trait Strategy: Send + Sync {
+    /// Sets and resets what the server owns on a new object, after mutating admission and before validation.
+    fn prepare_create(&self, _new: &mut Object) {}
+
+    /// Sets and resets what this request may not write, after the generic separation of status and spec.
+    fn prepare_update(&self, _subresource: &str, _new: &mut Object, _old: &Object) {}
+
+    /// Causes beyond those of `gantry-validation`.
+    fn validate_update(&self, _subresource: &str, _new: &Object, _old: &Object) -> Vec<Cause> {
+        Vec::new()
+    }
+
+    /// What happens to dependents where a deletion does not say.
+    fn propagation(&self) -> Propagation {
+        Propagation::Background
+    }
+
+    /// Which finalizer list, besides `metadata.finalizers`, must be empty before the object goes.
+    fn is_held(&self, _object: &Object) -> bool {
+        false
+    }
+
+    /// How a deletion marks an object that stays for now; `metadata` is done by the caller.
+    fn mark_deleting(&self, _object: &mut Object) {}
+
+    /// `None`: deletion knows no grace period.
+    fn grace_seconds(&self, _object: &Object, _asked: Option<i64>) -> Option<i64> {
+        None
+    }
+
+    /// Deletions answer with the object, not a Status.
+    fn returns_deleted_object(&self) -> bool {
+        false
+    }
+}
+
+/// No rules of its own.
+struct Generic;
+
+impl Strategy for Generic {}
+
+/// As [`Generic`], but deletions answer with the object.
+struct ReturnsDeleted;
+
+impl Strategy for ReturnsDeleted {
+    fn returns_deleted_object(&self) -> bool {
+        true
+    }
+}
+
+pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
+    match (group, plural) {
+        ("", "pods") => &pods::Pods,
+        ("", "namespaces") => &namespaces::Namespaces,
+        ("", "nodes") => &nodes::Nodes,
+        ("", "services") => &services::Services,
+        ("", "events") | ("events.k8s.io", "events") => &events::Events,
+        ("", "replicationcontrollers") => &replication_controllers::ReplicationControllers,
+        ("batch", "jobs") => &jobs::Jobs,
+        ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") => &workloads::Workloads,
+        ("certificates.k8s.io", "certificatesigningrequests") => {
+            &certificate_signing_requests::CertificateSigningRequests
+        }
+        (
+            "",
+            "serviceaccounts" | "persistentvolumeclaims" | "persistentvolumes" | "podtemplates" | "resourcequotas",
+        ) => &ReturnsDeleted,
+        ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
+        _ => &Generic,
+    }
+}
+
+/// The generic part of a create, then the resource's own.
+pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
+    if served.resource.status_reset {
+        new.remove("status");
+    }
+    set_generation(new, served.resource.manages_generation.then_some(1));
+    served.strategy.prepare_create(new);
+}
+
+/// The generic part of an update, then the resource's own: a request writes the status or everything else, never both.
+pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Object, old: &Object) {
+    if subresource == "status" {
+        keep_all_but(&["metadata", "status"], new, old);
+    } else if subresource.is_empty() && served.resource.subresource("status").is_some() {
+        keep("status", new, old);
+    }
+    served.strategy.prepare_update(subresource, new, old);
+    let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
+    let counts = served.resource.manages_generation && desired_state_differs(new, old);
+    let before = generation.unwrap_or_default();
+    set_generation(new, if counts { Some(before + 1) } else { generation });
+}
+
+/// Sets a member back to what is stored.
+pub(crate) fn keep(member: &str, new: &mut Object, old: &Object) {
+    match old.get(member) {
+        Some(value) => _ = new.insert(member.to_owned(), value.clone()),
+        None => _ = new.remove(member),
+    }
+}
+
+/// Sets every member but those named back to what is stored.
+pub(crate) fn keep_all_but(written: &[&str], new: &mut Object, old: &Object) {
+    new.retain(|member, _| written.contains(&member.as_str()));
+    for (member, value) in old {
+        if !written.contains(&member.as_str()) {
+            new.insert(member.clone(), value.clone());
+        }
+    }
+}
+
+fn set_generation(object: &mut Object, generation: Option<i64>) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    match generation {
+        Some(generation) => _ = metadata.insert("generation".into(), generation.into()),
+        None => _ = metadata.remove("generation"),
+    }
+}
+
+/// Everything but metadata and status says what is wanted.
+fn desired_state_differs(new: &Object, old: &Object) -> bool {
+    let desired = |object: &Object, member: &str| {
+        object.get(member).is_some_and(|_| !matches!(member, "metadata" | "status" | "kind" | "apiVersion"))
+    };
+    let changed = |member: &String| new.get(member) != old.get(member);
+    new.keys().filter(|m| desired(new, m)).any(changed) || old.keys().filter(|m| desired(old, m)).any(changed)
+}

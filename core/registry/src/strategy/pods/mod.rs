@@ -1,0 +1,150 @@
+//! Pods: born Pending, deleted with a grace period, changed in few places.
+
+mod qos;
+
+use gantry_meta::{Cause, FieldPath, Object, ObjectView, Value};
+
+use self::qos::qos_class;
+use super::{Strategy, keep, keep_all_but};
+
+pub(super) struct Pods;
+
+const DEFAULT_GRACE_SECONDS: i64 = 30;
+
+fn spec(pod: &Object) -> Option<&Object> {
+    pod.get("spec")?.as_object()
+}
+
+fn spec_text<'a>(pod: &'a Object, member: &str) -> &'a str {
+    spec(pod).and_then(|spec| spec.get(member)).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn phase(pod: &Object) -> &str {
+    pod.get("status").and_then(|s| s.get("phase")).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Upstream's rules: what was asked for, else the pod's own; nothing to wait for where no node runs it.
+fn grace_seconds(pod: &Object, asked: Option<i64>) -> i64 {
+    let own = spec(pod).and_then(|spec| spec.get("terminationGracePeriodSeconds")).and_then(Value::as_i64);
+    let unbound = spec_text(pod, "nodeName").is_empty();
+    let finished = matches!(phase(pod), "Succeeded" | "Failed");
+    match asked.or(own).unwrap_or(DEFAULT_GRACE_SECONDS) {
+        _ if unbound || finished => 0,
+        negative if negative < 0 => 1,
+        seconds => seconds,
+    }
+}
+
+impl Strategy for Pods {
+    fn prepare_create(&self, pod: &mut Object) {
+        let mut status = Object::new();
+        status.insert("phase".into(), "Pending".into());
+        status.insert("qosClass".into(), qos_class(pod).into());
+        if spec(pod)
+            .and_then(|spec| spec.get("schedulingGates"))
+            .and_then(Value::as_array)
+            .is_some_and(|g| !g.is_empty())
+        {
+            let gated = serde_json::json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+                "lastProbeTime": null, "lastTransitionTime": null}]);
+            status.insert("conditions".into(), gated);
+        }
+        pod.insert("status".into(), Value::Object(status));
+    }
+
+    fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
+        match subresource {
+            "status" => keep_owner_references(new, old),
+            "ephemeralcontainers" => keep_all_but_ephemeral_containers(new, old),
+            "resize" => keep_all_but_resources(new, old),
+            _ => {}
+        }
+    }
+
+    fn validate_update(&self, subresource: &str, new: &Object, old: &Object) -> Vec<Cause> {
+        if subresource != "resize" || qos_class(new) == qos_class(old) {
+            return Vec::new();
+        }
+        let spec = FieldPath::root().field("spec");
+        vec![Cause::invalid(&spec, "Pod QOS Class may not change as a result of resizing")]
+    }
+
+    fn grace_seconds(&self, pod: &Object, asked: Option<i64>) -> Option<i64> {
+        Some(grace_seconds(pod, asked))
+    }
+
+    fn returns_deleted_object(&self) -> bool {
+        true
+    }
+}
+
+fn keep_owner_references(new: &mut Object, old: &Object) {
+    let kept = old.metadata().and_then(|m| m.get("ownerReferences")).cloned();
+    let metadata = new.metadata_mut();
+    match kept {
+        Some(references) => _ = metadata.insert("ownerReferences".into(), references),
+        None => _ = metadata.remove("ownerReferences"),
+    }
+}
+
+/// Only the list of ephemeral containers is taken from the request.
+fn keep_all_but_ephemeral_containers(new: &mut Object, old: &Object) {
+    let wanted = spec(new).and_then(|spec| spec.get("ephemeralContainers")).cloned();
+    keep_all_but(&["metadata"], new, old);
+    keep_metadata(new, old);
+    if let (Some(wanted), Some(spec)) = (wanted, new.get_mut("spec").and_then(Value::as_object_mut)) {
+        spec.insert("ephemeralContainers".into(), wanted);
+    }
+}
+
+/// Only resources and resize policies of containers that both have are taken from the request.
+fn keep_all_but_resources(new: &mut Object, old: &Object) {
+    let wanted = spec(new).cloned().unwrap_or_default();
+    keep_all_but(&["metadata"], new, old);
+    keep_metadata(new, old);
+    let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    for list in ["containers", "initContainers"] {
+        let wanted = wanted.get(list).and_then(Value::as_array);
+        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let same = wanted.into_iter().flatten().find(|w| w.get("name") == container.get("name"));
+            if let (Some(container), Some(same)) = (container.as_object_mut(), same.and_then(Value::as_object)) {
+                keep("resources", container, same);
+                keep("resizePolicy", container, same);
+            }
+        }
+    }
+}
+
+/// What a subresource that changes the spec leaves of metadata: its managers and the version it was read at.
+fn keep_metadata(new: &mut Object, old: &Object) {
+    let wanted = std::mem::take(new.metadata_mut());
+    let mut metadata = old.metadata().cloned().unwrap_or_default();
+    for member in ["resourceVersion", "uid", "managedFields"] {
+        if let Some(value) = wanted.get(member) {
+            metadata.insert(member.into(), value.clone());
+        }
+    }
+    *new.metadata_mut() = metadata;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn grace(pod: Value, asked: Option<i64>) -> i64 {
+        grace_seconds(pod.as_object().unwrap(), asked)
+    }
+
+    #[test]
+    fn a_running_pod_gets_its_grace_and_others_none() {
+        let bound =
+            json!({"spec": {"nodeName": "n", "terminationGracePeriodSeconds": 7}, "status": {"phase": "Running"}});
+        assert_eq!(grace(bound.clone(), None), 7);
+        assert_eq!(grace(bound.clone(), Some(60)), 60);
+        assert_eq!(grace(bound, Some(-1)), 1);
+        assert_eq!(grace(json!({"spec": {"terminationGracePeriodSeconds": 7}}), None), 0);
+        assert_eq!(grace(json!({"spec": {"nodeName": "n"}, "status": {"phase": "Failed"}}), Some(30)), 0);
+    }
+}

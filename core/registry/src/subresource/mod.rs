@@ -1,0 +1,63 @@
+//! Posts that store no object of their own, and views of objects: bindings, evictions, tokens, reviews, scales.
+
+mod binding;
+mod eviction;
+mod reviews;
+mod scale;
+mod token;
+
+pub(crate) use scale::{scale_patch, scale_read, scale_update};
+
+use std::sync::Arc;
+
+use gantry_codec::Expected;
+use gantry_meta::{GroupVersionKind, Object, Status};
+
+use crate::{
+    context::RequestContext,
+    executor::State,
+    request::{Body, Target, WriteOptions},
+    response::{ApiResponse, ObjectResponse},
+    served::{self, Served},
+    write::read_body,
+};
+
+/// True for a create that is no create of a stored object.
+pub(crate) fn is_post(served: &Served, target: &Target) -> bool {
+    !target.subresource.is_empty() || !served.resource.is_stored()
+}
+
+pub(crate) async fn post(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    body: &Body,
+    options: &WriteOptions,
+) -> Result<ApiResponse, Status> {
+    let expected = match target.subresource.as_str() {
+        "" => (&served.resource).into(),
+        name => {
+            let sub = served.resource.subresource(name).and_then(Expected::subresource);
+            sub.ok_or_else(served::method_not_allowed)?
+        }
+    };
+    let object = read_body(ctx, expected, body, options.field_validation)?;
+    match (&*served.resource.plural, target.subresource.as_str()) {
+        ("pods", "binding") | ("bindings", "") => binding::bind(state, ctx, target, object, options).await,
+        ("pods", "eviction") => eviction::evict(state, ctx, served, target, object, options).await,
+        ("serviceaccounts", "token") => token::issue(state, ctx, served, target, &object, options).await,
+        (_, "") => reviews::answer(state, ctx, served, target, object),
+        _ => Err(served::method_not_allowed()),
+    }
+}
+
+/// 201 with an object that is not stored.
+fn created(kind: GroupVersionKind, object: &Object) -> ApiResponse {
+    ApiResponse::Object(ObjectResponse { code: 201, kind, json: gantry_codec::encode(object).into() })
+}
+
+/// 201 with a success Status: what a post that has nothing to show answers.
+fn done() -> ApiResponse {
+    ApiResponse::Status(Status::success(201))
+}

@@ -1,0 +1,144 @@
+//! `scale`: the number of replicas of a workload, seen and changed as autoscaling/v1 Scale.
+
+use std::sync::Arc;
+
+use gantry_codec::Expected;
+use gantry_meta::{Cause, FieldPath, GroupVersionKind, LabelSelector, Object, ObjectView as _, Status, Value};
+use serde_json::json;
+
+use crate::{
+    context::RequestContext,
+    executor::State,
+    request::{Body, Patch, Target, WriteOptions},
+    response::{ApiResponse, ObjectResponse},
+    served::{self, Served},
+    write::{self, read_body},
+};
+
+const KIND: &str = "Scale";
+const GROUP: &str = "autoscaling";
+
+pub(crate) fn scale_read(served: &Served, object: &Object) -> Result<ApiResponse, Status> {
+    let json = gantry_codec::encode(&scale_of(served, object)).into();
+    Ok(ApiResponse::Object(ObjectResponse { code: 200, kind: GroupVersionKind::new(GROUP, "v1", KIND), json }))
+}
+
+pub(crate) async fn scale_update(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    body: &Body,
+    options: &WriteOptions,
+) -> Result<ApiResponse, Status> {
+    let scale = read_body(ctx, expected(served)?, body, options.field_validation)?;
+    if scale.name() != target.name {
+        return Err(Status::bad_request("the name of the object does not match the name on the URL"));
+    }
+    change(state, ctx, served, target, options, |_| Ok(scale.clone())).await
+}
+
+pub(crate) async fn scale_patch(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    patch: &Patch,
+    options: &WriteOptions,
+) -> Result<ApiResponse, Status> {
+    let expected = expected(served)?;
+    change(state, ctx, served, target, options, |current| {
+        let patched = write::patched(expected.ty, patch, current)?;
+        let decoded =
+            gantry_codec::decode_value(expected, Value::Object(patched), write::strictness(options.field_validation))
+                .map_err(|error| Status::from(gantry_patch::PatchError::BadResult(error.to_string())))?;
+        decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
+        Ok(decoded.object)
+    })
+    .await
+}
+
+fn expected(served: &Served) -> Result<Expected<'_>, Status> {
+    let scale = served.resource.subresource("scale").and_then(Expected::subresource);
+    scale.ok_or_else(served::unknown)
+}
+
+/// Sets the replicas that `wanted`, made from the current scale, asks for.
+async fn change(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    options: &WriteOptions,
+    wanted: impl Fn(&Object) -> Result<Object, Status>,
+) -> Result<ApiResponse, Status> {
+    let write = write::write_of(state, ctx, served, target, options);
+    let changed = write::change(&write, |old| {
+        let scale = wanted(&scale_of(served, old))?;
+        let version = scale.resource_version();
+        if !matches!(version, "" | "0") && version != old.resource_version() {
+            return Err(served.conflict(old.name(), "the object has been modified; please try again"));
+        }
+        let replicas = replicas_of(&scale);
+        check_replicas(replicas, old.name())?;
+        let mut new = old.clone();
+        if let Some(spec) = new.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
+            spec.insert("replicas".into(), replicas.into());
+        }
+        Ok((new, !matches!(version, "" | "0")))
+    });
+    scale_read(served, &changed.await?.into_tree(served))
+}
+
+fn replicas_of(scale: &Object) -> i64 {
+    scale.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn check_replicas(replicas: i64, name: &str) -> Result<(), Status> {
+    if replicas >= 0 {
+        return Ok(());
+    }
+    let path = FieldPath::root().field("spec").field("replicas");
+    let cause = Cause::invalid(&path, "must be greater than or equal to 0");
+    Err(Status::invalid(GROUP, KIND, name, vec![cause]))
+}
+
+fn scale_of(served: &Served, object: &Object) -> Object {
+    let mut metadata = Object::new();
+    for member in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object.metadata().and_then(|m| m.get(member)) {
+            metadata.insert(member.into(), value.clone());
+        }
+    }
+    let number =
+        |part: &str| object.get(part).and_then(|p| p.get("replicas")).and_then(Value::as_i64).unwrap_or_default();
+    let (mut spec, mut status) = (Object::new(), Object::new());
+    if number("spec") != 0 {
+        spec.insert("replicas".into(), number("spec").into());
+    }
+    if number("status") != 0 {
+        status.insert("replicas".into(), number("status").into());
+    }
+    let selector = selector_text(served, object);
+    if !selector.is_empty() {
+        status.insert("selector".into(), selector.into());
+    }
+    let mut scale = Object::new();
+    scale.insert("kind".into(), KIND.into());
+    scale.insert("apiVersion".into(), "autoscaling/v1".into());
+    for (member, value) in [("metadata", metadata), ("spec", spec), ("status", status)] {
+        scale.insert(member.into(), Value::Object(value));
+    }
+    scale
+}
+
+fn selector_text(served: &Served, object: &Object) -> String {
+    let Some(selector) = object.get("spec").and_then(|s| s.get("selector")).and_then(Value::as_object) else {
+        return String::new();
+    };
+    if served.resource.plural == "replicationcontrollers" {
+        let equalities = selector.iter().map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()));
+        return LabelSelector::from_equalities(equalities).to_string();
+    }
+    LabelSelector::from_object(selector).map(|selector| selector.to_string()).unwrap_or_default()
+}

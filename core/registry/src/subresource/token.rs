@@ -1,0 +1,102 @@
+//! Tokens of service accounts.
+
+use gantry_admission::{Attributes, Operation};
+use gantry_auth::token::{self, BoundObject, BoundRef, TokenSpec};
+use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status, Value};
+use jiff::Timestamp;
+
+use super::created;
+use crate::{
+    context::RequestContext,
+    executor::State,
+    read,
+    request::{Target, WriteOptions},
+    response::ApiResponse,
+    served::Served,
+};
+
+pub(super) async fn issue(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Served,
+    target: &Target,
+    body: &Object,
+    options: &WriteOptions,
+) -> Result<ApiResponse, Status> {
+    let (namespace, name) = (&*target.namespace, &*target.name);
+    let account = find(state, served, namespace, name).await?;
+    let request = token::token_request_parse(body, namespace, name, &state.tokens.audiences).map_err(|s| *s)?;
+    let attributes = Attributes {
+        operation: Operation::Create,
+        resource: &served.gvr,
+        subresource: "token",
+        namespace,
+        name,
+        user: &ctx.user,
+        dry_run: options.dry_run,
+    };
+    let mut admitted = body.clone();
+    state.admission.mutate(&attributes, Some(&mut admitted), None).await?;
+    state.admission.validate(&attributes, Some(&admitted), None).await?;
+    let mut spec = TokenSpec {
+        namespace: namespace.to_owned(),
+        account: bound(&account),
+        audiences: request.audiences.clone(),
+        expires_in_seconds: request.expires_in_seconds,
+        pod: None,
+        secret: None,
+        node: None,
+    };
+    if let Some(reference) = &request.bound_to {
+        bind(state, namespace, name, reference, &mut spec).await?;
+    }
+    let now = Timestamp::now();
+    let (token, expires) =
+        state.tokens.issuer.issue(&spec, now).map_err(|error| Status::internal(format!("signing a token: {error}")))?;
+    let answer = token::token_request_answer(&request, &account, &token, expires, now);
+    Ok(created(GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest"), &answer))
+}
+
+async fn find(state: &State, served: &Served, namespace: &str, name: &str) -> Result<Object, Status> {
+    let found = read::current(state, served, namespace, name).await?;
+    found.map(|object| read::served_tree(served, &object)).ok_or_else(|| served.not_found(name))
+}
+
+fn bound(object: &Object) -> BoundObject {
+    BoundObject { name: object.name().to_owned(), uid: object.uid().to_owned() }
+}
+
+/// The token is to die with the object that it names; a pod's brings its node along.
+async fn bind(
+    state: &State,
+    namespace: &str,
+    account: &str,
+    reference: &BoundRef,
+    spec: &mut TokenSpec,
+) -> Result<(), Status> {
+    let resource = reference.resource().ok_or_else(|| Status::bad_request("tokens cannot be bound to this kind"))?;
+    let served =
+        state.served.preferred("", resource).ok_or_else(|| Status::internal("a core resource is not served"))?;
+    let object = find(state, served, namespace, &reference.name).await?;
+    if !reference.uid.is_empty() && reference.uid != object.uid() {
+        return Err(served.conflict(&reference.name, "the uid in the bound object reference does not match"));
+    }
+    match resource {
+        "pods" => {
+            let member = |name: &str| object.get("spec").and_then(|s| s.get(name)).and_then(Value::as_str);
+            if member("serviceAccountName") != Some(account) {
+                return Err(Status::bad_request("cannot bind a token to a pod of another service account"));
+            }
+            let node = member("nodeName").filter(|node| !node.is_empty()).map(str::to_owned);
+            if let (Some(node), Some(nodes)) = (node, state.served.preferred("", "nodes")) {
+                let found = read::current(state, nodes, "", &node).await?;
+                let uid = found.map(|n| n.uid().to_owned()).unwrap_or_default();
+                spec.node = Some(BoundObject { name: node, uid });
+            }
+            spec.pod = Some(bound(&object));
+        }
+        "secrets" => spec.secret = Some(bound(&object)),
+        _ => spec.node = Some(bound(&object)),
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! Checks of a whole object before it is stored.
+
+use gantry_auth::rbac::{self, BindingWrite, RoleWrite};
+use gantry_meta::{Object, ObjectView as _, Status};
+use gantry_validation as validation;
+
+use super::Write;
+
+/// 422 with every cause found.
+pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>) -> Result<(), Status> {
+    let resource = &write.served.resource;
+    let named =
+        validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced };
+    let causes = match old {
+        None => validation::validate_create(named, object),
+        Some(old) => {
+            let subresource = Some(write.subresource).filter(|sub| !sub.is_empty());
+            let mut causes = validation::validate_update(named, object, old, subresource);
+            causes.extend(write.served.strategy.validate_update(write.subresource, object, old));
+            causes
+        }
+    };
+    validation::warnings(named, object, old).into_iter().for_each(|warning| write.ctx.warn(warning));
+    if causes.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(&resource.group, &resource.kind, object.name(), causes))
+}
+
+/// Nobody grants what they do not have.
+pub(super) fn check_escalation(write: &Write<'_>, new: &Object, old: Option<&Object>) -> Result<(), Status> {
+    let resource = &write.served.resource;
+    if resource.group != rbac::GROUP {
+        return Ok(());
+    }
+    let (authorizer, user) = (&*write.state.authorizer, &write.ctx.user);
+    let store = authorizer.store().rbac();
+    let checked = match &*resource.plural {
+        plural @ ("roles" | "clusterroles") => {
+            rbac::check_role_write(authorizer, store, user, RoleWrite { resource: plural, new, old })
+        }
+        plural => rbac::check_binding_write(authorizer, store, user, BindingWrite { resource: plural, new, old }),
+    };
+    checked.map_err(|refusal| *refusal)
+}

@@ -1,0 +1,219 @@
+//! DELETE: now, after a grace period, or once nothing holds the object any more.
+
+use std::sync::Arc;
+
+use gantry_admission::Operation;
+use gantry_meta::{Object, ObjectView as _, Reason, Status, StatusDetails, Value};
+use gantry_storage::{CommitError, Expect};
+use gantry_watch_cache::CachedObject;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    MAX_RACES, Write,
+    metadata::{self, grace_period},
+    stages::Accepted,
+};
+use crate::{
+    context::RequestContext,
+    executor::{State, commit_failed, lagging},
+    read,
+    request::{DeleteOptions, Propagation, Target, WriteOptions},
+    response::{ApiResponse, ObjectResponse},
+    served::Served,
+};
+
+const ORPHAN: &str = "orphan";
+const FOREGROUND: &str = "foregroundDeletion";
+
+pub(crate) async fn delete(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    options: &DeleteOptions,
+) -> Result<ApiResponse, Status> {
+    let deletion = delete_object(state, ctx, served, &target.namespace, &target.name, options).await?;
+    Ok(deletion.into_response(served))
+}
+
+/// What a deletion came to.
+pub(crate) enum Deletion {
+    /// Gone; its last state.
+    Gone(Object),
+    /// Marked, and held by a finalizer or a grace period.
+    Held(Object),
+}
+
+impl Deletion {
+    fn into_response(self, served: &Served) -> ApiResponse {
+        match self {
+            Self::Gone(last) if !served.strategy.returns_deleted_object() => ApiResponse::Status(gone(served, &last)),
+            Self::Gone(object) | Self::Held(object) => ApiResponse::Object(ObjectResponse {
+                code: 200,
+                kind: served.gvk.clone(),
+                json: gantry_codec::encode(&object).into(),
+            }),
+        }
+    }
+}
+
+/// The success Status that names what is gone.
+fn gone(served: &Served, last: &Object) -> Status {
+    let mut status = Status::failure(Reason::NotFound, "");
+    (status.code, status.reason) = (200, None);
+    status.details = Some(Box::new(StatusDetails {
+        name: last.name().to_owned(),
+        group: served.resource.group.to_string(),
+        kind: served.resource.plural.to_string(),
+        uid: last.uid().to_owned(),
+        ..StatusDetails::default()
+    }));
+    status
+}
+
+pub(crate) async fn delete_object(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Served,
+    namespace: &str,
+    name: &str,
+    options: &DeleteOptions,
+) -> Result<Deletion, Status> {
+    let write_options = WriteOptions { dry_run: options.dry_run, ..WriteOptions::default() };
+    let now = Timestamp::now();
+    let write = Write { state, ctx, served, namespace, name, subresource: "", options: &write_options, now };
+    for _ in 0..MAX_RACES {
+        let current = read::current(state, served, namespace, name).await?;
+        let current = current.ok_or_else(|| served.not_found(name))?;
+        let old = read::served_tree(served, &current);
+        check_preconditions(served, options, &old)?;
+        let attributes = write.attributes(Operation::Delete, name);
+        state.admission.mutate(&attributes, None, Some(&old)).await?;
+        state.admission.validate(&attributes, None, Some(&old)).await?;
+        match attempt(&write, options, &old, &current).await? {
+            Ok(deletion) => return Ok(deletion),
+            Err(CommitError::Conflict { .. }) => {
+                state.cache.consistent(served.shard).await.map_err(|error| lagging(&error))?;
+            }
+            Err(error) => return Err(commit_failed(error)),
+        }
+    }
+    Err(super::update::stale(served, name))
+}
+
+/// The details of this conflict name the Kind, unlike those of others.
+fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -> Result<(), Status> {
+    let wanted = &options.preconditions;
+    let pairs = [
+        ("UID", wanted.uid.as_deref(), old.uid()),
+        ("ResourceVersion", wanted.resource_version.as_deref(), old.resource_version()),
+    ];
+    for (what, wanted, stored) in pairs {
+        if let Some(wanted) = wanted.filter(|wanted| *wanted != stored) {
+            let why =
+                format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({stored})");
+            return Err(Status::conflict(&served.resource.group, &served.resource.kind, old.name(), &why));
+        }
+    }
+    Ok(())
+}
+
+async fn attempt(
+    write: &Write<'_>,
+    options: &DeleteOptions,
+    old: &Object,
+    current: &CachedObject,
+) -> Result<Result<Deletion, CommitError>, Status> {
+    let served = write.served;
+    let mut next = old.clone();
+    set_finalizers(served, options, &mut next);
+    let held = next.finalizers().next().is_some() || served.strategy.is_held(&next);
+    let grace = grace_seconds(served, options, old);
+    let expect = Expect::At(current.revision());
+    if !held && grace == 0 {
+        let last = last_state(served, next, write.now);
+        return remove(write, last, expect).await;
+    }
+    mark(served, &mut next, old, write.now, grace);
+    if next == *old || write.options.dry_run {
+        return Ok(Ok(Deletion::Held(next)));
+    }
+    let stored = write.put(Accepted::by_server(next), expect, Vec::new()).await;
+    Ok(stored.map(|object| Deletion::Held(read::served_tree(served, &object))))
+}
+
+async fn remove(write: &Write<'_>, last: Object, expect: Expect) -> Result<Result<Deletion, CommitError>, Status> {
+    if write.options.dry_run {
+        return Ok(Ok(Deletion::Gone(last)));
+    }
+    let claims = write.claims_released(&last);
+    let removed = write.remove(last, expect, claims).await;
+    Ok(removed.map(|object| Deletion::Gone(read::served_tree(write.served, &object))))
+}
+
+/// What is left to wait for. A deletion that has begun can only be made shorter.
+fn grace_seconds(served: &Served, options: &DeleteOptions, old: &Object) -> i64 {
+    let Some(wanted) = served.strategy.grace_seconds(old, options.grace_period_seconds) else { return 0 };
+    match (grace_period(old).filter(|_| old.is_terminating()), options.grace_period_seconds) {
+        // Without a wish of its own a second deletion changes nothing.
+        (Some(begun), None) => begun,
+        (Some(begun), Some(_)) => wanted.min(begun),
+        (None, _) => wanted,
+    }
+}
+
+/// Kinds with a grace period show the last deletion's marks; others go as they stood.
+fn last_state(served: &Served, mut last: Object, now: Timestamp) -> Object {
+    if served.strategy.grace_seconds(&last, None).is_some() {
+        if last.is_terminating() {
+            last.metadata_mut().insert("deletionGracePeriodSeconds".into(), 0.into());
+        } else {
+            metadata::mark_deleting(&mut last, now, 0);
+        }
+    }
+    last
+}
+
+fn mark(served: &Served, next: &mut Object, old: &Object, now: Timestamp, grace: i64) {
+    if !old.is_terminating() {
+        metadata::mark_deleting(next, now + SignedDuration::from_secs(grace), grace);
+        served.strategy.mark_deleting(next);
+        return;
+    }
+    if grace_period(old).is_some_and(|begun| grace < begun) {
+        let deleted_at = now + SignedDuration::from_secs(grace);
+        let metadata = next.metadata_mut();
+        metadata.insert("deletionTimestamp".into(), gantry_meta::time::format_time(deleted_at).into());
+        metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
+    }
+}
+
+/// The policy becomes a finalizer that the garbage collector works off.
+fn set_finalizers(served: &Served, options: &DeleteOptions, object: &mut Object) {
+    let before: Vec<String> = object.finalizers().map(str::to_owned).collect();
+    let has = |finalizer: &str| before.iter().any(|f| f == finalizer);
+    let (orphan, foreground) = match options.propagation {
+        Some(Propagation::Orphan) => (true, false),
+        Some(Propagation::Foreground) => (false, true),
+        Some(Propagation::Background) => (false, false),
+        // What an earlier deletion or the object's maker asked for stays.
+        None if has(ORPHAN) || has(FOREGROUND) => (has(ORPHAN), has(FOREGROUND)),
+        None => (served.strategy.propagation() == Propagation::Orphan, false),
+    };
+    let mut after: Vec<String> = before.iter().filter(|f| *f != ORPHAN && *f != FOREGROUND).cloned().collect();
+    if orphan {
+        after.push(ORPHAN.into());
+    }
+    if foreground {
+        after.push(FOREGROUND.into());
+    }
+    if after == before {
+        return;
+    }
+    let metadata = object.metadata_mut();
+    if after.is_empty() {
+        metadata.remove("finalizers");
+    } else {
+        metadata.insert("finalizers".into(), after.into_iter().map(Value::from).collect());
+    }
+}

@@ -1,0 +1,42 @@
+//! DELETE of a collection: each object that is selected, as one by one.
+
+use std::sync::Arc;
+
+use gantry_meta::{Reason, Status};
+
+use super::delete_object;
+use crate::{
+    context::RequestContext,
+    executor::State,
+    read,
+    request::{DeleteOptions, ListOptions, Target},
+    response::{ApiResponse, ListMetadata, ListResponse},
+    served::Served,
+};
+
+/// Answers with the objects as they were listed. One that goes away meanwhile is no failure.
+pub(crate) async fn delete_collection(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    options: &DeleteOptions,
+    list: &ListOptions,
+) -> Result<ApiResponse, Status> {
+    let objects = read::list_all(state, served, target, list).await?;
+    for object in &objects {
+        let key = object.key();
+        let deleted = delete_object(state, ctx, served, key.namespace(), key.name(), options).await;
+        if let Err(status) = deleted
+            && !status.is(Reason::NotFound)
+        {
+            return Err(status);
+        }
+    }
+    Ok(ApiResponse::List(ListResponse {
+        resource: served.gvr.clone(),
+        kind: served.gvk.clone(),
+        metadata: ListMetadata::default(),
+        items: objects.iter().map(|object| read::item(served, object)).collect(),
+    }))
+}

@@ -1,0 +1,135 @@
+//! The parts of metadata that the server owns.
+
+use gantry_meta::{Object, ObjectView as _, Status, Value, time};
+use jiff::Timestamp;
+use rand::Rng as _;
+
+use crate::{request::Target, served::Served};
+
+/// Members that only the server sets, and that a client's new object loses.
+const NOT_ON_CREATE: [&str; 4] = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"];
+/// Of generated names: no vowels, so that no words come out.
+const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+const SUFFIX: usize = 5;
+/// A generated name leaves room for its suffix within this.
+const MAX_GENERATED: usize = 63;
+
+/// Name and namespace of the body must be those of the URL, where both name one (400).
+pub(super) fn settle_namespace(served: &Served, target: &Target, object: &mut Object) -> Result<(), Status> {
+    if !served.resource.namespaced {
+        object.metadata_mut().remove("namespace");
+        return Ok(());
+    }
+    let given = object.namespace();
+    if !given.is_empty() && given != target.namespace {
+        let why = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Status::bad_request(why));
+    }
+    object.metadata_mut().insert("namespace".into(), target.namespace.clone().into());
+    Ok(())
+}
+
+/// An update names its object in the body too, and the same (400).
+pub(super) fn check_name(target: &Target, object: &Object) -> Result<(), Status> {
+    match object.name() {
+        "" => Err(Status::bad_request("name must be provided")),
+        name if name != target.name => {
+            let why = format!("the name of the object ({name}) does not match the name on the URL ({})", target.name);
+            Err(Status::bad_request(why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// True if the object's name is for the server to make.
+pub(super) fn is_generated(object: &Object) -> bool {
+    object.name().is_empty() && !object.meta_str("generateName").is_empty()
+}
+
+/// Names the object after its `generateName`.
+pub(super) fn generate_name(object: &mut Object) {
+    let base = object.meta_str("generateName");
+    let base = base.get(..MAX_GENERATED - SUFFIX).unwrap_or(base);
+    let mut name = String::with_capacity(base.len() + SUFFIX);
+    name.push_str(base);
+    let mut random = rand::rng();
+    name.extend((0..SUFFIX).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])));
+    object.metadata_mut().insert("name".into(), name.into());
+}
+
+/// Identity and time of birth.
+pub(super) fn fill_new(object: &mut Object, now: Timestamp) {
+    let metadata = object.metadata_mut();
+    NOT_ON_CREATE.iter().for_each(|member| _ = metadata.remove(*member));
+    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
+    metadata.insert("creationTimestamp".into(), time::format_time(now).into());
+}
+
+/// What an update cannot change is kept; what it may state as a condition (uid, deletion) is filled in where absent.
+pub(super) fn keep_system_fields(new: &mut Object, old: &Object) {
+    let Some(before) = old.metadata() else { return };
+    let metadata = new.metadata_mut();
+    metadata.remove("selfLink");
+    for kept in ["creationTimestamp", "generation", "resourceVersion"] {
+        match before.get(kept) {
+            Some(value) => _ = metadata.insert(kept.into(), value.clone()),
+            None => _ = metadata.remove(kept),
+        }
+    }
+    for filled in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+        let absent = metadata.get(filled).is_none_or(|value| value.is_null() || value.as_str() == Some(""));
+        match before.get(filled) {
+            Some(value) if absent => _ = metadata.insert(filled.into(), value.clone()),
+            None if absent => _ = metadata.remove(filled),
+            _ => {}
+        }
+    }
+}
+
+/// Sets the marks of a deletion that has begun.
+pub(super) fn mark_deleting(object: &mut Object, at: Timestamp, grace_seconds: i64) {
+    let generation = object.generation();
+    let metadata = object.metadata_mut();
+    metadata.insert("deletionTimestamp".into(), time::format_time(at).into());
+    metadata.insert("deletionGracePeriodSeconds".into(), grace_seconds.into());
+    if generation > 0 {
+        metadata.insert("generation".into(), (generation + 1).into());
+    }
+}
+
+/// `metadata.deletionGracePeriodSeconds`, if deletion has begun with one.
+pub(super) fn grace_period(object: &Object) -> Option<i64> {
+    object.metadata()?.get("deletionGracePeriodSeconds").and_then(Value::as_i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Object {
+        value.as_object().cloned().unwrap()
+    }
+
+    #[test]
+    fn a_generated_name_fits_a_label() {
+        let mut long = object(json!({"metadata": {"generateName": "x".repeat(80)}}));
+        assert!(is_generated(&long));
+        generate_name(&mut long);
+        assert_eq!(long.name().len(), 63);
+        let mut short = object(json!({"metadata": {"generateName": "gen-"}}));
+        generate_name(&mut short);
+        assert!(short.name().starts_with("gen-") && short.name().len() == 9);
+    }
+
+    #[test]
+    fn an_update_keeps_what_the_server_owns() {
+        let old = object(json!({"metadata": {"uid": "u", "creationTimestamp": "t", "generation": 3}}));
+        let mut new = object(json!({"metadata": {"creationTimestamp": "x", "generation": 40, "selfLink": "s"}}));
+        keep_system_fields(&mut new, &old);
+        assert_eq!(json!(new), json!(old));
+        let mut other = object(json!({"metadata": {"uid": "other"}}));
+        keep_system_fields(&mut other, &old);
+        assert_eq!(other.uid(), "other", "another uid is for validation to refuse");
+    }
+}

@@ -1,0 +1,21 @@
+//! Writes, in stages that each consume the one before: decoded → admitted → prepared → accepted → committed.
+
+mod accept;
+mod commit;
+mod create;
+mod delete;
+mod delete_collection;
+mod metadata;
+mod patch;
+mod stages;
+mod update;
+
+pub(crate) use create::create;
+pub(crate) use delete::{delete, delete_object};
+pub(crate) use delete_collection::delete_collection;
+pub(crate) use patch::{patch, patched};
+pub(crate) use stages::{Accepted, Write, read_body, strictness};
+pub(crate) use update::{change, update, write_of};
+
+/// A write that loses this many races in a row gives up with a Conflict.
+const MAX_RACES: usize = 16;

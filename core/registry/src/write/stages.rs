@@ -1,0 +1,179 @@
+//! The stages of a write. Their fields are private to this file: a stage can only be made from the one before it.
+
+use gantry_admission::{Attributes, Operation};
+use gantry_codec::{Expected, Format, Strictness, canonical};
+use gantry_meta::{Object, ObjectView as _, Status};
+use gantry_patch::managed;
+use jiff::Timestamp;
+
+use super::{accept, metadata};
+use crate::{
+    context::RequestContext,
+    executor::State,
+    request::{Body, FieldValidation, MediaType, WriteOptions},
+    served::Served,
+    strategy,
+};
+
+/// One write: who, what, where.
+#[derive(Clone, Copy)]
+pub(crate) struct Write<'a> {
+    pub state: &'a State,
+    pub ctx: &'a RequestContext,
+    pub served: &'a Served,
+    pub namespace: &'a str,
+    /// Of the URL, or generated; empty for a create whose body names the object.
+    pub name: &'a str,
+    pub subresource: &'a str,
+    pub options: &'a WriteOptions,
+    pub now: Timestamp,
+}
+
+impl<'a> Write<'a> {
+    pub fn attributes(&self, operation: Operation, name: &'a str) -> Attributes<'a> {
+        Attributes {
+            operation,
+            resource: &self.served.gvr,
+            subresource: self.subresource,
+            namespace: self.namespace,
+            name,
+            user: &self.ctx.user,
+            dry_run: self.options.dry_run,
+        }
+    }
+
+    fn manager(&self) -> String {
+        match self.options.field_manager.as_str() {
+            "" => managed::manager_of_user_agent(&self.ctx.user_agent),
+            given => given.to_owned(),
+        }
+    }
+}
+
+pub(crate) fn strictness(validation: FieldValidation) -> Strictness {
+    match validation {
+        FieldValidation::Ignore => Strictness::Ignore,
+        FieldValidation::Warn => Strictness::Warn,
+        FieldValidation::Strict => Strictness::Strict,
+    }
+}
+
+/// Reads a body as what a resource or subresource takes; unknown fields become warnings.
+pub(crate) fn read_body(
+    ctx: &RequestContext,
+    expected: Expected<'_>,
+    body: &Body,
+    validation: FieldValidation,
+) -> Result<Object, Status> {
+    let format = match body.media_type {
+        MediaType::Json => Format::Json,
+        MediaType::Yaml => Format::Yaml,
+    };
+    let decoded = gantry_codec::decode(expected, &body.bytes, format, strictness(validation))?;
+    decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
+    Ok(decoded.object)
+}
+
+/// An object as the client means it: of the right kind, canonical, with the defaults of its kind, its field owners noted.
+#[derive(Clone)]
+pub(crate) struct Decoded(Object);
+
+impl Decoded {
+    /// A new object. Name and namespace are settled.
+    pub fn for_create(write: &Write<'_>, mut object: Object) -> Self {
+        record_owners(write, None, &mut object);
+        metadata::fill_new(&mut object, write.now);
+        Self(object)
+    }
+
+    /// A change of `old`.
+    pub fn for_update(write: &Write<'_>, mut object: Object, old: &Object) -> Self {
+        metadata::keep_system_fields(&mut object, old);
+        record_owners(write, Some(old), &mut object);
+        Self(object)
+    }
+
+    /// Mutating admission.
+    pub async fn admit(self, write: &Write<'_>, old: Option<&Object>) -> Result<Admitted, Status> {
+        let Self(mut object) = self;
+        let name = object.name().to_owned();
+        let operation = if old.is_some() { Operation::Update } else { Operation::Create };
+        let attributes = write.attributes(operation, &name);
+        write.state.admission.mutate(&attributes, Some(&mut object), old).await?;
+        Ok(Admitted(object))
+    }
+}
+
+fn record_owners(write: &Write<'_>, old: Option<&Object>, new: &mut Object) {
+    let served = write.served;
+    let manager = write.manager();
+    let writer = managed::Writer {
+        ty: &served.resource.root,
+        api_version: &served.resource.api_version,
+        manager: &manager,
+        subresource: write.subresource,
+        reset: managed::reset_fields(&served.resource.group, &served.resource.plural, write.subresource),
+        now: write.now,
+    };
+    managed::record_update(writer, old, new);
+}
+
+/// Past mutating admission.
+pub(crate) struct Admitted(Object);
+
+impl Admitted {
+    /// Puts back what the request may not write, brings the object into its canonical form, and validates it.
+    pub fn prepare(self, write: &Write<'_>, old: Option<&Object>) -> Result<Prepared, Status> {
+        let Self(mut object) = self;
+        match old {
+            None => strategy::prepare_create(write.served, &mut object),
+            Some(old) => strategy::prepare_update(write.served, write.subresource, &mut object, old),
+        }
+        canonical::canonicalise(&write.served.resource.root, &mut object);
+        accept::validate(write, &object, old)?;
+        Ok(Prepared(object))
+    }
+}
+
+/// Valid, but not yet seen by validating admission.
+pub(crate) struct Prepared(Object);
+
+impl Prepared {
+    /// Validating admission, and checks that need the whole object.
+    pub async fn accept(self, write: &Write<'_>, old: Option<&Object>) -> Result<Accepted, Status> {
+        let Self(object) = self;
+        let operation = if old.is_some() { Operation::Update } else { Operation::Create };
+        accept::check_escalation(write, &object, old)?;
+        let name = object.name().to_owned();
+        let attributes = write.attributes(operation, &name);
+        write.state.admission.validate(&attributes, Some(&object), old).await?;
+        Ok(Accepted(object))
+    }
+}
+
+/// The only thing that storage takes.
+#[derive(Clone)]
+pub(crate) struct Accepted(Object);
+
+impl Accepted {
+    /// A change that the server itself makes to a stored object as the effect of a request that was admitted: the marks of
+    /// a deletion, the node of a binding. What the client sent is not in it.
+    pub fn by_server(changed: Object) -> Self {
+        Self(changed)
+    }
+
+    pub fn object(&self) -> &Object {
+        &self.0
+    }
+
+    pub fn into_object(self) -> Object {
+        self.0
+    }
+
+    /// Writes addresses and ports that were claimed for the object into it, on the way to one commit with them.
+    pub fn with_claimed(self, fill: impl FnOnce(&mut Object)) -> Self {
+        let Self(mut object) = self;
+        fill(&mut object);
+        Self(object)
+    }
+}
