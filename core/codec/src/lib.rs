@@ -6,6 +6,7 @@
 
 pub mod canonical;
 mod decode;
+mod defaults;
 pub mod discovery;
 mod encode;
 mod error;
@@ -13,6 +14,7 @@ pub mod table;
 mod yaml;
 
 pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_untyped};
+pub use defaults::{Surroundings, apply_defaults, qos_class};
 pub use encode::{ListMeta, Splice, encode, encode_stored, pretty, write_list_head, write_watch_frame};
 pub use error::DecodeError;
 pub use yaml::to_yaml;

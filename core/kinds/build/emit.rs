@@ -75,7 +75,7 @@ impl Emitter<'_> {
         format!(
             "Field {{ name: {}, tag: List::Borrowed(&[{}]), proto: {}, shape: {shape}, topology: {}, map_keys: {}, \
              patch: PatchStrategy {{ merge: {}, retain_keys: {}, replace: {} }}, merge_key: {}, required: {}, \
-             pointer: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
+             pointer: {}, gated_off: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
             text(name),
             tag.join(", "),
             text(&f.proto),
@@ -87,6 +87,7 @@ impl Emitter<'_> {
             option(&merge_key),
             f.required,
             f.pointer,
+            f.gated_off,
             option(&f.default),
             option(&f.emitted),
             texts(&f.allowed),

@@ -36,6 +36,7 @@ pub struct FieldFacts {
     pub patch_merge_key: String,
     pub required: bool,
     pub pointer: bool,
+    pub gated_off: bool,
     /// The plain default, as a literal of `Literal`.
     pub default: Option<String>,
     /// What is written when the field is unset, as a literal of `Literal`.
@@ -49,7 +50,7 @@ impl Schema {
         let kinds = kinds(facts);
         let mut types = all_types(facts);
         keep_reachable(&mut types, kinds.iter().map(|(t, ..)| t.as_str()));
-        mark_default_paths(&mut types);
+        mark_default_paths(facts, &mut types);
         Schema { types, kinds }
     }
 
@@ -123,6 +124,7 @@ struct Notes {
     defaults: HashMap<Spot, String>,
     enums: HashMap<Spot, (Vec<String>, bool)>,
     pointers: HashSet<Spot>,
+    gated_off: HashSet<Spot>,
 }
 
 impl Notes {
@@ -148,6 +150,7 @@ impl Notes {
                 })
                 .collect(),
             pointers: table(facts, "pointers").iter().map(spot).collect(),
+            gated_off: table(facts, "gates_off").iter().map(spot).collect(),
         }
     }
 
@@ -167,6 +170,7 @@ impl Notes {
             patch_merge_key: row.get("patch_merge_key").to_owned(),
             required: row.get("flags").split(',').any(|f| f == "required"),
             pointer: self.pointers.contains(&spot),
+            gated_off: self.gated_off.contains(&spot),
             default: self.defaults.get(&spot).map(|text| literal(text, &shape)),
             emitted: self.emitted(&spot, &shape),
             allowed,
@@ -225,21 +229,23 @@ fn keep_reachable<'a>(types: &mut BTreeMap<String, TypeFacts>, roots: impl Itera
     types.retain(|name, _| kept.contains(name));
 }
 
-/// Marks each type below which some field has a plain default, so that defaulting skips the others.
-fn mark_default_paths(types: &mut BTreeMap<String, TypeFacts>) {
+/// Marks each type that has rows of defaults for decoding, or reaches one that has, so that defaulting skips the others.
+fn mark_default_paths(facts: &Path, types: &mut BTreeMap<String, TypeFacts>) {
+    let rows = table(facts, "defaults");
+    let decoding = rows.iter().filter(|r| r.get("stage") == "decode");
+    let mut marked: HashSet<String> = decoding.map(|r| r.get("type").to_owned()).collect();
     loop {
-        let marked: HashSet<String> =
-            types.iter().filter(|(_, t)| t.reaches_defaults).map(|(n, _)| n.clone()).collect();
-        let mut changed = false;
-        for facts in types.values_mut().filter(|t| !t.reaches_defaults) {
-            facts.reaches_defaults = facts
-                .fields
-                .values()
-                .any(|f| f.default.is_some() || f.shape.leaf_struct().is_some_and(|n| marked.contains(n)));
-            changed |= facts.reaches_defaults;
+        let reaching = types.iter().filter(|(name, t)| {
+            !marked.contains(*name)
+                && t.fields.values().any(|f| f.shape.leaf_struct().is_some_and(|n| marked.contains(n)))
+        });
+        let reaching: Vec<String> = reaching.map(|(name, _)| name.clone()).collect();
+        if reaching.is_empty() {
+            break;
         }
-        if !changed {
-            return;
-        }
+        marked.extend(reaching);
+    }
+    for (name, facts) in types {
+        facts.reaches_defaults = marked.contains(name);
     }
 }

@@ -50,7 +50,7 @@ pub struct Type {
     pub fields: List<Field>,
     /// Server-side apply treats a value of this type as one leaf.
     pub atomic: bool,
-    /// Some field here or below has a plain default.
+    /// Some field here or below is filled in when a body is decoded.
     pub reaches_defaults: bool,
 }
 
@@ -98,6 +98,8 @@ pub struct Field {
     pub required: bool,
     /// A scalar whose zero, when given, differs from unset.
     pub pointer: bool,
+    /// Behind a feature gate that is off: checked on the way in, then dropped.
+    pub gated_off: bool,
     /// Filled in wherever the field is unset (the condition-free rows of the defaults table).
     pub default: Option<Literal>,
     /// Written even when the field is unset.

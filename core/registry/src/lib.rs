@@ -3,6 +3,7 @@
 //! A transport (REST, gRPC, in process) turns what it received into an [`ApiRequest`] and gives it to
 //! [`Executor::execute`]; the answer is an [`ApiResponse`] whose objects are bytes shared with the watch cache.
 
+pub mod bootstrap;
 mod connect;
 mod context;
 mod convert;

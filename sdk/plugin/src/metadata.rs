@@ -45,7 +45,9 @@ pub struct OwnerReference {
     pub kind: String,
     pub name: String,
     pub uid: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub controller: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub block_owner_deletion: bool,
 }
 

@@ -240,7 +240,7 @@ fn struct_members<'de, A: MapAccess<'de>>(
 
 /// `null` leaves a field unset; so does a zero that the reference would not write.
 fn store(object: &mut Object, field: &Field, value: Option<Value>) {
-    match value.filter(|v| !canonical::is_omitted(field, v)) {
+    match value.filter(|v| !field.gated_off && !canonical::is_omitted(field, v)) {
         Some(value) => object.insert(field.name.clone().into_owned(), value),
         None => object.remove(&*field.name),
     };

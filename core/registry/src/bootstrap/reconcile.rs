@@ -1,0 +1,162 @@
+//! Passes over all bootstrap objects: list, compare, write what differs. Idempotent, and without memory of its own.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::{StreamExt, stream};
+use gantry_meta::{Object, ObjectView, Reason};
+use gantry_runtime::{
+    Backoff, DeleteOptions, ListOptions, ObjectSink, ObjectSource, Observed, Patch, SinkError, WriteTarget,
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::{
+    BootstrapError, ClusterFacts,
+    defaults::{self, Defaults},
+    drift::Mend,
+};
+
+/// Writes in flight; they share the store's commits.
+const CONCURRENT_WRITES: usize = 64;
+/// What was deleted or changed by hand is back after this.
+const PASS_EVERY: Duration = Duration::from_secs(30);
+
+/// One pass; returns how many objects it wrote.
+pub async fn reconcile(
+    source: &dyn ObjectSource,
+    sink: &dyn ObjectSink,
+    facts: &ClusterFacts,
+) -> Result<usize, BootstrapError> {
+    let first = reconcile_resource(source, sink, defaults::namespaces()).await?;
+    let rest = defaults::all_but_namespaces(facts);
+    let passes = stream::iter(rest).map(|defaults| reconcile_resource(source, sink, defaults));
+    let results: Vec<Result<usize, BootstrapError>> = passes.buffer_unordered(CONCURRENT_WRITES).collect().await;
+    results.into_iter().try_fold(first, |sum, written| Ok(sum + written?))
+}
+
+async fn reconcile_resource(
+    source: &dyn ObjectSource,
+    sink: &dyn ObjectSink,
+    defaults: Defaults,
+) -> Result<usize, BootstrapError> {
+    let mut existing = existing(source, &defaults).await?;
+    let mut steps = Vec::new();
+    for wanted in defaults.objects {
+        let found = existing.remove(&(wanted.namespace().to_owned(), wanted.name().to_owned()));
+        let step = match found {
+            None => Some(Step::Create),
+            Some(found) => defaults.upkeep.mend(&found, &wanted).map(Step::Mend),
+        };
+        let target = WriteTarget::new(&defaults.resource, wanted.namespace(), wanted.name());
+        steps.extend(step.map(|step| run(sink, target, wanted, step)));
+    }
+    summed(stream::iter(steps).buffer_unordered(CONCURRENT_WRITES).collect().await)
+}
+
+enum Step {
+    Create,
+    Mend(Mend),
+}
+
+/// The existing objects, by namespace and name.
+async fn existing(
+    source: &dyn ObjectSource,
+    defaults: &Defaults,
+) -> Result<HashMap<(String, String), Object>, BootstrapError> {
+    let listed = source.list(&defaults.resource, &ListOptions::default()).await;
+    let listed = listed
+        .map_err(|source| BootstrapError::List { resource: defaults.resource.group_resource().to_string(), source })?;
+    let wanted: HashSet<(&str, &str)> =
+        defaults.objects.iter().map(|object| (object.namespace(), object.name())).collect();
+    let among_wanted = |item: &Observed| wanted.contains(&(item.namespace.as_str(), item.name.as_str()));
+    let found = listed.items.into_iter().filter(among_wanted);
+    let read = |item: Observed| ((item.namespace, item.name), serde_json::from_slice(&item.json).unwrap_or_default());
+    Ok(found.map(read).collect())
+}
+
+async fn run(
+    sink: &dyn ObjectSink,
+    target: WriteTarget,
+    wanted: Object,
+    step: Step,
+) -> (WriteTarget, Result<(), SinkError>) {
+    let result = write(sink, &target, &wanted, step).await;
+    (target, result)
+}
+
+async fn write(sink: &dyn ObjectSink, target: &WriteTarget, wanted: &Object, step: Step) -> Result<(), SinkError> {
+    debug!(object = %target.name, resource = %target.resource.resource, "writing a bootstrap object");
+    let body = || serde_json::to_vec(wanted).expect("a tree of JSON values always serialises").into();
+    let written = match step {
+        Step::Create => sink.create(target, body()).await,
+        Step::Mend(Mend::Patch(patch)) => sink.patch(target, Patch::Merge(patch.to_string().into())).await,
+        Step::Mend(Mend::DeleteAndCreate) => {
+            sink.delete(target, &DeleteOptions::default()).await?;
+            sink.create(target, body()).await
+        }
+    };
+    match written {
+        // Another replica was first, or is at it: the next pass sees what it made.
+        Err(SinkError::Refused(status)) if status.is(Reason::AlreadyExists) || status.is(Reason::Conflict) => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+fn summed(results: Vec<(WriteTarget, Result<(), SinkError>)>) -> Result<usize, BootstrapError> {
+    let count = results.len();
+    let mut failures = results.into_iter().filter_map(|(target, result)| Some((target, result.err()?)));
+    match failures.next() {
+        None => Ok(count),
+        Some((target, source)) => Err(BootstrapError::Write {
+            failed: 1 + failures.count(),
+            object: format!("{}/{}", target.resource.resource, target.name),
+            source,
+        }),
+    }
+}
+
+/// Passes in the background until `stop`: at once, after failures with back-off, and every half minute.
+pub fn maintain(
+    source: Arc<dyn ObjectSource>,
+    sink: Arc<dyn ObjectSink>,
+    facts: ClusterFacts,
+    stop: CancellationToken,
+) -> BootstrapTask {
+    let (told, complete) = watch::channel(false);
+    let passes = async move {
+        let mut backoff = Backoff::new(Duration::from_millis(100), PASS_EVERY);
+        loop {
+            let pause = match reconcile(source.as_ref(), sink.as_ref(), &facts).await {
+                Ok(_) => {
+                    told.send_replace(true);
+                    backoff.reset();
+                    PASS_EVERY
+                }
+                Err(error) => {
+                    warn!(%error, "bootstrap objects are not complete yet");
+                    backoff.next_delay()
+                }
+            };
+            tokio::time::sleep(pause).await;
+        }
+    };
+    tokio::spawn(async move { stop.run_until_cancelled(passes).await });
+    BootstrapTask { complete }
+}
+
+/// The running upkeep of the bootstrap objects.
+pub struct BootstrapTask {
+    complete: watch::Receiver<bool>,
+}
+
+impl BootstrapTask {
+    /// Resolves after the first pass that got through (or when the task was stopped).
+    pub async fn complete(mut self) {
+        let _ = self.complete.wait_for(|complete| *complete).await;
+    }
+}
