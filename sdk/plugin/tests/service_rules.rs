@@ -137,3 +137,27 @@ fn hints_narrow_the_choice_only_if_every_endpoint_has_one() {
     let one = json!([hinted("10.244.0.4", "node-1"), endpoint("10.244.1.9", "node-2", true, false)]);
     assert_eq!(targets(&planned(cluster_ip(), one, Reach::Cluster), 0).len(), 2);
 }
+
+mod claims {
+    use gantry_plugin::service_rules::claims::{cluster_ip_claim, node_port_claims};
+
+    use super::{json, service};
+
+    #[test]
+    fn an_update_that_names_no_address_and_no_ports_keeps_those_it_had() {
+        let old = service(json!({"clusterIP": "10.96.0.7", "ports": [{"port": 80, "nodePort": 30080}]}));
+        let new = service(json!({"ports": [{"port": 80}, {"port": 443}]}));
+        assert_eq!(cluster_ip_claim(Some(&old), &new).and_then(|claim| claim.want), Some("10.96.0.7".into()));
+        let wants: Vec<_> = node_port_claims(Some(&old), &new, false).into_iter().map(|claim| claim.want).collect();
+        assert_eq!(wants, [Some("30080".into()), None]);
+    }
+
+    #[test]
+    fn a_headless_service_claims_nothing_and_one_port_on_two_protocols_has_one_node_port() {
+        assert_eq!(cluster_ip_claim(None, &service(json!({"clusterIP": "None"}))), None);
+        let both = service(json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}));
+        let claims = node_port_claims(None, &both, false);
+        assert_eq!(claims.len(), 1);
+        assert_eq!(claims[0].fields, ["/spec/ports/0/nodePort", "/spec/ports/1/nodePort"]);
+    }
+}

@@ -4,6 +4,8 @@
 //! [`plan`] is all that a type needs whose services have a cluster IP; [`Reach`] says what they have besides. It is pure.
 
 mod backends;
+pub mod checks;
+pub mod claims;
 mod objects;
 mod planner;
 

@@ -28,6 +28,10 @@ pub struct ServiceSpec {
     pub r#type: String,
     #[serde(rename = "clusterIP")]
     pub cluster_ip: String,
+    #[serde(rename = "clusterIPs")]
+    pub cluster_ips: Vec<String>,
+    pub external_name: String,
+    pub allocate_load_balancer_node_ports: Option<bool>,
     #[serde(rename = "externalIPs")]
     pub external_ips: Vec<String>,
     pub ports: Vec<ServicePort>,
