@@ -11,6 +11,7 @@ mod health;
 mod hooks;
 mod host;
 mod instance;
+pub mod interface;
 mod lane;
 mod latency;
 pub mod load;

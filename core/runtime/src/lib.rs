@@ -7,8 +7,11 @@
 
 pub mod backoff;
 pub mod cache;
+pub mod event_recorder;
 pub mod informer;
 pub mod leader_election;
+#[cfg(feature = "memory-api")]
+pub mod memory_api;
 pub mod reflector;
 pub mod sink;
 pub mod source;
@@ -16,6 +19,7 @@ pub mod work_queue;
 
 pub use backoff::Backoff;
 pub use cache::{Cache, CacheContent, CacheEvent, Cached, ObjectKey};
+pub use event_recorder::{EventRecord, EventRecorder};
 pub use informer::inform;
 pub use leader_election::{ElectionConfig, LeaderElector, Leadership};
 pub use reflector::{Reflector, ReflectorTarget};

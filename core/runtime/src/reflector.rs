@@ -18,6 +18,10 @@ pub trait ReflectorTarget: Send + Sync {
     fn applied(&self, object: Observed);
     /// The object is gone; this is its last state.
     fn deleted(&self, object: Observed);
+    /// All changes up to this resourceVersion have been told, those of objects that are gone again too.
+    fn progressed(&self, resource_version: &str) {
+        let _ = resource_version;
+    }
 }
 
 /// Where a reflector stands. Each variant says how it is left.
@@ -97,6 +101,7 @@ impl<T: ReflectorTarget + ?Sized> Reflector<T> {
         match self.source.list(&self.resource, &self.options).await {
             Ok(listed) => {
                 self.target.replaced(listed.items);
+                self.target.progressed(&listed.resource_version);
                 self.backoff.reset();
                 Phase::Opening { after: listed.resource_version }
             }
@@ -144,7 +149,10 @@ impl<T: ReflectorTarget + ?Sized> Reflector<T> {
                 self.target.deleted(object);
                 after
             }
-            WatchEvent::Bookmark(after) => after,
+            WatchEvent::Bookmark(after) => {
+                self.target.progressed(&after);
+                after
+            }
         }
     }
 
