@@ -1,6 +1,7 @@
 use std::{io, path::PathBuf};
 
 use gantry_meta::Status;
+use gantry_runtime::{SinkError, SourceError};
 use thiserror::Error;
 
 /// Why a client cannot be made.
@@ -27,4 +28,22 @@ pub enum ClientError {
     /// No answer: connection, TLS or time. Nothing is known of the outcome of a write.
     #[error("{0}")]
     Unavailable(String),
+}
+
+pub(crate) fn source_error(error: ClientError) -> SourceError {
+    match error {
+        ClientError::Refused(status) if status.code == 410 => SourceError::Expired,
+        ClientError::Refused(status) if status.code == 429 || status.code >= 500 => {
+            SourceError::Unavailable(status.to_string())
+        }
+        ClientError::Refused(status) => SourceError::Refused(status),
+        ClientError::Unavailable(why) => SourceError::Unavailable(why),
+    }
+}
+
+pub(crate) fn sink_error(error: ClientError) -> SinkError {
+    match error {
+        ClientError::Refused(status) => SinkError::Refused(status),
+        ClientError::Unavailable(why) => SinkError::Unavailable(why),
+    }
 }

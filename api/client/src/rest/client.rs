@@ -12,8 +12,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use super::decode;
-use crate::{ClientConfig, ClientError, ConfigError, transport::Connector};
+use crate::{ClientConfig, ClientError, ConfigError, decode, transport::Connector};
 
 /// How long an HTTP/2 connection may be silent before it is asked whether it lives, and then to answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);

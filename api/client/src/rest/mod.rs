@@ -1,7 +1,6 @@
 //! JSON over HTTPS.
 
 mod client;
-mod decode;
 mod sink;
 mod source;
 mod url;

@@ -5,22 +5,11 @@ use futures::StreamExt;
 use gantry_meta::GroupVersionResource;
 use gantry_runtime::{ListOptions, Listed, ObjectSource, Observed, SourceError, WatchStream};
 
-use super::{RawRequest, RestClient, decode, url, watch};
-use crate::ClientError;
+use super::{RawRequest, RestClient, url, watch};
+use crate::{ClientError, decode, error::source_error};
 
 /// Servers end watches after this or so; random, so that not all clients come back at once.
 const WATCH_SECONDS: std::ops::Range<u32> = 300..600;
-
-pub(super) fn source_error(error: ClientError) -> SourceError {
-    match error {
-        ClientError::Refused(status) if status.code == 410 => SourceError::Expired,
-        ClientError::Refused(status) if status.code == 429 || status.code >= 500 => {
-            SourceError::Unavailable(status.to_string())
-        }
-        ClientError::Refused(status) => SourceError::Refused(status),
-        ClientError::Unavailable(why) => SourceError::Unavailable(why),
-    }
-}
 
 #[async_trait]
 impl ObjectSource for RestClient {

@@ -6,8 +6,7 @@ use gantry_runtime::{SourceError, WatchEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{decode, source::source_error};
-use crate::ClientError;
+use crate::{ClientError, decode, error::source_error};
 
 /// A frame longer than this is no frame of an API server (objects are limited to 3 MiB).
 const MAX_FRAME_BYTES: usize = 32 << 20;

@@ -36,7 +36,7 @@ fn unreadable(error: &serde_json::Error) -> ClientError {
 }
 
 /// An object's bytes with the parts of its metadata that identify it.
-pub(super) fn observed(json: Bytes) -> Result<Observed, ClientError> {
+pub(crate) fn observed(json: Bytes) -> Result<Observed, ClientError> {
     let Head { metadata } = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
     Ok(Observed {
         namespace: metadata.namespace,
@@ -48,7 +48,7 @@ pub(super) fn observed(json: Bytes) -> Result<Observed, ClientError> {
 }
 
 /// A list's items as slices of its body.
-pub(super) fn listed(body: &Bytes) -> Result<Listed, ClientError> {
+pub(crate) fn listed(body: &Bytes) -> Result<Listed, ClientError> {
     let list: List<'_> = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
     let items = list.items.unwrap_or_default();
     let items =
@@ -57,7 +57,7 @@ pub(super) fn listed(body: &Bytes) -> Result<Listed, ClientError> {
 }
 
 /// The Status of a failure; one of our own making where the body holds none (a proxy's page, plain text).
-pub(super) fn failure(code: u16, body: &[u8]) -> Box<Status> {
+pub(crate) fn failure(code: u16, body: &[u8]) -> Box<Status> {
     if let Ok(status) = serde_json::from_slice::<Status>(body)
         && status.code >= 400
     {
