@@ -3,12 +3,14 @@
 //! A transport (REST, gRPC, in process) turns what it received into an [`ApiRequest`] and gives it to
 //! [`Executor::execute`]; the answer is an [`ApiResponse`] whose objects are bytes shared with the watch cache.
 
+mod account_state;
 pub mod bootstrap;
 mod connect;
 mod context;
 mod convert;
 mod executor;
 mod fields;
+mod local_client;
 mod read;
 mod request;
 mod response;
@@ -18,8 +20,10 @@ mod strategy;
 mod subresource;
 mod write;
 
+pub use account_state::CachedAccounts;
 pub use context::RequestContext;
 pub use executor::{Executor, ExecutorParts, ServiceTokens};
+pub use local_client::LocalClient;
 pub use request::{
     ApiRequest, Body, Connect, DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES,
     MediaType, Patch, Preconditions, Propagation, Target, Verb, WriteOptions, dry_run_of,

@@ -159,11 +159,10 @@ async fn to_kubelet(
     path: &str,
     options: &[(&'static str, String)],
 ) -> Result<ApiResponse, Status> {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(options);
-    let query = query.finish();
-    let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     let (host, port) = address(state, node).await?;
+    // Built after the wait: the serializer is not Send, and in-process clients run this on any thread.
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(options).finish();
+    let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     Ok(ApiResponse::Connect(ConnectTo { scheme: Scheme::Https, host, port, path_and_query, kubelet: true }))
 }
 
