@@ -6,6 +6,7 @@
 mod account_state;
 pub mod bootstrap;
 mod connect;
+pub mod bootstrap;
 mod context;
 mod convert;
 mod executor;
