@@ -42,11 +42,25 @@ pub fn is_omitted(field: &Field, value: &Value) -> bool {
     }
 }
 
+/// Empty lists and maps that are always written are written `null`: the reference stores them as protobuf, which does not
+/// know them from absent ones.
+pub fn null_if_empty(field: &Field, value: &mut Value) {
+    let is_empty = match &*value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty() && matches!(field.shape, Shape::Map(_)),
+        _ => false,
+    };
+    if is_empty && field.emitted == Some(Literal::Null) {
+        *value = Value::Null;
+    }
+}
+
 /// Brings a tree that code has built or changed into canonical form: as [`crate::decode`] leaves it.
 pub fn canonicalise(ty: &Type, object: &mut Object) {
     object.retain(|name, value| match ty.field(name) {
         Some(field) => {
             canonicalise_value(&field.shape, value);
+            null_if_empty(field, value);
             !is_omitted(field, value)
         }
         None => true,

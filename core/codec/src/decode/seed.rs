@@ -238,12 +238,19 @@ fn struct_members<'de, A: MapAccess<'de>>(
     Ok(object)
 }
 
-/// `null` leaves a field unset; so does a zero that the reference would not write.
+/// `null` leaves a field unset; so does a zero that the reference would not write. An empty list of managed fields stays,
+/// because in an update it asks for them to be cleared.
 fn store(object: &mut Object, field: &Field, value: Option<Value>) {
-    match value.filter(|v| !field.gated_off && !canonical::is_omitted(field, v)) {
-        Some(value) => object.insert(field.name.clone().into_owned(), value),
-        None => object.remove(&*field.name),
-    };
+    let is_kept = |v: &Value| field.name == "managedFields" || !canonical::is_omitted(field, v);
+    match value.filter(|v| !field.gated_off && is_kept(v)) {
+        Some(mut value) => {
+            canonical::null_if_empty(field, &mut value);
+            object.insert(field.name.clone().into_owned(), value);
+        }
+        None => {
+            object.remove(&*field.name);
+        }
+    }
 }
 
 fn map_entries<'de, A: MapAccess<'de>>(
