@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gantry_meta::{Cause, FieldPath, Object, Value};
+use gantry_meta::{Cause, CauseType, FieldPath, Object, Value};
 
 /// A field of an object, present or not, that knows where it stands. Cheap to clone; its path is spelled out only when
 /// a cause needs it.
@@ -214,6 +214,11 @@ impl Causes {
 
     pub fn duplicate(&mut self, field: &Field<'_>) {
         self.push(Cause::duplicate(&field.path(), &display(field)));
+    }
+
+    pub fn not_found(&mut self, field: &Field<'_>) {
+        let message = format!("Not found: {:?}", display(field));
+        self.push(Cause::new(CauseType::FieldValueNotFound, field.path().to_string(), message));
     }
 
     pub fn not_supported(&mut self, field: &Field<'_>, supported: &[&str]) {

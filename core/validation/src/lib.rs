@@ -7,6 +7,7 @@ pub mod field;
 pub mod kinds;
 pub mod metadata;
 pub mod names;
+pub mod rules;
 pub mod table;
 
 use field::{Causes, Root};

@@ -2,7 +2,11 @@
 
 use crate::{
     field::{Causes, Root},
-    kinds,
+    kinds::{
+        self,
+        endpoints::{endpoint_slice, endpoints},
+        persistent_volume_claim as claim, rbac, workload,
+    },
     names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
 };
 
@@ -48,13 +52,37 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 
 static TABLE: &[Rules] = &[
     row("", "configmaps", DnsSubdomain, kinds::config_map::create, kinds::config_map::update),
-    row("", "secrets", DnsSubdomain, kinds::secret::create, kinds::secret::update),
-    row("", "namespaces", DnsLabel, kinds::namespace::create, kinds::namespace::update),
+    row("", "endpoints", DnsSubdomain, endpoints::create, endpoints::update),
     row("", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
-    row("events.k8s.io", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row("", "namespaces", DnsLabel, kinds::namespace::create, kinds::namespace::update),
+    row("", "nodes", DnsSubdomain, kinds::node::create, kinds::node::update),
+    row("", "persistentvolumeclaims", DnsSubdomain, claim::create, claim::update),
+    row("", "pods", DnsSubdomain, kinds::pod::create, kinds::pod::update),
+    row("", "podtemplates", DnsSubdomain, workload::pod_template::create, workload::pod_template::update),
+    row(
+        "",
+        "replicationcontrollers",
+        DnsSubdomain,
+        workload::replication_controller::create,
+        workload::replication_controller::update,
+    ),
+    row("", "secrets", DnsSubdomain, kinds::secret::create, kinds::secret::update),
+    row("", "services", DnsLabel, kinds::service::create, kinds::service::update),
+    row("apps", "daemonsets", DnsSubdomain, workload::daemon_set::create, workload::daemon_set::update),
+    row("apps", "deployments", DnsSubdomain, workload::deployment::create, workload::deployment::update),
+    row("apps", "replicasets", DnsSubdomain, workload::replica_set::create, workload::replica_set::update),
+    row("apps", "statefulsets", DnsLabel, workload::stateful_set::create, workload::stateful_set::update),
     row("coordination.k8s.io", "leases", DnsSubdomain, kinds::lease::create, kinds::lease::update),
-    row(RBAC, "roles", PathSegment, |_, _| {}, |_, _| {}),
-    row(RBAC, "clusterroles", PathSegment, |_, _| {}, |_, _| {}),
-    row(RBAC, "rolebindings", PathSegment, |_, _| {}, |_, _| {}),
-    row(RBAC, "clusterrolebindings", PathSegment, |_, _| {}, |_, _| {}),
+    row("discovery.k8s.io", "endpointslices", DnsSubdomain, endpoint_slice::create, endpoint_slice::update),
+    row("events.k8s.io", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row(RBAC, "roles", PathSegment, rbac::role::create, rbac::role::update),
+    row(RBAC, "clusterroles", PathSegment, rbac::cluster_role::create, rbac::cluster_role::update),
+    row(RBAC, "rolebindings", PathSegment, rbac::role_binding::create, rbac::role_binding::update),
+    row(
+        RBAC,
+        "clusterrolebindings",
+        PathSegment,
+        rbac::cluster_role_binding::create,
+        rbac::cluster_role_binding::update,
+    ),
 ];

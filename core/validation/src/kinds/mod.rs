@@ -1,10 +1,17 @@
 //! One file per kind (a folder for Pod): its rules, in the order in which the reference reports them.
 
 pub mod config_map;
+pub mod endpoints;
 pub mod event;
 pub mod lease;
 pub mod namespace;
+pub mod node;
+pub mod persistent_volume_claim;
+pub mod pod;
+pub mod rbac;
 pub mod secret;
+pub mod service;
+pub mod workload;
 
 use crate::{field::Causes, table::Update};
 

@@ -1,0 +1,190 @@
+//! Where a pod may and would like to run: affinity, spread constraints, tolerations.
+
+use crate::{
+    field::{Causes, Field},
+    names,
+    rules::selector,
+};
+
+const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+
+pub(super) fn affinity(affinity: &Field<'_>, causes: &mut Causes) {
+    let node = affinity.member("nodeAffinity");
+    let required = node.member(REQUIRED);
+    if required.is_set() {
+        node_selector(&required, causes);
+    }
+    for term in node.member(PREFERRED).items() {
+        weight(&term, causes);
+        node_selector_term(&term.member("preference"), causes);
+    }
+    for member in ["podAffinity", "podAntiAffinity"] {
+        let pods = affinity.member(member);
+        pods.member(REQUIRED).items().for_each(|term| pod_affinity_term(&term, causes));
+        for term in pods.member(PREFERRED).items() {
+            weight(&term, causes);
+            pod_affinity_term(&term.member("podAffinityTerm"), causes);
+        }
+    }
+}
+
+fn weight(term: &Field<'_>, causes: &mut Causes) {
+    let weight = term.member("weight");
+    if !(1..=100).contains(&weight.int().unwrap_or_default()) {
+        causes.invalid(&weight, "must be in the range 1-100");
+    }
+}
+
+/// A node selector has at least one term.
+pub fn node_selector(selector: &Field<'_>, causes: &mut Causes) {
+    let terms = selector.member("nodeSelectorTerms");
+    causes.require(&terms);
+    terms.items().for_each(|term| node_selector_term(&term, causes));
+}
+
+pub fn node_selector_term(term: &Field<'_>, causes: &mut Causes) {
+    term.member("matchExpressions").items().for_each(|requirement| label_requirement(&requirement, causes));
+    term.member("matchFields").items().for_each(|requirement| field_requirement(&requirement, causes));
+}
+
+fn label_requirement(requirement: &Field<'_>, causes: &mut Causes) {
+    let (key, operator, values) =
+        (requirement.member("key"), requirement.member("operator"), requirement.member("values"));
+    match operator.text() {
+        "In" | "NotIn" if values.is_empty() => causes.required(&values),
+        "Exists" | "DoesNotExist" if !values.is_empty() => {
+            causes.forbidden(&values, "may not be specified when `operator` is 'Exists' or 'DoesNotExist'");
+        }
+        "Gt" | "Lt" if values.len() != 1 => causes.required(&values),
+        "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
+        _ => causes.invalid(&operator, "not a valid selector operator"),
+    }
+    causes.invalid_each(&key, names::qualified_name(key.text()));
+    for value in values.items() {
+        causes.invalid_each(&value, names::label_value(value.text()));
+    }
+}
+
+/// Only a node's name can be selected as a field.
+fn field_requirement(requirement: &Field<'_>, causes: &mut Causes) {
+    let (key, operator, values) =
+        (requirement.member("key"), requirement.member("operator"), requirement.member("values"));
+    match operator.text() {
+        "In" | "NotIn" if values.len() != 1 => causes.required(&values),
+        "In" | "NotIn" => {}
+        _ => causes.invalid(&operator, "not a valid selector operator"),
+    }
+    if key.text() != "metadata.name" {
+        return causes.invalid(&key, "not a valid field selector key");
+    }
+    for value in values.items() {
+        causes.invalid_each(&value, names::dns_subdomain(value.text()));
+    }
+}
+
+fn pod_affinity_term(term: &Field<'_>, causes: &mut Causes) {
+    selector::label_selector(&term.member("labelSelector"), causes);
+    selector::label_selector(&term.member("namespaceSelector"), causes);
+    for namespace in term.member("namespaces").items() {
+        // The reference reports these at a member of another name, without the index.
+        causes.invalid_each(&namespace.reported_at(&term.member("namespace")), names::dns_label(namespace.text()));
+    }
+    label_keys(term, causes);
+    let key = term.member("topologyKey");
+    causes.require(&key);
+    causes.invalid_each(&key, names::qualified_name(key.text()));
+}
+
+/// `matchLabelKeys` and `mismatchLabelKeys` need a selector, and no key in both.
+fn label_keys(term: &Field<'_>, causes: &mut Causes) {
+    let (matching, mismatching) = (term.member("matchLabelKeys"), term.member("mismatchLabelKeys"));
+    for keys in [&matching, &mismatching] {
+        if !keys.is_empty() && !term.member("labelSelector").is_set() {
+            causes.forbidden(keys, "must not be specified when labelSelector is not set");
+        }
+        for key in keys.items() {
+            causes.invalid_each(&key, names::qualified_name(key.text()));
+        }
+    }
+    for key in matching.items() {
+        if mismatching.items().any(|other| other.text() == key.text()) {
+            causes.invalid(&key, "exists in both matchLabelKeys and mismatchLabelKeys");
+        }
+    }
+}
+
+pub(super) fn topology_spread_constraints(constraints: &Field<'_>, causes: &mut Causes) {
+    let pair =
+        |c: &Field<'_>| (c.member("topologyKey").text().to_owned(), c.member("whenUnsatisfiable").text().to_owned());
+    for (at, constraint) in constraints.items().enumerate() {
+        let (skew, action) = (constraint.member("maxSkew"), constraint.member("whenUnsatisfiable"));
+        if skew.int().unwrap_or_default() <= 0 {
+            causes.invalid(&skew, "must be greater than zero");
+        }
+        causes.require(&constraint.member("topologyKey"));
+        causes.one_of(&action, &["DoNotSchedule", "ScheduleAnyway"]);
+        if constraints.items().skip(at + 1).any(|later| pair(&later) == pair(&constraint)) {
+            causes.duplicate(&constraint.member("{topologyKey, whenUnsatisfiable}"));
+        }
+        min_domains(&constraint, causes);
+        for policy in [constraint.member("nodeAffinityPolicy"), constraint.member("nodeTaintsPolicy")] {
+            if policy.is_set() {
+                causes.one_of(&policy, &["Honor", "Ignore"]);
+            }
+        }
+        let (keys, labels) = (constraint.member("matchLabelKeys"), constraint.member("labelSelector"));
+        if !keys.is_empty() && !labels.is_set() {
+            causes.forbidden(&keys, "must not be specified when labelSelector is not set");
+        }
+        for key in keys.items() {
+            causes.invalid_each(&key, names::qualified_name(key.text()));
+        }
+        selector::label_selector(&labels, causes);
+    }
+}
+
+fn min_domains(constraint: &Field<'_>, causes: &mut Causes) {
+    let domains = constraint.member("minDomains");
+    causes.positive(&domains);
+    if domains.is_set() && constraint.member("whenUnsatisfiable").text() != "DoNotSchedule" {
+        causes.invalid(&domains, "can only use minDomains if whenUnsatisfiable=DoNotSchedule");
+    }
+}
+
+pub fn tolerations(tolerations: &Field<'_>, causes: &mut Causes) {
+    for toleration in tolerations.items() {
+        let (key, operator, value, effect) = (
+            toleration.member("key"),
+            toleration.member("operator"),
+            toleration.member("value"),
+            toleration.member("effect"),
+        );
+        if !key.is_empty() {
+            causes.invalid_each(&key, names::qualified_name(key.text()));
+        } else if operator.text() != "Exists" {
+            causes.invalid(
+                &operator,
+                "operator must be Exists when `key` is empty, which means \"match all values and all keys\"",
+            );
+        }
+        if toleration.member("tolerationSeconds").is_set() && effect.text() != "NoExecute" {
+            causes.invalid(&effect, "effect must be 'NoExecute' when `tolerationSeconds` is set");
+        }
+        match operator.text() {
+            "" | "Equal" => {
+                if !names::label_value(value.text()).is_empty() {
+                    causes.invalid(&operator, "the value is not a valid label value");
+                }
+            }
+            "Exists" if !value.is_empty() => {
+                causes.invalid(&operator, "value must be empty when `operator` is 'Exists'")
+            }
+            "Exists" => {}
+            _ => causes.not_supported(&operator, &["Equal", "Exists"]),
+        }
+        if !effect.is_empty() {
+            causes.one_of(&effect, &["NoExecute", "NoSchedule", "PreferNoSchedule"]);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What every container has.
+
+use super::{env, mounts, resources, security, volumes::Volumes};
+use crate::{
+    field::{Causes, Field},
+    names,
+    rules::numbers,
+};
+
+const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
+
+/// The rules that hold for containers of each list.
+pub(super) fn common(
+    container: &Field<'_>,
+    spec: &Field<'_>,
+    volumes: &Volumes<'_>,
+    claims: &[&str],
+    causes: &mut Causes,
+) {
+    let name = container.member("name");
+    if causes.require(&name) {
+        causes.invalid_each(&name, names::dns_label(name.text()));
+    }
+    let image = container.member("image");
+    if image.text().trim().is_empty() {
+        causes.required(&image);
+    }
+    causes.require_one_of(&container.member("terminationMessagePolicy"), &["FallbackToLogsOnError", "File"]);
+    ports(&container.member("ports"), causes);
+    env::env(&container.member("env"), causes);
+    env::env_from(&container.member("envFrom"), causes);
+    mounts::volume_mounts(container, volumes, causes);
+    mounts::volume_devices(container, volumes, causes);
+    causes.require_one_of(&container.member("imagePullPolicy"), &["Always", "IfNotPresent", "Never"]);
+    resources::container(&container.member("resources"), claims, causes);
+    resize_policy(container, spec, causes);
+    security::container_security_context(&container.member("securityContext"), spec, causes);
+}
+
+fn ports(ports: &Field<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for port in ports.items() {
+        let (name, number, host) = (port.member("name"), port.member("containerPort"), port.member("hostPort"));
+        if !name.is_empty() {
+            let reasons = names::port_name(name.text());
+            if reasons.is_empty() && seen.contains(&name.text()) {
+                causes.duplicate(&name);
+            }
+            seen.push(name.text());
+            causes.invalid_each(&name, reasons);
+        }
+        if number.int().unwrap_or_default() == 0 {
+            causes.required(&number);
+        } else {
+            numbers::port(&number, causes);
+        }
+        if host.int().unwrap_or_default() != 0 {
+            numbers::port(&host, causes);
+        }
+        causes.require_one_of(&port.member("protocol"), &PROTOCOLS);
+    }
+}
+
+/// Each resource once, with a policy; containers that never restart cannot ask for one.
+fn resize_policy(container: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    let policies = container.member("resizePolicy");
+    for policy in policies.items() {
+        let (name, restart) = (policy.member("resourceName"), policy.member("restartPolicy"));
+        if seen.contains(&name.text()) {
+            causes.duplicate(&policies);
+        }
+        seen.push(name.text());
+        // The reference reports these at the list.
+        causes.require_one_of(&name.reported_at(&policies), &["cpu", "memory"]);
+        causes.require_one_of(&restart.reported_at(&policies), &["NotRequired", "RestartContainer"]);
+        if spec.member("restartPolicy").text() == "Never" && restart.text() == "RestartContainer" {
+            causes.invalid(&policies, "must be 'NotRequired' when `restartPolicy` is 'Never'");
+        }
+    }
+}

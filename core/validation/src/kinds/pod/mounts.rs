@@ -1,0 +1,113 @@
+//! Mounts and devices of containers.
+
+use super::volumes::Volumes;
+use crate::{
+    field::{Causes, Field},
+    rules::paths,
+};
+
+pub(super) fn volume_mounts(container: &Field<'_>, volumes: &Volumes<'_>, causes: &mut Causes) {
+    let (mounts, devices) = (container.member("volumeMounts"), container.member("volumeDevices"));
+    let mut seen: Vec<&str> = Vec::new();
+    for mount in mounts.items() {
+        let (name, path) = (mount.member("name"), mount.member("mountPath"));
+        causes.require(&name);
+        if volumes.kind_of(name.text()).is_none() {
+            causes.not_found(&name);
+        }
+        causes.require(&path);
+        if seen.contains(&path.text()) {
+            causes.invalid(&path, "must be unique");
+        }
+        seen.push(path.text());
+        if devices.items().any(|device| device.member("name").text() == name.text()) {
+            causes.invalid(&name, "must not already exist in volumeDevices");
+        }
+        if devices.items().any(|device| device.member("devicePath").text() == path.text()) {
+            causes.invalid(&path, "must not already exist as a path in volumeDevices");
+        }
+        sub_paths(&mounts, &mount, causes);
+        propagation(container, &mounts, &mount, causes);
+        recursive_read_only(&mount, causes);
+    }
+}
+
+/// The reference reports some parts of a mount at the list.
+fn sub_paths<'a>(mounts: &Field<'a>, mount: &Field<'a>, causes: &mut Causes) {
+    let at_list = |member| mount.member(member).reported_at(&mounts.member(member));
+    paths::local_descending(&at_list("subPath"), causes);
+    let expression = mount.member("subPathExpr");
+    if !expression.is_empty() {
+        if !mount.member("subPath").is_empty() {
+            causes.invalid(&expression, "subPathExpr and subPath are mutually exclusive");
+        }
+        paths::local_descending(&at_list("subPathExpr"), causes);
+    }
+}
+
+fn propagation<'a>(container: &Field<'_>, mounts: &Field<'a>, mount: &Field<'a>, causes: &mut Causes) {
+    let propagation = mount.member("mountPropagation").reported_at(&mounts.member("mountPropagation"));
+    if !propagation.is_set() {
+        return;
+    }
+    causes.one_of(&propagation, &["Bidirectional", "HostToContainer", "None"]);
+    let privileged = container.member("securityContext").member("privileged").flag();
+    if propagation.text() == "Bidirectional" && !privileged {
+        causes.forbidden(&propagation, "Bidirectional mount propagation is available only to privileged containers");
+    }
+}
+
+fn recursive_read_only(mount: &Field<'_>, causes: &mut Causes) {
+    let recursive = mount.member("recursiveReadOnly");
+    if !recursive.is_set() {
+        return;
+    }
+    match recursive.text() {
+        "Disabled" => {}
+        "Enabled" | "IfPossible" => {
+            if !mount.member("readOnly").flag() {
+                causes.forbidden(&recursive, "may only be specified when readOnly is true");
+            }
+            if !matches!(mount.member("mountPropagation").text(), "" | "None") {
+                causes.forbidden(&recursive, "may only be specified when mountPropagation is None or not specified");
+            }
+        }
+        _ => causes.not_supported(&recursive, &["Disabled", "IfPossible", "Enabled"]),
+    }
+}
+
+pub(super) fn volume_devices(container: &Field<'_>, volumes: &Volumes<'_>, causes: &mut Causes) {
+    let (devices, mounts) = (container.member("volumeDevices"), container.member("volumeMounts"));
+    let (mut names, mut seen): (Vec<&str>, Vec<&str>) = Default::default();
+    for device in devices.items() {
+        let (name, path) = (device.member("name"), device.member("devicePath"));
+        causes.require(&name);
+        if names.contains(&name.text()) {
+            causes.invalid(&name, "must be unique");
+        }
+        match volumes.kind_of(name.text()) {
+            None => causes.not_found(&name),
+            Some("persistentVolumeClaim" | "ephemeral") => {}
+            Some(_) => {
+                causes.invalid(
+                    &name,
+                    "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode",
+                );
+            }
+        }
+        if causes.require(&path) {
+            paths::no_backsteps(&path, causes);
+        }
+        if seen.contains(&path.text()) {
+            causes.invalid(&path, "must be unique");
+        }
+        if mounts.items().any(|mount| mount.member("mountPath").text() == path.text()) {
+            causes.invalid(&path, "must not already exist as a path in volumeMounts");
+        }
+        if mounts.items().any(|mount| mount.member("name").text() == name.text()) {
+            causes.invalid(&name, "must not already exist in volumeMounts");
+        }
+        names.push(name.text());
+        seen.push(path.text());
+    }
+}

@@ -1,0 +1,137 @@
+//! The pod specification: its own fields, and the order of everything in it.
+
+use super::{affinity, container_lists, dns, resources, security, volumes};
+use crate::{
+    field::{Causes, Field},
+    metadata, names,
+    rules::numbers,
+};
+
+/// `spec` of a pod or of a template.
+pub fn pod_spec(spec: &Field<'_>, causes: &mut Causes) {
+    let volumes = volumes::volumes(&spec.member("volumes"), causes);
+    let claims = resource_claims(&spec.member("resourceClaims"), causes);
+    container_lists::containers(spec, &volumes, &claims, causes);
+    container_lists::init_containers(spec, &volumes, &claims, causes);
+    container_lists::ephemeral_containers(spec, &volumes, &claims, causes);
+    resources::pod_level(spec, &claims, causes);
+    host_network_ports(spec, causes);
+    causes.require_one_of(&spec.member("restartPolicy"), &["Always", "OnFailure", "Never"]);
+    causes.require_one_of(&spec.member("dnsPolicy"), &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]);
+    metadata::labels(&spec.member("nodeSelector"), causes);
+    security::pod_security_context(spec, causes);
+    affinity::affinity(&spec.member("affinity"), causes);
+    dns::dns_config(spec, causes);
+    for gate in spec.member("readinessGates").items() {
+        let condition = gate.member("conditionType");
+        causes.invalid_each(&condition, names::qualified_name(condition.text()));
+    }
+    scheduling_gates(&spec.member("schedulingGates"), causes);
+    affinity::topology_spread_constraints(&spec.member("topologySpreadConstraints"), causes);
+    security::host_users(spec, causes);
+    scalars(spec, causes);
+    operating_system(spec, causes);
+}
+
+/// Names of the pod's resource claims.
+fn resource_claims<'a>(claims: &Field<'a>, causes: &mut Causes) -> Vec<&'a str> {
+    let mut seen: Vec<&str> = Vec::new();
+    for claim in claims.items() {
+        let name = claim.member("name");
+        if seen.contains(&name.text()) {
+            causes.duplicate(&name);
+        }
+        seen.push(name.text());
+        if causes.require(&name) {
+            causes.invalid_each(&name, names::dns_label(name.text()));
+        }
+        let (direct, template) = (claim.member("resourceClaimName"), claim.member("resourceClaimTemplateName"));
+        if direct.is_set() && template.is_set() {
+            causes
+                .invalid(&claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
+        } else if !direct.is_set() && !template.is_set() {
+            causes.invalid(&claim, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`");
+        }
+        for reference in [direct, template] {
+            if reference.is_set() {
+                causes.invalid_each(&reference, names::dns_subdomain(reference.text()));
+            }
+        }
+    }
+    seen
+}
+
+fn host_network_ports(spec: &Field<'_>, causes: &mut Causes) {
+    if !spec.member("hostNetwork").flag() {
+        return;
+    }
+    for list in ["containers", "initContainers"] {
+        for port in spec.member(list).items().flat_map(|container| container.member("ports").items()) {
+            if port.member("hostPort").int().unwrap_or_default()
+                != port.member("containerPort").int().unwrap_or_default()
+            {
+                causes.invalid(&port.member("containerPort"), "must match `hostPort` when `hostNetwork` is true");
+            }
+        }
+    }
+}
+
+fn scheduling_gates(gates: &Field<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for gate in gates.items() {
+        let name = gate.member("name").text();
+        causes.invalid_each(&gate, names::qualified_name(name));
+        if seen.contains(&name) {
+            causes.duplicate(&gate);
+        }
+        seen.push(name);
+    }
+}
+
+fn scalars(spec: &Field<'_>, causes: &mut Causes) {
+    let mut named = |member, check: fn(&str) -> names::Reasons| {
+        let field = spec.member(member);
+        if !field.is_empty() {
+            causes.invalid_each(&field, check(field.text()));
+        }
+    };
+    named("serviceAccountName", names::dns_subdomain);
+    named("nodeName", names::dns_subdomain);
+    numbers::in_range(&spec.member("activeDeadlineSeconds"), 1, i32::MAX.into(), causes);
+    let mut named = |member, check: fn(&str) -> names::Reasons| {
+        let field = spec.member(member);
+        if !field.is_empty() {
+            causes.invalid_each(&field, check(field.text()));
+        }
+    };
+    named("hostname", names::dns_label);
+    named("subdomain", names::dns_label);
+    affinity::tolerations(&spec.member("tolerations"), causes);
+    dns::host_aliases(&spec.member("hostAliases"), causes);
+    for (member, required) in [("priorityClassName", false), ("runtimeClassName", true)] {
+        let field = spec.member(member);
+        if (required && field.is_set()) || !field.is_empty() {
+            causes.invalid_each(&field, names::dns_subdomain(field.text()));
+        }
+    }
+    let preemption = spec.member("preemptionPolicy");
+    if preemption.is_set() {
+        causes.require_one_of(&preemption, &["PreemptLowerPriority", "Never"]);
+    }
+    resources::overhead(&spec.member("overhead"), causes);
+}
+
+/// `os`, and what each system leaves no room for.
+fn operating_system(spec: &Field<'_>, causes: &mut Causes) {
+    let os = spec.member("os");
+    if !os.is_set() {
+        return;
+    }
+    let name = os.member("name");
+    causes.require_one_of(&name, &["linux", "windows"]);
+    match name.text() {
+        "linux" => security::no_windows_options(spec, causes),
+        "windows" => security::no_linux_options(spec, causes),
+        _ => {}
+    }
+}

@@ -1,0 +1,239 @@
+//! What of a pod may change: images, deadline, tolerations that come, gates that go; more through its subresources.
+
+use gantry_meta::{Object, Value};
+
+use super::{affinity, metadata_and_spec};
+use crate::{
+    field::{Causes, Field},
+    table::Update,
+};
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    match update.subresource {
+        Some("status") => status(update, causes),
+        Some("ephemeralcontainers") => ephemeral_containers(update, causes),
+        Some("resize") => resize(update, causes),
+        _ => pod(update, causes),
+    }
+}
+
+fn pod(update: Update<'_>, causes: &mut Causes) {
+    metadata_and_spec(update.new, causes);
+    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+    for list in ["containers", "initContainers"] {
+        if !same_number(&new.member(list), &old.member(list), causes) {
+            return;
+        }
+    }
+    if !deadline(&new.member("activeDeadlineSeconds"), &old.member("activeDeadlineSeconds"), causes) {
+        return;
+    }
+    only_added_tolerations(&new.member("tolerations"), &old.member("tolerations"), causes);
+    only_removed_gates(&new.member("schedulingGates"), &old.member("schedulingGates"), causes);
+    let (Some(new_spec), Some(old_spec)) = (new.object(), old.object()) else { return };
+    if new_spec == old_spec {
+        return;
+    }
+    if !old.member("schedulingGates").is_empty() {
+        gated_placement(&new, &old, causes);
+    }
+    if with_changeable_put_back(new_spec, old_spec) != *old_spec {
+        causes.forbidden(&new, "pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, `spec.tolerations` (only additions to existing tolerations), `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
+    }
+}
+
+fn same_number(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
+    if new.len() != old.len() {
+        causes.forbidden(new, "pod updates may not add or remove containers");
+        return false;
+    }
+    for container in new.items().filter(|container| container.member("image").text().trim().is_empty()) {
+        causes.required(&container.member("image"));
+    }
+    true
+}
+
+/// The deadline may be set and may shrink.
+fn deadline(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
+    match (new.int(), old.int()) {
+        (Some(seconds), _) if !(0..=i32::MAX.into()).contains(&seconds) => causes.invalid(new, "is out of range"),
+        (Some(new_seconds), Some(old_seconds)) if new_seconds > old_seconds => {
+            causes.invalid(new, "must be less than or equal to previous value");
+        }
+        (None, Some(_)) => {
+            causes.invalid(new, "must not update from a positive integer to nil value");
+            return true;
+        }
+        _ => return true,
+    }
+    false
+}
+
+fn only_added_tolerations(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
+    let identity = |toleration: &Field<'_>| {
+        ["key", "operator", "value", "effect"].map(|member| toleration.member(member).text().to_owned())
+    };
+    if old.items().any(|old| !new.items().any(|new| identity(&new) == identity(&old))) {
+        causes.forbidden(new, "existing toleration can not be modified except its tolerationSeconds");
+    }
+    affinity::tolerations(new, causes);
+}
+
+fn only_removed_gates(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
+    for gate in new.items() {
+        let name = gate.member("name");
+        if !old.items().any(|old| old.member("name").text() == name.text()) {
+            causes.forbidden(&name, "only deletion is allowed, but found new scheduling gate");
+        }
+    }
+}
+
+/// A gated pod's node selector may grow, and its required node affinity narrow.
+fn gated_placement(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
+    let selector = new.member("nodeSelector");
+    let kept =
+        |(key, value): (&str, Field<'_>)| selector.entries().any(|(k, v)| k == key && v.value() == value.value());
+    if !old.member("nodeSelector").entries().all(kept) {
+        causes.invalid(&selector, "only additions are allowed (no mutations or deletions)");
+    }
+    let terms = |spec: &Field<'_>| terms_of(spec).items().map(|term| term.object().cloned()).collect::<Vec<_>>();
+    let (new_terms, old_terms) = (terms(new), terms(old));
+    let field = terms_of(new);
+    if !old_terms.is_empty() && new_terms.len() != old_terms.len() {
+        return causes.invalid(&field, "no additions/deletions to non-empty NodeSelectorTerms list are allowed");
+    }
+    for (term, (new, old)) in field.items().zip(new_terms.into_iter().zip(old_terms)) {
+        if !only_grew(new.unwrap_or_default(), old.unwrap_or_default()) {
+            causes.invalid(&term, "only additions are allowed (no mutations or deletions)");
+        }
+    }
+}
+
+fn terms_of<'a>(spec: &Field<'a>) -> Field<'a> {
+    let node = spec.member("affinity").member("nodeAffinity");
+    node.member("requiredDuringSchedulingIgnoredDuringExecution").member("nodeSelectorTerms")
+}
+
+/// Each list of requirements starts with the old one.
+fn only_grew(new: Object, old: Object) -> bool {
+    old.iter().all(|(member, old)| match (new.get(member), old) {
+        (Some(Value::Array(new)), Value::Array(old)) => new.starts_with(old),
+        (new, old) => new == Some(old),
+    })
+}
+
+/// The new spec with the old values of everything that may change.
+fn with_changeable_put_back(new: &Object, old: &Object) -> Object {
+    let mut spec = new.clone();
+    let mut put_back = |member: &str| match old.get(member) {
+        Some(value) => drop(spec.insert(member.to_owned(), value.clone())),
+        None => drop(spec.remove(member)),
+    };
+    ["activeDeadlineSeconds", "schedulingGates", "tolerations"].into_iter().for_each(&mut put_back);
+    let grace = |spec: &Object| spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
+    if grace(old).is_some_and(|seconds| seconds < 0) && grace(new) == Some(1) {
+        put_back("terminationGracePeriodSeconds");
+    }
+    if old.get("schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
+        put_back("nodeSelector");
+        put_back_node_affinity(&mut spec, old);
+    }
+    for list in ["containers", "initContainers"] {
+        put_back_images(spec.get_mut(list), old.get(list));
+    }
+    spec
+}
+
+fn put_back_images(new: Option<&mut Value>, old: Option<&Value>) {
+    let (Some(Value::Array(new)), Some(Value::Array(old))) = (new, old) else { return };
+    for (new, old) in new.iter_mut().zip(old) {
+        if let (Some(new), Some(image)) = (new.as_object_mut(), old.get("image")) {
+            new.insert("image".to_owned(), image.clone());
+        }
+    }
+}
+
+fn put_back_node_affinity(spec: &mut Object, old: &Object) {
+    let old_node = old.get("affinity").and_then(|affinity| affinity.get("nodeAffinity"));
+    let affinity = spec.entry("affinity").or_insert_with(|| Value::Object(Object::new()));
+    if let Some(affinity) = affinity.as_object_mut() {
+        match old_node {
+            Some(node) => drop(affinity.insert("nodeAffinity".to_owned(), node.clone())),
+            None => drop(affinity.remove("nodeAffinity")),
+        }
+    }
+    if old.get("affinity").is_none() && spec["affinity"].as_object().is_some_and(Object::is_empty) {
+        spec.remove("affinity");
+    }
+}
+
+fn ephemeral_containers(update: Update<'_>, causes: &mut Causes) {
+    metadata_and_spec(update.new, causes);
+    let list = |root: crate::field::Root<'_>| root.member("spec").member("ephemeralContainers").value().cloned();
+    let field = update.new.member("spec").member("ephemeralContainers");
+    let (Some(Value::Array(old)), new) = (list(update.old), list(update.new)) else { return };
+    let new = match new {
+        Some(Value::Array(new)) => new,
+        _ => Vec::new(),
+    };
+    for old in old {
+        match new.iter().find(|new| new.get("name") == old.get("name")) {
+            None => causes.forbidden(&field, "existing ephemeral containers may not be removed"),
+            Some(new) if *new != old => causes.forbidden(&field, "existing ephemeral containers may not be changed"),
+            Some(_) => {}
+        }
+    }
+}
+
+/// Only amounts of cpu and memory change through `resize`.
+fn resize(update: Update<'_>, causes: &mut Causes) {
+    metadata_and_spec(update.new, causes);
+    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+    for list in ["containers", "initContainers"] {
+        for (new, old) in new.member(list).items().zip(old.member(list).items()) {
+            resized_container(&new, &old, causes);
+        }
+    }
+    let class = |root: crate::field::Root<'_>| root.member("status").member("qosClass").text().to_owned();
+    if class(update.new) != class(update.old) {
+        causes.invalid(&update.new.member("metadata"), "Pod QOS Class may not change as a result of resizing");
+    }
+}
+
+fn resized_container(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
+    for member in ["requests", "limits"] {
+        let (new, old) = (new.member("resources").member(member), old.member("resources").member(member));
+        for (name, amount) in old.entries().filter(|(name, _)| !new.entries().any(|(key, _)| key == *name)) {
+            let why = match name {
+                "cpu" | "memory" => "resource requests and limits cannot be removed",
+                _ => "only cpu and memory resources are mutable",
+            };
+            causes.forbidden(&amount.reported_at(&new), why);
+        }
+        for (name, amount) in new.entries().filter(|(name, _)| !matches!(*name, "cpu" | "memory")) {
+            if old.entries().all(|(key, old)| key != name || old.value() != amount.value()) {
+                causes.forbidden(&amount, "only cpu and memory resources are mutable");
+            }
+        }
+    }
+}
+
+fn status(update: Update<'_>, causes: &mut Causes) {
+    let (new, old) = (update.new.member("status"), update.old.member("status"));
+    if update.new.member("spec").member("nodeName").text() != update.old.member("spec").member("nodeName").text() {
+        causes.forbidden(&new.member("nodeName"), "may not be changed directly");
+    }
+    let nominated = new.member("nominatedNodeName");
+    if !nominated.is_empty() {
+        causes.invalid_each(&nominated, crate::names::dns_subdomain(nominated.text()));
+    }
+    for list in ["hostIPs", "podIPs"] {
+        for address in new.member(list).items() {
+            crate::rules::net::ip(&address.member("ip").reported_at(&address), causes);
+        }
+    }
+    let class = new.member("qosClass");
+    if class.is_set() && old.member("qosClass").is_set() {
+        causes.immutable(&class, &old.member("qosClass"));
+    }
+}

@@ -1,0 +1,210 @@
+//! The sources that a volume may have, in the reference's order.
+
+use super::env;
+use crate::{
+    field::{Causes, Field},
+    kinds, names,
+    rules::{numbers, paths, resources},
+};
+
+const MODE_MAX: i64 = 0o777;
+const TOKEN_MIN_SECONDS: i64 = 600;
+const TOKEN_MAX_SECONDS: i64 = 1 << 32;
+
+type Check = fn(&Field<'_>, &mut Causes);
+
+/// Member and check of each source.
+pub(super) const SOURCES: [(&str, Check); 30] = [
+    ("emptyDir", empty_dir),
+    ("hostPath", host_path),
+    ("gitRepo", git_repo),
+    ("gcePersistentDisk", |s, c| required(s, &["pdName"], c)),
+    ("awsElasticBlockStore", |s, c| required(s, &["volumeID"], c)),
+    ("secret", |s, c| keyed(s, "secretName", c)),
+    ("nfs", nfs),
+    ("iscsi", |s, c| required(s, &["targetPortal", "iqn"], c)),
+    ("glusterfs", |s, c| required(s, &["endpoints", "path"], c)),
+    ("flocker", |_, _| {}),
+    ("persistentVolumeClaim", |s, c| required(s, &["claimName"], c)),
+    ("rbd", |s, c| required(s, &["monitors", "image"], c)),
+    ("cinder", |s, c| required(s, &["volumeID"], c)),
+    ("cephfs", |s, c| required(s, &["monitors"], c)),
+    ("quobyte", |s, c| required(s, &["registry", "volume"], c)),
+    ("downwardAPI", downward_api),
+    ("fc", |_, _| {}),
+    ("flexVolume", |s, c| required(s, &["driver"], c)),
+    ("configMap", |s, c| keyed(s, "name", c)),
+    ("azureFile", |s, c| required(s, &["secretName", "shareName"], c)),
+    ("vsphereVolume", |s, c| required(s, &["volumePath"], c)),
+    ("photonPersistentDisk", |s, c| required(s, &["pdID"], c)),
+    ("portworxVolume", |s, c| required(s, &["volumeID"], c)),
+    ("azureDisk", |s, c| required(s, &["diskName", "diskURI"], c)),
+    ("storageos", |_, _| {}),
+    ("projected", projected),
+    ("scaleIO", |s, c| required(s, &["gateway", "system", "volumeName"], c)),
+    ("csi", csi),
+    ("ephemeral", ephemeral),
+    ("image", |_, _| {}),
+];
+
+fn required(source: &Field<'_>, members: &[&'static str], causes: &mut Causes) {
+    for member in members {
+        causes.require(&source.member(member));
+    }
+}
+
+fn empty_dir(source: &Field<'_>, causes: &mut Causes) {
+    let limit = source.member("sizeLimit");
+    if resources::amount(&limit).is_some_and(|amount| amount.signum() < 0) {
+        causes.forbidden(&limit, "SizeLimit field must be a valid resource quantity");
+    }
+}
+
+fn host_path(source: &Field<'_>, causes: &mut Causes) {
+    const TYPES: [&str; 8] =
+        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    let path = source.member("path");
+    if !causes.require(&path) {
+        return;
+    }
+    paths::no_backsteps(&path, causes);
+    causes.one_of(&source.member("type"), &TYPES);
+}
+
+fn git_repo(source: &Field<'_>, causes: &mut Causes) {
+    causes.require(&source.member("repository"));
+    paths::local_non_reserved(&source.member("directory"), causes);
+}
+
+fn nfs(source: &Field<'_>, causes: &mut Causes) {
+    required(source, &["server", "path"], causes);
+    let path = source.member("path");
+    if !path.is_empty() && !path.text().starts_with('/') {
+        causes.invalid(&path, "must be an absolute path");
+    }
+}
+
+/// A Secret or ConfigMap with its files.
+fn keyed(source: &Field<'_>, name: &'static str, causes: &mut Causes) {
+    causes.require(&source.member(name));
+    numbers::in_range(&source.member("defaultMode"), 0, MODE_MAX, causes);
+    source.member("items").items().for_each(|item| key_to_path(&item, causes));
+}
+
+fn key_to_path(item: &Field<'_>, causes: &mut Causes) {
+    causes.require(&item.member("key"));
+    let path = item.member("path");
+    causes.require(&path);
+    paths::local_non_reserved(&path, causes);
+    numbers::in_range(&item.member("mode"), 0, MODE_MAX, causes);
+}
+
+fn downward_api(source: &Field<'_>, causes: &mut Causes) {
+    numbers::in_range(&source.member("defaultMode"), 0, MODE_MAX, causes);
+    source.member("items").items().for_each(|file| downward_file(&file, causes));
+}
+
+fn downward_file(file: &Field<'_>, causes: &mut Causes) {
+    let (path, field, resource) = (file.member("path"), file.member("fieldRef"), file.member("resourceFieldRef"));
+    causes.require(&path);
+    paths::local_non_reserved(&path, causes);
+    if field.is_set() {
+        env::volume_field_selector(&field, causes);
+        if resource.is_set() {
+            causes.invalid(file, "fieldRef and resourceFieldRef can not be specified simultaneously");
+        }
+    } else if resource.is_set() {
+        env::resource_selector(&resource, true, causes);
+    } else {
+        causes.required(file);
+    }
+    numbers::in_range(&file.member("mode"), 0, MODE_MAX, causes);
+}
+
+fn projected(source: &Field<'_>, causes: &mut Causes) {
+    numbers::in_range(&source.member("defaultMode"), 0, MODE_MAX, causes);
+    let mut files: Vec<&str> = Vec::new();
+    for part in source.member("sources").items() {
+        projection(source, &part, &mut files, causes);
+    }
+}
+
+fn projection<'a>(source: &Field<'a>, part: &Field<'a>, files: &mut Vec<&'a str>, causes: &mut Causes) {
+    const KINDS: [&str; 6] =
+        ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
+    let mut given = 0;
+    for kind in KINDS {
+        let projection = part.member(kind);
+        if !projection.is_set() {
+            continue;
+        }
+        if given > 0 {
+            causes.forbidden(&projection, "may not specify more than 1 volume type per source");
+            continue;
+        }
+        given += 1;
+        projected_kind(kind, &projection, causes);
+        let paths = projection.member("items").items().map(|item| item.member("path").text());
+        for path in paths.chain(std::iter::once(projection.member("path").text())).filter(|path| !path.is_empty()) {
+            if files.contains(&path) {
+                causes.invalid(source, "conflicting duplicate paths");
+            }
+            files.push(path);
+        }
+    }
+    if given == 0 {
+        causes.required(part);
+    }
+}
+
+fn projected_kind(kind: &str, projection: &Field<'_>, causes: &mut Causes) {
+    match kind {
+        "secret" | "configMap" => {
+            causes.require(&projection.member("name"));
+            projection.member("items").items().for_each(|item| key_to_path(&item, causes));
+        }
+        "downwardAPI" => projection.member("items").items().for_each(|file| downward_file(&file, causes)),
+        "serviceAccountToken" => account_token(projection, causes),
+        "clusterTrustBundle" => {
+            let (name, signer) = (projection.member("name"), projection.member("signerName"));
+            if name.is_set() == signer.is_set() {
+                causes.required(projection);
+            }
+            causes.require(&projection.member("path"));
+        }
+        _ => required(projection, &["signerName", "keyType"], causes),
+    }
+}
+
+fn account_token(token: &Field<'_>, causes: &mut Causes) {
+    let (seconds, path) = (token.member("expirationSeconds"), token.member("path"));
+    if seconds.int().is_some_and(|n| n < TOKEN_MIN_SECONDS) {
+        causes.invalid(&seconds, "may not specify a duration less than 10 minutes");
+    }
+    if seconds.int().is_some_and(|n| n > TOKEN_MAX_SECONDS) {
+        causes.invalid(&seconds, "may not specify a duration larger than 2^32 seconds");
+    }
+    if causes.require(&path) {
+        paths::local_non_reserved(&path, causes);
+    }
+}
+
+fn csi(source: &Field<'_>, causes: &mut Causes) {
+    let driver = source.member("driver");
+    if causes.require(&driver) {
+        causes.invalid_each(&driver, names::dns_subdomain(&driver.text().to_lowercase()));
+    }
+    let secret = source.member("nodePublishSecretRef");
+    if secret.is_set() {
+        causes.require(&secret.member("name"));
+    }
+}
+
+fn ephemeral(source: &Field<'_>, causes: &mut Causes) {
+    let template = source.member("volumeClaimTemplate");
+    if template.is_set() {
+        kinds::persistent_volume_claim::spec(&template.member("spec"), causes);
+    } else {
+        causes.required(&template);
+    }
+}

@@ -1,0 +1,130 @@
+//! What is accepted in a pod or a template but worth a warning.
+
+use gantry_meta::Quantity;
+
+use crate::{field::Field, rules::resources::amount};
+
+/// Volume sources that are deprecated or gone.
+const OLD_SOURCES: [(&str, &str); 8] = [
+    ("cephfs", "non-functional in v1.31+"),
+    ("gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
+    ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
+    ("photonPersistentDisk", "deprecated in v1.11, non-functional in v1.16+"),
+    ("quobyte", "deprecated in v1.22, non-functional in v1.25+"),
+    ("rbd", "non-functional in v1.31+"),
+    ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
+    ("storageos", "deprecated in v1.22, non-functional in v1.25+"),
+];
+const OLD_NODE_LABELS: [(&str, &str); 5] = [
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+];
+
+/// Warnings about a pod (its root) or about a template.
+pub fn warnings(metadata: &Field<'_>, spec: &Field<'_>, found: &mut Vec<String>) {
+    node_selector(spec, found);
+    annotations(metadata, found);
+    duplicate_host_aliases(spec, found);
+    for volume in spec.member("volumes").items() {
+        for (source, since) in OLD_SOURCES {
+            let source = volume.member(source);
+            if source.is_set() {
+                found.push(format!("{}: {since}", source.path()));
+            }
+        }
+    }
+    for secret in spec.member("imagePullSecrets").items().filter(|secret| secret.member("name").is_empty()) {
+        found.push(format!("{}: invalid empty name {:?}", secret.path(), ""));
+    }
+    fractional_bytes(&spec.member("overhead"), found);
+    for list in ["initContainers", "containers"] {
+        spec.member(list).items().for_each(|container| of_container(&container, found));
+    }
+    duplicate_ports(spec, found);
+}
+
+fn node_selector(spec: &Field<'_>, found: &mut Vec<String>) {
+    let affinity = spec.member("affinity").member("nodeAffinity");
+    let required = affinity.member("requiredDuringSchedulingIgnoredDuringExecution").member("nodeSelectorTerms");
+    let preferred = affinity.member("preferredDuringSchedulingIgnoredDuringExecution");
+    let terms = required.items().chain(preferred.items().map(|term| term.member("preference")));
+    let expressions: Vec<Field<'_>> = terms.flat_map(|term| term.member("matchExpressions").items()).collect();
+    for (old, new) in OLD_NODE_LABELS {
+        let entry = spec.member("nodeSelector").entry(old);
+        if entry.is_set() {
+            found.push(format!("{}: deprecated, use {new:?} instead", entry.path()));
+        }
+        for key in expressions.iter().map(|e| e.member("key")).filter(|key| key.text() == old) {
+            found.push(format!("{}: {old} is deprecated, use {new:?} instead", key.path()));
+        }
+    }
+}
+
+fn annotations(metadata: &Field<'_>, found: &mut Vec<String>) {
+    for (key, entry) in metadata.member("annotations").entries() {
+        let instead = match key {
+            "scheduler.alpha.kubernetes.io/critical-pod" => "use the \"priorityClassName\" field instead",
+            _ if key == "seccomp.security.alpha.kubernetes.io/pod"
+                || key.starts_with("container.seccomp.security.alpha.kubernetes.io/") =>
+            {
+                "non-functional in v1.27+; use the \"seccompProfile\" field instead"
+            }
+            _ if key.starts_with("container.apparmor.security.beta.kubernetes.io/") => {
+                "deprecated since v1.30; use the \"appArmorProfile\" field instead"
+            }
+            _ => continue,
+        };
+        found.push(format!("{}: {instead}", entry.path()));
+    }
+}
+
+fn duplicate_host_aliases(spec: &Field<'_>, found: &mut Vec<String>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for ip in spec.member("hostAliases").items().map(|alias| alias.member("ip")) {
+        if seen.contains(&ip.text()) {
+            found.push(format!("{}: duplicates the ip of another alias", ip.path()));
+        }
+        seen.push(ip.text());
+    }
+}
+
+/// Bytes come whole.
+fn fractional_bytes(amounts: &Field<'_>, found: &mut Vec<String>) {
+    for (name, field) in amounts.entries().filter(|(name, _)| matches!(*name, "memory" | "ephemeral-storage")) {
+        if amount(&field).is_some_and(|bytes: Quantity| !bytes.is_integer()) {
+            found.push(format!("{}: fractional byte value of {name} is invalid, must be an integer", field.path()));
+        }
+    }
+}
+
+fn of_container(container: &Field<'_>, found: &mut Vec<String>) {
+    let resources = container.member("resources");
+    fractional_bytes(&resources.member("limits"), found);
+    fractional_bytes(&resources.member("requests"), found);
+    let mut seen: Vec<&str> = Vec::new();
+    for variable in container.member("env").items() {
+        let name = variable.member("name").text();
+        if seen.contains(&name) {
+            let why = format!("hides previous definition of {name:?}, which may be dropped when using apply");
+            found.push(format!("{}: {why}", variable.path()));
+        }
+        seen.push(name);
+    }
+}
+
+/// The same port and protocol twice in one container.
+fn duplicate_ports(spec: &Field<'_>, found: &mut Vec<String>) {
+    for container in spec.member("containers").items() {
+        let mut seen: Vec<[Option<&gantry_meta::Value>; 4]> = Vec::new();
+        for port in container.member("ports").items() {
+            let one = ["containerPort", "protocol", "hostPort", "hostIP"].map(|member| port.member(member).value());
+            if seen.contains(&one) {
+                found.push(format!("{}: duplicate port definition", port.path()));
+            }
+            seen.push(one);
+        }
+    }
+}
