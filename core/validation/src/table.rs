@@ -2,11 +2,7 @@
 
 use crate::{
     field::{Causes, Root},
-    kinds::{
-        self,
-        endpoints::{endpoint_slice, endpoints},
-        persistent_volume_claim as claim, rbac, workload,
-    },
+    kinds::{self, endpoint_slice, endpoints, persistent_volume_claim as claim, rbac, workload},
     names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
 };
 

@@ -1,6 +1,7 @@
 //! One file per kind (a folder for Pod): its rules, in the order in which the reference reports them.
 
 pub mod config_map;
+pub mod endpoint_slice;
 pub mod endpoints;
 pub mod event;
 pub mod lease;

@@ -7,6 +7,8 @@ use crate::{
     rules::numbers,
 };
 
+type Check = fn(&Field<'_>, &mut Causes);
+
 pub(super) fn of_container(container: &Field<'_>, causes: &mut Causes) {
     for member in ["livenessProbe", "readinessProbe", "startupProbe"] {
         let probe = container.member(member);
@@ -35,7 +37,7 @@ fn probe(probe: &Field<'_>, causes: &mut Causes) {
 
 /// Exactly one way to ask.
 fn handler(handler: &Field<'_>, causes: &mut Causes) {
-    let ways: [(&str, fn(&Field<'_>, &mut Causes)); 5] = [
+    let ways: [(&str, Check); 5] = [
         ("exec", |exec, causes| {
             causes.require(&exec.member("command"));
         }),
