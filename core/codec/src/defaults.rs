@@ -15,8 +15,6 @@ use gantry_kinds::{Field, Shape, Type};
 use gantry_meta::{Object, Value};
 use jiff::Timestamp;
 
-pub use pod::qos_class;
-
 /// What defaults may depend on besides the object.
 #[derive(Clone, Copy, Debug)]
 pub struct Surroundings {

@@ -14,7 +14,7 @@ pub mod table;
 mod yaml;
 
 pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_untyped};
-pub use defaults::{Surroundings, apply_defaults, qos_class};
+pub use defaults::{Surroundings, apply_defaults};
 pub use encode::{ListMeta, Splice, encode, encode_stored, pretty, write_list_head, write_watch_frame};
 pub use error::DecodeError;
 pub use yaml::to_yaml;

@@ -6,7 +6,6 @@
 mod account_state;
 pub mod bootstrap;
 mod connect;
-pub mod bootstrap;
 mod context;
 mod convert;
 mod executor;

@@ -140,7 +140,7 @@ fn container_sum(spec: &Object, name: &str) -> Amounts {
 
 fn add(sum: &mut Amounts, more: Amounts) {
     for (key, amount) in more {
-        let total = sum.get(&key).copied().unwrap_or_else(|| Quantity::ZERO).plus(amount);
+        let total = sum.get(&key).copied().unwrap_or(Quantity::ZERO).plus(amount);
         sum.insert(key, total);
     }
 }
@@ -151,37 +151,4 @@ fn raise(sum: &mut Amounts, floor: Amounts) {
             sum.insert(key, amount);
         }
     }
-}
-
-/// `Guaranteed`, `Burstable` or `BestEffort`, from the CPU and memory of all containers, or of the pod where it states them.
-/// Zero amounts count as not given.
-pub fn qos_class(pod: &Object) -> &'static str {
-    let Some(spec) = pod.get("spec") else { return "BestEffort" };
-    let own = spec.get("resources").filter(|r| r.get("limits").or(r.get("requests")).is_some());
-    let containers = ["containers", "initContainers"]
-        .into_iter()
-        .flat_map(|list| spec.get(list).and_then(Value::as_array).into_iter().flatten())
-        .map(|c| c.get("resources").unwrap_or(&Value::Null));
-    let parts: Vec<(Amounts, Amounts)> = match own {
-        Some(resources) => vec![computed(resources)],
-        None => containers.map(computed).collect(),
-    };
-    if parts.iter().all(|(requests, limits)| requests.is_empty() && limits.is_empty()) {
-        return "BestEffort";
-    }
-    let guaranteed = parts.iter().all(|(requests, limits)| {
-        let full = limits.len() == 2;
-        full && requests.iter().all(|(key, amount)| limits.get(key) == Some(amount)) && requests.len() == limits.len()
-    });
-    if guaranteed { "Guaranteed" } else { "Burstable" }
-}
-
-/// Requests and limits of CPU and memory that are not zero.
-fn computed(resources: &Value) -> (Amounts, Amounts) {
-    let of = |name: &str| {
-        let mut amounts = amounts(resources.get(name));
-        amounts.retain(|key, amount| matches!(key.as_str(), "cpu" | "memory") && amount.signum() > 0);
-        amounts
-    };
-    (of("requests"), of("limits"))
 }

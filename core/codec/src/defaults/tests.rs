@@ -122,16 +122,3 @@ fn always_written_zeros_count_as_unset_unless_they_are_pointers() {
     let schema = defaulted("flowcontrol.apiserver.k8s.io", "flowschemas", json!({"spec": {"matchingPrecedence": 0}}));
     assert_eq!(schema["spec"]["matchingPrecedence"], 1000);
 }
-
-#[test]
-fn quality_of_service_follows_requests_and_limits() {
-    let pod = |resources: Value| {
-        let pod = json!({"spec": {"containers": [{"name": "c", "resources": resources}]}});
-        qos_class(pod.as_object().expect("an object"))
-    };
-    assert_eq!(pod(json!({})), "BestEffort");
-    assert_eq!(pod(json!({"requests": {"cpu": "0"}})), "BestEffort");
-    assert_eq!(pod(json!({"requests": {"cpu": "1"}})), "Burstable");
-    let all = json!({"cpu": "1", "memory": "1Gi"});
-    assert_eq!(pod(json!({"requests": all, "limits": {"cpu": "1000m", "memory": "1Gi"}})), "Guaranteed");
-}

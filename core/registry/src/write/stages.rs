@@ -1,7 +1,7 @@
 //! The stages of a write. Their fields are private to this file: a stage can only be made from the one before it.
 
 use gantry_admission::{Attributes, Operation};
-use gantry_codec::{Expected, Format, Strictness, canonical};
+use gantry_codec::{Expected, Format, Strictness, Surroundings, apply_defaults, canonical};
 use gantry_meta::{Object, ObjectView as _, Status};
 use gantry_patch::managed;
 use jiff::Timestamp;
@@ -81,6 +81,7 @@ pub(crate) struct Decoded(Object);
 impl Decoded {
     /// A new object. Name and namespace are settled.
     pub fn for_create(write: &Write<'_>, mut object: Object) -> Self {
+        apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
         record_owners(write, None, &mut object);
         metadata::fill_new(&mut object, write.now);
         Self(object)
@@ -88,6 +89,7 @@ impl Decoded {
 
     /// A change of `old`.
     pub fn for_update(write: &Write<'_>, mut object: Object, old: &Object) -> Self {
+        apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
         metadata::keep_system_fields(&mut object, old);
         record_owners(write, Some(old), &mut object);
         Self(object)
