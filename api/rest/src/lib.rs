@@ -1,9 +1,23 @@
 //! The REST door: HTTP requests become [`gantry_registry::ApiRequest`]s, answers become bytes in the form the client takes.
+//!
+//! ```text
+//! server (TLS) ─► chain (identify) ─► route ─► handlers ─► Executor::execute ─► respond
+//! ```
+//!
+//! *Invariant*: nothing here decides what may be done or what is stored; a request that cannot be read is still authorised
+//! before it is refused.
 
-mod accept;
+mod chain;
+mod documents;
+mod handlers;
+mod metrics;
 mod path;
+mod proxy;
 mod query;
+mod respond;
+mod route;
+mod server;
+mod state;
 
-pub use accept::{Accepted, Encoding, Form, Offer, ViewVersion, error_encoding, negotiate, wants_aggregated_discovery};
-pub use path::{ApiPath, ResourcePath};
-pub use query::{Query, delete_options, get_options, list_options, write_options};
+pub use proxy::{Dial, DialError, NodeDialer, Wire};
+pub use server::{RestConfig, RestHandle, serve};

@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn classes_follow_requests_and_limits() {
         let full = json!({"requests": {"cpu": "100m", "memory": "1Gi"}, "limits": {"cpu": "0.1", "memory": "1024Mi"}});
-        assert_eq!(class(&[full.clone()]), "Guaranteed");
-        assert_eq!(class(&[full, json!({})]), "Burstable");
+        assert_eq!(class(&[full.clone(), json!({})]), "Burstable");
+        assert_eq!(class(&[full]), "Guaranteed");
         assert_eq!(class(&[json!({"requests": {"cpu": "0"}})]), "BestEffort");
         assert_eq!(class(&[json!({"limits": {"memory": "1Gi"}})]), "Burstable");
     }

@@ -1,0 +1,125 @@
+//! The way of every request: id, authentication, impersonation, route, handler, answer, measure.
+
+use std::time::{Duration, Instant};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+    web,
+};
+use gantry_auth::{Attributes, authenticate::Credentials, impersonation::Wanted};
+use gantry_meta::Status;
+use gantry_registry::RequestContext;
+
+use crate::{
+    handlers,
+    metrics::Labels,
+    query::Query,
+    respond,
+    route::{Route, route},
+    server::peer_of,
+    state::RestState,
+};
+
+/// Requests that are no watch or stream end after this at the latest.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+const WARNING: HeaderName = HeaderName::from_static("warning");
+/// All Warning headers of an answer together stay below this, as clients have limits on headers.
+const WARNINGS_MAX_BYTES: usize = 4 << 10;
+
+pub(crate) async fn entry(request: HttpRequest, payload: web::Payload, state: web::Data<RestState>) -> HttpResponse {
+    let started = Instant::now();
+    let accept = header(request.headers(), "accept");
+    let route = route(state.executor.catalog(), request.method(), request.uri());
+    let labels = Labels::of(&route, request.method());
+    let in_flight = state.metrics.begin(&labels);
+    let ctx = match identify(&state, &request, &route, started) {
+        Ok(ctx) => ctx,
+        Err(refusal) => {
+            let response = respond::status(&refusal, accept);
+            in_flight.end(response.status().as_u16(), started.elapsed());
+            return response;
+        }
+    };
+    let answered = handlers::handle(&state, &ctx, &request, payload, route, &labels).await;
+    let mut response = answered.unwrap_or_else(|refusal| respond::status(&refusal, accept));
+    add_headers(&ctx, &mut response);
+    in_flight.end(response.status().as_u16(), started.elapsed());
+    response
+}
+
+pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Who asks, and until when.
+fn identify(
+    state: &RestState,
+    request: &HttpRequest,
+    route: &Route,
+    started: Instant,
+) -> Result<RequestContext, Status> {
+    let headers = request.headers();
+    let credentials = Credentials { peer: &peer_of(request), authorization: header(headers, "authorization") };
+    let authenticator = state.executor.authenticator();
+    let user = authenticator.authenticate(credentials, jiff::Timestamp::now()).map_err(|refusal| *refusal)?;
+    let user_agent = header(headers, "user-agent").unwrap_or_default();
+    let id = uuid::Uuid::new_v4().to_string();
+    let deadline = started + timeout(request);
+    let mut ctx = RequestContext::new(id, user, user_agent, deadline);
+    let names = headers.iter().filter(|(name, _)| name.as_str().starts_with("impersonate-"));
+    let pairs = names.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    if let Some(wanted) = Wanted::from_headers(pairs).map_err(|refusal| *refusal)? {
+        let attributes = route.attributes(&ctx.user, request.path());
+        let authorizer = &**state.executor.authorizer();
+        ctx.user = state.impersonator.impersonate(authorizer, &wanted, &attributes).map_err(|refusal| *refusal)?;
+    }
+    Ok(ctx)
+}
+
+/// `?timeout=30s` shortens the time that a request may take.
+fn timeout(request: &HttpRequest) -> Duration {
+    let query = request.query_string();
+    if !query.contains("timeout=") {
+        return REQUEST_TIMEOUT;
+    }
+    let query = Query::parse(query);
+    let seconds = query.get("timeout").and_then(|text| text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok());
+    let asked = seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    asked.map_or(REQUEST_TIMEOUT, |asked| asked.min(REQUEST_TIMEOUT))
+}
+
+fn add_headers(ctx: &RequestContext, response: &mut HttpResponse) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&ctx.request_id) {
+        headers.insert(AUDIT_ID, id);
+    }
+    let mut bytes = 0;
+    for warning in ctx.take_warnings() {
+        let quoted = warning.replace('\\', r"\\").replace('"', "\\\"").replace(|c: char| c.is_control(), " ");
+        let text = format!("299 - \"{quoted}\"");
+        bytes += text.len();
+        if bytes > WARNINGS_MAX_BYTES {
+            break;
+        }
+        if let Ok(value) = HeaderValue::from_str(&text) {
+            headers.append(WARNING, value);
+        }
+    }
+}
+
+impl Route {
+    /// What impersonation decides on.
+    pub fn attributes<'a>(&'a self, user: &'a gantry_auth::UserInfo, path: &'a str) -> Attributes<'a> {
+        match self {
+            Self::Resource(resource) => {
+                let target = &resource.target;
+                Attributes::resource(user, resource.verb.as_str(), target.group(), &target.resource.resource)
+                    .at(&target.namespace, &target.name)
+                    .subresource(&target.subresource)
+            }
+            Self::Path { verb, .. } => Attributes::path(user, verb, path),
+        }
+    }
+}

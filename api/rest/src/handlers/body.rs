@@ -1,0 +1,76 @@
+//! Reading a request's body, within limits.
+
+use actix_web::{HttpRequest, web};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
+use gantry_meta::{Reason, Status};
+use gantry_registry::{Body, MediaType, Patch};
+
+use crate::chain::header;
+
+/// A body of exactly this size is read, one byte more is 413.
+pub(crate) const BODY_MAX_BYTES: usize = 3 << 20;
+
+pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
+    let mut first: Option<Bytes> = None;
+    let mut all = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Status::bad_request(format!("the body cannot be read: {error}")))?;
+        let length = all.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
+        if length > BODY_MAX_BYTES {
+            let message = format!("Request entity too large: limit is {BODY_MAX_BYTES}");
+            return Err(Status::failure(Reason::RequestEntityTooLarge, message));
+        }
+        // Most bodies come in one piece, which needs no copy.
+        match (first.take(), all.is_empty()) {
+            (None, true) => first = Some(chunk),
+            (Some(before), _) => {
+                all.extend_from_slice(&before);
+                all.extend_from_slice(&chunk);
+            }
+            (None, false) => all.extend_from_slice(&chunk),
+        }
+    }
+    Ok(first.unwrap_or_else(|| all.freeze()))
+}
+
+/// `type/subtype` of the Content-Type header, in lower case; empty if there is none.
+fn media_type(request: &HttpRequest) -> String {
+    let value = header(request.headers(), "content-type").unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// How a body to create or replace with is written; 415 if nobody can read it.
+pub(super) fn object_type(request: &HttpRequest) -> Result<MediaType, Status> {
+    match media_type(request).as_str() {
+        "" | "application/json" => Ok(MediaType::Json),
+        "application/yaml" => Ok(MediaType::Yaml),
+        other => Err(unsupported(other, "application/json, application/yaml")),
+    }
+}
+
+/// What kind of patch the body is; 415 with empty details for none.
+pub(super) fn patch_type(request: &HttpRequest) -> Result<fn(Bytes, bool) -> Patch, Status> {
+    match media_type(request).as_str() {
+        "application/json-patch+json" => Ok(|body, _| Patch::Json(body)),
+        "application/merge-patch+json" => Ok(|body, _| Patch::Merge(body)),
+        "application/strategic-merge-patch+json" => Ok(|body, _| Patch::Strategic(body)),
+        "application/apply-patch+yaml" => Ok(|body, force| Patch::Apply { body, force }),
+        other => {
+            let accepted = "application/json-patch+json, application/merge-patch+json, \
+                            application/strategic-merge-patch+json, application/apply-patch+yaml";
+            Err(unsupported(other, accepted).with_empty_details())
+        }
+    }
+}
+
+fn unsupported(given: &str, accepted: &str) -> Status {
+    let protobuf = if given == "application/vnd.kubernetes.protobuf" { " (protobuf is not supported yet)" } else { "" };
+    let message =
+        format!("the body of the request was in an unknown format - accepted media types: {accepted}{protobuf}");
+    Status::failure(Reason::UnsupportedMediaType, message)
+}
+
+pub(super) fn object(media_type: MediaType, bytes: Bytes) -> Body {
+    Body { media_type, bytes }
+}

@@ -1,0 +1,42 @@
+//! log, exec, attach, portforward, proxy.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use gantry_meta::Status;
+use gantry_registry::{ApiRequest, ApiResponse, Connect, RequestContext};
+
+use super::body;
+use crate::{metrics::Labels, proxy, respond, route::ResourceRoute, state::RestState};
+
+pub(super) async fn handle(
+    state: &RestState,
+    ctx: &RequestContext,
+    request: &HttpRequest,
+    payload: web::Payload,
+    found: ResourceRoute,
+    labels: &Labels,
+) -> Result<HttpResponse, Status> {
+    let upgrade = proxy::wanted_upgrade(request).is_some();
+    let connect =
+        Connect { verb: found.verb, query: request.query_string().to_owned(), path: found.rest.clone(), upgrade };
+    if matches!(found.target.subresource.as_str(), "exec" | "attach" | "portforward") && !upgrade {
+        let refusal = Status::bad_request("you must specify an Upgrade header: WebSocket or SPDY/3.1");
+        // What is wrong with the pod comes before what is wrong with the request.
+        return match state.executor.execute(ctx, ApiRequest::Connect { target: found.target, connect }).await {
+            Err(status) => Err(status),
+            Ok(_) => Err(refusal),
+        };
+    }
+    match state.executor.execute(ctx, ApiRequest::Connect { target: found.target, connect }).await? {
+        ApiResponse::Connect(to) => {
+            let counted = state.metrics.long_running(labels);
+            if upgrade {
+                return proxy::forward_upgrade(&*state.dial, &to, request, payload, counted).await;
+            }
+            let bytes = body::read(payload).await?;
+            proxy::forward(&*state.dial, &to, request, bytes, counted).await
+        }
+        ApiResponse::NoContent => Ok(HttpResponse::NoContent().finish()),
+        ApiResponse::Status(status) => Ok(respond::status(&status, None)),
+        _ => Err(Status::internal("a connect verb was answered with an object")),
+    }
+}

@@ -1,0 +1,61 @@
+//! Discovery, OpenAPI and the issuer's documents.
+
+use actix_web::{HttpRequest, HttpResponse};
+use gantry_codec::discovery;
+use gantry_meta::{Reason, Status, Value};
+
+use super::document_wish;
+use crate::{
+    chain::header,
+    respond,
+    route::{Document, Refused},
+    state::RestState,
+};
+
+pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Document) -> Result<HttpResponse, Status> {
+    let catalog = state.executor.catalog();
+    let documents = &state.documents;
+    let aggregated = || respond::wants_aggregated_discovery(header(request.headers(), "accept"));
+    let plain = |value: &Value| Ok(respond::document(value, document_wish(request)?));
+    match document {
+        Document::CoreVersions if aggregated() => Ok(aggregate(&documents.aggregated_core)),
+        Document::Groups if aggregated() => Ok(aggregate(&documents.aggregated_groups)),
+        Document::CoreVersions => plain(&documents.core_versions),
+        Document::Groups => plain(&documents.groups),
+        Document::Group(name) => match catalog.group(name).filter(|group| !group.name.is_empty()) {
+            Some(group) => plain(&discovery::api_group(group)),
+            None => Ok(respond::plain_not_found()),
+        },
+        Document::GroupVersion { group, version } => {
+            let Some(found) = catalog.group(group) else { return Ok(respond::plain_not_found()) };
+            let version = catalog.version(group, version).ok_or_else(|| Refused::Unknown.status())?;
+            plain(&discovery::api_resource_list(found, version))
+        }
+        Document::Other => Ok(respond::plain_not_found()),
+    }
+}
+
+fn aggregate(document: &(bytes::Bytes, String)) -> HttpResponse {
+    let (body, etag) = document;
+    HttpResponse::Ok()
+        .content_type(discovery::AGGREGATED_MEDIA_TYPE)
+        .insert_header(("etag", etag.as_str()))
+        .insert_header(("vary", "Accept"))
+        .body(body.clone())
+}
+
+/// The signing keys. Asked for as plain JSON they are not acceptable, as in the reference.
+pub(super) fn jwks(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Status> {
+    const TYPE: &str = "application/jwk-set+json";
+    let accept = header(request.headers(), "accept").unwrap_or_default();
+    let takes = |clause: &str| matches!(clause.split(';').next().unwrap_or_default().trim(), "" | "*/*" | TYPE);
+    if !accept.split(',').any(takes) {
+        let message = format!("only {TYPE} is served here");
+        return Err(Status::failure(Reason::NotAcceptable, message));
+    }
+    Ok(HttpResponse::Ok().content_type(TYPE).body(state.documents.jwks.to_string()))
+}
+
+pub(super) fn openapi(_state: &RestState, _request: &HttpRequest, _path: &str) -> Result<HttpResponse, Status> {
+    Ok(respond::plain_not_found())
+}

@@ -1,0 +1,78 @@
+//! What each route does.
+
+mod body;
+mod connect;
+mod discovery;
+mod health;
+mod resource;
+
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
+use gantry_meta::Status;
+use gantry_registry::RequestContext;
+
+use crate::{
+    chain::header,
+    metrics::Labels,
+    query::Query,
+    respond::{self, Offer, Wish},
+    route::{Document, Refused, Route},
+    state::RestState,
+};
+
+pub(crate) async fn handle(
+    state: &RestState,
+    ctx: &RequestContext,
+    request: &HttpRequest,
+    payload: web::Payload,
+    route: Route,
+    labels: &Labels,
+) -> Result<HttpResponse, Status> {
+    match route {
+        Route::Resource(found) => resource::handle(state, ctx, request, payload, found, labels).await,
+        Route::Path { verb, document } => path(state, ctx, request, &verb, &document),
+    }
+}
+
+fn path(
+    state: &RestState,
+    ctx: &RequestContext,
+    request: &HttpRequest,
+    verb: &str,
+    document: &Document,
+) -> Result<HttpResponse, Status> {
+    state.executor.authorise_path(ctx, verb, request.path())?;
+    match document {
+        Document::Other => other(state, request),
+        _ if request.method() != Method::GET => Err(Refused::Method.status()),
+        discovered => discovery::document(state, request, discovered),
+    }
+}
+
+/// Paths outside of `/api` and `/apis`.
+fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Status> {
+    let path = request.path();
+    let get = request.method() == Method::GET;
+    match path {
+        _ if health::is_health(path) => Ok(health::answer(state, request)),
+        "/version" | "/version/" if get => Ok(respond::document(&state.documents.version, document_wish(request)?)),
+        "/version" | "/version/" => Err(Refused::Method.status()),
+        "/metrics" if get => Ok(HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
+            .body(state.metrics.text())),
+        "/openid/v1/jwks" if get => discovery::jwks(state, request),
+        "/.well-known/openid-configuration" if get => Ok(HttpResponse::Ok()
+            .content_type("application/json")
+            .body(state.documents.openid_configuration.to_string())),
+        _ if get && path.starts_with("/openapi/") => discovery::openapi(state, request, path),
+        _ if get && (path == "/docs" || path.starts_with("/docs/")) => Ok(state.documents.docs_page(path)),
+        "/" if get => Ok(respond::document(&state.documents.paths, document_wish(request)?)),
+        _ => Ok(respond::plain_not_found()),
+    }
+}
+
+fn document_wish(request: &HttpRequest) -> Result<Wish<'static>, Status> {
+    let accepted = respond::negotiate(header(request.headers(), "accept"), Offer::Plain)?;
+    let mut wish = Wish::plain(accepted, Query::parse(request.query_string()).flag("pretty"));
+    wish.gzip = respond::accepts_gzip(header(request.headers(), "accept-encoding"));
+    Ok(wish)
+}

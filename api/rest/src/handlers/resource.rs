@@ -1,0 +1,208 @@
+//! Requests on resources: read what is asked, have it run, answer.
+
+use actix_web::{HttpRequest, HttpResponse, http::header as names, web};
+use bytes::Bytes;
+use gantry_codec::{Expected, Format, Strictness};
+use gantry_kinds::{Catalog, Resource};
+use gantry_meta::{Cause, CauseType, Status};
+use gantry_registry::{
+    ApiRequest, ApiResponse, DeleteOptions, MAX_FIELD_MANAGER_BYTES, MediaType, RequestContext, Target, Verb,
+    WriteOptions,
+};
+
+use super::{body, connect};
+use crate::{
+    chain::header,
+    metrics::Labels,
+    query::{self, Query},
+    respond::{self, Offer, Wish},
+    route::{Refused, ResourceRoute},
+    state::RestState,
+};
+
+pub(super) async fn handle(
+    state: &RestState,
+    ctx: &RequestContext,
+    request: &HttpRequest,
+    payload: web::Payload,
+    found: ResourceRoute,
+    labels: &Labels,
+) -> Result<HttpResponse, Status> {
+    if let Some(refused) = found.refused {
+        return refuse(state, ctx, found, refused).await;
+    }
+    if found.connect {
+        return connect::handle(state, ctx, request, payload, found, labels).await;
+    }
+    let resource = resource_of(state.executor.catalog(), &found.target);
+    let query = Query::parse(request.query_string());
+    let (target, verb) = (found.target.clone(), found.verb);
+    let wish = match wish(request, &query, verb) {
+        Ok(wish) => wish,
+        Err(refusal) => return unacceptable(state, ctx, target, verb, refusal).await,
+    };
+    let read = match read(request, payload, found, &query).await {
+        Ok(read) => read,
+        Err(refusal) => return unacceptable(state, ctx, target, verb, refusal).await,
+    };
+    let answer = state.executor.execute(ctx, read).await?;
+    respond(state, answer, resource, &target, wish, labels)
+}
+
+fn resource_of<'a>(catalog: &'a Catalog, target: &Target) -> &'a Resource {
+    let gvr = &target.resource;
+    let found = catalog.resource(&gvr.group, &gvr.version, &gvr.resource);
+    found.expect("routes to unknown resources are refused before")
+}
+
+/// 403 if the user may not even ask, else the refusal itself.
+async fn unacceptable(
+    state: &RestState,
+    ctx: &RequestContext,
+    target: Target,
+    verb: Verb,
+    refusal: Status,
+) -> Result<HttpResponse, Status> {
+    let asked = ApiRequest::Unacceptable { target, verb, refusal: Box::new(refusal) };
+    match state.executor.execute(ctx, asked).await {
+        Err(refusal) => Err(refusal),
+        Ok(_) => Err(Status::internal("a refused request was answered")),
+    }
+}
+
+async fn refuse(
+    state: &RestState,
+    ctx: &RequestContext,
+    found: ResourceRoute,
+    refused: Refused,
+) -> Result<HttpResponse, Status> {
+    let answer = unacceptable(state, ctx, found.target, found.verb, refused.status()).await;
+    match answer {
+        Err(status) if refused == Refused::UnknownGroup && status.code == 404 => Ok(respond::plain_not_found()),
+        other => other,
+    }
+}
+
+fn wish<'a>(request: &HttpRequest, query: &'a Query<'_>, verb: Verb) -> Result<Wish<'a>, Status> {
+    let offer = match verb {
+        Verb::Watch => Offer::Watch,
+        Verb::List | Verb::DeleteCollection => Offer::Many,
+        _ => Offer::One,
+    };
+    let headers = request.headers();
+    Ok(Wish {
+        accepted: respond::negotiate(header(headers, "accept"), offer)?,
+        pretty: query.flag("pretty"),
+        gzip: respond::accepts_gzip(header(headers, names::ACCEPT_ENCODING.as_str())),
+        include_object: query.get("includeObject").unwrap_or_default(),
+    })
+}
+
+async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    found: ResourceRoute,
+    query: &Query<'_>,
+) -> Result<ApiRequest, Status> {
+    let target = found.target;
+    Ok(match found.verb {
+        Verb::Get => ApiRequest::Get { target, options: query::get_options(query) },
+        Verb::List => ApiRequest::List { target, options: query::list_options(query)? },
+        Verb::Watch => ApiRequest::Watch { target, options: query::list_options(query)? },
+        Verb::Create => {
+            let media_type = body::object_type(request)?;
+            let options = write_options(query, "CreateOptions")?;
+            let bytes = body::read(payload).await?;
+            ApiRequest::Create { target, body: body::object(media_type, bytes), options }
+        }
+        Verb::Update => {
+            let media_type = body::object_type(request)?;
+            let options = write_options(query, "UpdateOptions")?;
+            let bytes = body::read(payload).await?;
+            ApiRequest::Update { target, body: body::object(media_type, bytes), options }
+        }
+        Verb::Patch => {
+            let make = body::patch_type(request)?;
+            let options = write_options(query, "PatchOptions")?;
+            let forced = query.get("force").is_some();
+            let patch = make(body::read(payload).await?, query.flag("force"));
+            check_patch_options(&patch, forced, &options)?;
+            ApiRequest::Patch { target, patch, options }
+        }
+        Verb::Delete => {
+            let bytes = body::read(payload).await?;
+            ApiRequest::Delete { target, options: delete_options(request, query, &bytes)? }
+        }
+        Verb::DeleteCollection => {
+            let list = query::list_options(query)?;
+            let bytes = body::read(payload).await?;
+            ApiRequest::DeleteCollection { target, options: delete_options(request, query, &bytes)?, list }
+        }
+    })
+}
+
+fn write_options(query: &Query<'_>, kind: &str) -> Result<WriteOptions, Status> {
+    let options = query::write_options(query, kind)?;
+    let manager = &options.field_manager;
+    if manager.len() > MAX_FIELD_MANAGER_BYTES {
+        let message = format!("Too long: may not be more than {MAX_FIELD_MANAGER_BYTES} bytes");
+        let cause = Cause::new(CauseType::FieldValueTooLong, "fieldManager", message);
+        return Err(Status::invalid("meta.k8s.io", kind, "", vec![cause]));
+    }
+    if manager.chars().any(char::is_control) {
+        let cause =
+            Cause::new(CauseType::FieldValueInvalid, "fieldManager", "should only contain printable characters");
+        return Err(Status::invalid("meta.k8s.io", kind, "", vec![cause]));
+    }
+    Ok(options)
+}
+
+/// `force` is for apply, which in turn needs a manager.
+fn check_patch_options(patch: &gantry_registry::Patch, forced: bool, options: &WriteOptions) -> Result<(), Status> {
+    let cause = match patch {
+        gantry_registry::Patch::Apply { .. } if options.field_manager.is_empty() => {
+            Cause::new(CauseType::FieldValueRequired, "fieldManager", "is required for apply patch")
+        }
+        gantry_registry::Patch::Apply { .. } => return Ok(()),
+        _ if forced => Cause::new(CauseType::FieldValueForbidden, "force", "may not be specified for non-apply patch"),
+        _ => return Ok(()),
+    };
+    Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]))
+}
+
+/// A body replaces the query's options altogether.
+fn delete_options(request: &HttpRequest, query: &Query<'_>, bytes: &Bytes) -> Result<DeleteOptions, Status> {
+    if bytes.is_empty() {
+        return query::delete_options(query);
+    }
+    let format = match body::object_type(request)? {
+        MediaType::Json => Format::Json,
+        MediaType::Yaml => Format::Yaml,
+    };
+    let ty = gantry_kinds::catalog().type_of_kind("", "v1", DeleteOptions::KIND);
+    let ty = ty.ok_or_else(|| Status::internal("DeleteOptions has no field table"))?;
+    let expected = Expected { ty, api_version: "v1", kind: DeleteOptions::KIND, any_api_version: true };
+    let decoded = gantry_codec::decode(expected, bytes, format, Strictness::Ignore)?;
+    DeleteOptions::from_object(&decoded.object)
+}
+
+fn respond(
+    state: &RestState,
+    answer: ApiResponse,
+    resource: &Resource,
+    target: &Target,
+    wish: Wish<'_>,
+    labels: &Labels,
+) -> Result<HttpResponse, Status> {
+    match answer {
+        ApiResponse::Object(object) => respond::object(&object, resource, &target.subresource, wish),
+        ApiResponse::List(list) => respond::list(list, resource, wish),
+        ApiResponse::Watch(watch) => {
+            let counted = state.metrics.long_running(labels);
+            respond::watch(watch, resource, wish, counted, state.shutdown.clone())
+        }
+        ApiResponse::Status(status) => Ok(respond::status_in(&status, wish.accepted.encoding)),
+        ApiResponse::NoContent => Ok(HttpResponse::NoContent().finish()),
+        ApiResponse::Connect(_) => Err(Status::internal("a request on a resource was answered with a connection")),
+    }
+}

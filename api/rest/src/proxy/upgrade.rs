@@ -1,0 +1,110 @@
+//! Requests that become streams: exec, attach, port-forward, and upgrades through a proxy.
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use bytes::Bytes;
+use futures::StreamExt as _;
+use gantry_meta::{Reason, Status};
+use gantry_registry::ConnectTo;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncWriteExt as _, WriteHalf};
+use tokio_util::io::ReaderStream;
+
+use super::{Dial, HOP_BY_HOP, onward, unreachable};
+use crate::{chain::header, metrics::Counted, server::UPGRADE_HEADER};
+
+/// What is read at once from the far end.
+const CHUNK_BYTES: usize = 32 << 10;
+/// A refusal longer than this is cut.
+const REFUSAL_MAX_BYTES: usize = 64 << 10;
+
+/// The protocol that the client wants to change to, if it does.
+pub(crate) fn wanted_upgrade(request: &HttpRequest) -> Option<&str> {
+    let connection = header(request.headers(), "connection")?;
+    connection.split(',').find(|word| word.trim().eq_ignore_ascii_case("upgrade"))?;
+    header(request.headers(), UPGRADE_HEADER).or_else(|| header(request.headers(), "upgrade"))
+}
+
+/// Asks the far end for the same upgrade, then copies bytes both ways until either side ends.
+pub(crate) async fn forward_upgrade(
+    dial: &dyn Dial,
+    to: &ConnectTo,
+    request: &HttpRequest,
+    payload: web::Payload,
+    counted: Counted,
+) -> Result<HttpResponse, Status> {
+    let protocol = wanted_upgrade(request).unwrap_or_default().to_owned();
+    let wire = dial.dial(to).await.map_err(|error| unreachable(to, &error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(wire)).await.map_err(|error| unreachable(to, &error))?;
+    actix_web::rt::spawn(connection.with_upgrades());
+    let onward = upgrade_request(to, request, &protocol)?;
+    let answer = sender.send_request(onward).await.map_err(|error| unreachable(to, &error))?;
+    if answer.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
+        return refused(answer).await;
+    }
+    let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
+    response.upgrade(protocol);
+    for (name, value) in answer.headers() {
+        if !HOP_BY_HOP.contains(&name.as_str())
+            && let Ok(value) = actix_web::http::header::HeaderValue::from_bytes(value.as_bytes())
+        {
+            response.append_header((name.as_str(), value));
+        }
+    }
+    let upgraded = hyper::upgrade::on(answer).await.map_err(|error| unreachable(to, &error))?;
+    let (from_far, to_far) = tokio::io::split(TokioIo::new(upgraded));
+    actix_web::rt::spawn(pump(payload, to_far));
+    let stream = ReaderStream::with_capacity(from_far, CHUNK_BYTES).map(move |chunk| {
+        let _alive = (&sender, &counted);
+        chunk
+    });
+    Ok(response.streaming(stream))
+}
+
+fn upgrade_request(
+    to: &ConnectTo,
+    request: &HttpRequest,
+    protocol: &str,
+) -> Result<hyper::Request<Empty<Bytes>>, Status> {
+    let mut upgrade = hyper::Request::builder()
+        .method(request.method().as_str())
+        .uri(&to.path_and_query)
+        .header("host", format!("{}:{}", to.host, to.port))
+        .header("connection", "Upgrade")
+        .header("upgrade", protocol);
+    for (name, value) in onward(request.headers()) {
+        upgrade = upgrade.header(name, value);
+    }
+    let bad = |error| Status::bad_request(format!("the request cannot be passed on: {error}"));
+    upgrade.body(Empty::new()).map_err(bad)
+}
+
+/// What the far end said instead of changing protocols.
+async fn refused(answer: hyper::Response<hyper::body::Incoming>) -> Result<HttpResponse, Status> {
+    let code = answer.status().as_u16();
+    let body = Limited::new(answer.into_body(), REFUSAL_MAX_BYTES).collect().await;
+    let bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
+    if let Ok(status) = serde_json::from_slice::<Status>(&bytes)
+        && status.code >= 400
+    {
+        return Err(status);
+    }
+    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
+    let mut status = Status::failure(Reason::InternalError, format!("unable to upgrade connection: {text}"));
+    status.code = if code >= 400 { code } else { 502 };
+    status.reason = (code == 404).then_some(Reason::NotFound);
+    Err(status)
+}
+
+/// Copies what the client sends. When it has no more to say the far end is told so.
+async fn pump(mut payload: web::Payload, mut far: WriteHalf<TokioIo<Upgraded>>) {
+    while let Some(Ok(chunk)) = payload.next().await {
+        if far.write_all(&chunk).await.is_err() || far.flush().await.is_err() {
+            return;
+        }
+    }
+    // The far end may be gone already, which is all the same now.
+    let _ = far.shutdown().await;
+}

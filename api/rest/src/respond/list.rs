@@ -1,0 +1,103 @@
+//! Lists: assembled from slices shared with the cache, in pieces where they are long.
+
+use std::{convert::Infallible, sync::Arc};
+
+use actix_web::{HttpResponse, http::header};
+use bytes::{Bytes, BytesMut};
+use futures::stream;
+use gantry_codec::ListMeta;
+use gantry_kinds::Resource;
+use gantry_meta::{Object, Status};
+use gantry_registry::{ListItem, ListResponse};
+
+use super::{Encoding, View, Wish, encoded, gzip, view};
+
+/// A list longer than this is sent in pieces of about this size, so that it never stands in memory twice.
+const PIECE_BYTES: usize = 1 << 20;
+
+pub(crate) fn list(answer: ListResponse, resource: &Resource, wish: Wish<'_>) -> Result<HttpResponse, Status> {
+    let encoding = wish.accepted.encoding;
+    let mut response = HttpResponse::Ok();
+    response.content_type(encoding.content_type());
+    response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
+    let view = View::new(wish.accepted.form, resource, "", wish.include_object)?;
+    let plain = encoding == Encoding::Json && !wish.pretty && view.is_none();
+    let total: usize = answer.items.iter().map(|item| item.tail.len() + 2).sum();
+    if plain && !wish.gzip && total > PIECE_BYTES {
+        return Ok(response.streaming(pieces(resource, answer)));
+    }
+    let json = match view {
+        Some(view) => viewed(&view, resource, &answer),
+        None => whole(resource, &answer, total),
+    };
+    let body =
+        if encoding == Encoding::Json && !wish.pretty { json } else { encoded(&json, encoding, wish.pretty).into() };
+    Ok(gzip::body(&mut response, body, wish.gzip))
+}
+
+fn meta(answer: &ListResponse) -> ListMeta {
+    ListMeta {
+        resource_version: answer.metadata.resource_version.clone(),
+        continue_token: answer.metadata.continue_token.clone(),
+        remaining_item_count: answer.metadata.remaining_item_count,
+    }
+}
+
+fn head(resource: &Resource, answer: &ListResponse) -> Vec<u8> {
+    let mut head = Vec::with_capacity(256);
+    gantry_codec::write_list_head(&resource.list_kind, &resource.api_version, &meta(answer), &mut head);
+    head
+}
+
+fn write_item(item: &ListItem, first: bool, out: &mut BytesMut) {
+    out.extend_from_slice(if first { b"{" } else { b",{" });
+    out.extend_from_slice(&item.tail);
+}
+
+fn whole(resource: &Resource, answer: &ListResponse, total: usize) -> Bytes {
+    let head = head(resource, answer);
+    let mut out = BytesMut::with_capacity(head.len() + total + 2);
+    out.extend_from_slice(&head);
+    answer.items.iter().enumerate().for_each(|(at, item)| write_item(item, at == 0, &mut out));
+    out.extend_from_slice(b"]}");
+    out.freeze()
+}
+
+fn viewed(view: &View, resource: &Resource, answer: &ListResponse) -> Bytes {
+    let objects = answer.items.iter().map(|item| item_tree(resource, item));
+    let shown = view.many(objects, &meta(answer));
+    serde_json::to_vec(&shown).expect("a tree can always be written").into()
+}
+
+/// An item's tree, with the kind and version that items of lists go without.
+fn item_tree(resource: &Resource, item: &ListItem) -> Object {
+    let mut json = Vec::with_capacity(item.tail.len() + 1);
+    json.push(b'{');
+    json.extend_from_slice(&item.tail);
+    let mut tree = view::tree(&json);
+    tree.insert("kind".into(), resource.kind.clone().into());
+    tree.insert("apiVersion".into(), resource.api_version.clone().into());
+    tree
+}
+
+/// The list as pieces, each made when the one before is sent.
+fn pieces(resource: &Resource, answer: ListResponse) -> impl futures::Stream<Item = Result<Bytes, Infallible>> + use<> {
+    let head = head(resource, &answer);
+    let items: Arc<[ListItem]> = answer.items.into();
+    stream::unfold((Some(head), items, 0), |(head, items, mut at)| async move {
+        if at > items.len() {
+            return None;
+        }
+        let mut piece = BytesMut::with_capacity(PIECE_BYTES + (64 << 10));
+        piece.extend_from_slice(head.as_deref().unwrap_or_default());
+        while at < items.len() && piece.len() < PIECE_BYTES {
+            write_item(&items[at], at == 0, &mut piece);
+            at += 1;
+        }
+        if at == items.len() {
+            piece.extend_from_slice(b"]}");
+            at += 1;
+        }
+        Some((Ok(piece.freeze()), (None, items, at)))
+    })
+}

@@ -1,0 +1,80 @@
+//! Answers: bytes in the form and encoding that the client takes.
+
+mod accept;
+mod gzip;
+mod list;
+mod object;
+mod view;
+mod watch;
+
+pub(crate) use accept::{Accepted, Encoding, Form, Offer, error_encoding, negotiate, wants_aggregated_discovery};
+pub(crate) use gzip::accepts as accepts_gzip;
+pub(crate) use list::list;
+pub(crate) use object::object;
+pub(crate) use view::View;
+pub(crate) use watch::watch;
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+use gantry_meta::{Status, Value};
+
+pub(crate) const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
+
+/// What an answer may depend on besides what is answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Wish<'a> {
+    pub accepted: Accepted,
+    /// Indent JSON.
+    pub pretty: bool,
+    pub gzip: bool,
+    /// `?includeObject=` of tables.
+    pub include_object: &'a str,
+}
+
+impl Wish<'_> {
+    pub fn plain(accepted: Accepted, pretty: bool) -> Self {
+        Self { accepted, pretty, gzip: false, include_object: "" }
+    }
+}
+
+/// A failure (or a success without an object), in the encoding that the client takes.
+pub(crate) fn status(status: &Status, accept: Option<&str>) -> HttpResponse {
+    status_in(status, error_encoding(accept))
+}
+
+pub(crate) fn status_in(status: &Status, encoding: Encoding) -> HttpResponse {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(code);
+    if let Some(seconds) = status.details.as_ref().map(|details| details.retry_after_seconds).filter(|s| *s > 0) {
+        response.insert_header((header::RETRY_AFTER, seconds));
+    }
+    let json = serde_json::to_vec(status).expect("a Status can always be written");
+    response.content_type(encoding.content_type()).body(encoded(&json, encoding, false))
+}
+
+/// 404 as the reference answers for paths that nothing is served under.
+pub(crate) fn plain_not_found() -> HttpResponse {
+    HttpResponse::NotFound().content_type(PLAIN_TEXT).body("404 page not found\n")
+}
+
+/// A document that is no object: discovery, version.
+pub(crate) fn document(document: &Value, wish: Wish<'_>) -> HttpResponse {
+    let json = serde_json::to_vec(document).expect("a tree can always be written");
+    let encoding = wish.accepted.encoding;
+    let body = encoded(&json, encoding, wish.pretty);
+    gzip::body(HttpResponse::Ok().content_type(encoding.content_type()), body.into(), wish.gzip)
+}
+
+/// JSON bytes in another encoding.
+fn encoded(json: &[u8], encoding: Encoding, pretty: bool) -> Vec<u8> {
+    match encoding {
+        Encoding::Json if pretty => gantry_codec::pretty(json),
+        Encoding::Json => json.to_vec(),
+        Encoding::Yaml => {
+            let value: Value = serde_json::from_slice(json).expect("what is answered was written as JSON");
+            gantry_codec::to_yaml(&value).into_bytes()
+        }
+    }
+}
