@@ -19,7 +19,7 @@ fn main() {
     let facts = Path::new(&env::var("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("facts");
     let schema = model::Schema::read(&facts);
     let groups = resources::read(&facts, &schema);
-    let text = emit::rust(&schema, &groups);
+    let text = emit::rust(&facts, &schema, &groups);
     let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("tables.rs");
     fs::write(out, text).expect("the build directory is writable");
 }

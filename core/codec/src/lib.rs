@@ -10,6 +10,7 @@ mod defaults;
 pub mod discovery;
 mod encode;
 mod error;
+pub mod openapi;
 pub mod table;
 mod yaml;
 

@@ -1,17 +1,26 @@
 //! Writes the tables as Rust statics. Types refer to each other by index into `TYPES`, so cycles are no trouble.
 
+use crate::tsv::table;
 use crate::{
     model::{FieldFacts, Schema, TypeFacts},
     resources::{ColumnFacts, GroupFacts, ResourceFacts, SubresourceFacts},
     shapes::Shape,
 };
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::Path,
+};
 
-pub fn rust(schema: &Schema, groups: &[GroupFacts]) -> String {
+pub fn rust(facts: &Path, schema: &Schema, groups: &[GroupFacts]) -> String {
     let mut out = Emitter { schema, out: String::new(), inner_shapes: BTreeMap::new() };
     out.types();
     out.kinds();
     out.groups(groups);
+    out.descriptions(facts);
+    out.version(facts);
     out.out
 }
 
@@ -132,6 +141,33 @@ impl Emitter<'_> {
             rows.len(),
             rows.join(",\n")
         ));
+    }
+
+    /// Descriptions written by hand, sorted for look-ups.
+    fn descriptions(&mut self, facts: &Path) {
+        let rows = table(facts, "gantry/descriptions");
+        let mut rows: Vec<(&str, &str, &str)> =
+            rows.iter().map(|r| (r.get("type"), r.get("field"), r.get("description"))).collect();
+        rows.sort_unstable();
+        let rows: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+        self.line(format_args!(
+            "pub(crate) static DESCRIPTIONS: [(&str, &str, &str); {}] = [{}];",
+            rows.len(),
+            rows.join(",\n")
+        ));
+    }
+
+    /// The version of the API that is followed, and a hash over all that was written so far.
+    fn version(&mut self, facts: &Path) {
+        let text = fs::read_to_string(facts.join("VERSION")).expect("facts/VERSION is there");
+        let version = text.lines().find(|l| !l.starts_with('#')).expect("facts/VERSION names a version");
+        let mut hasher = DefaultHasher::new();
+        self.out.hash(&mut hasher);
+        let fingerprint = hasher.finish();
+        self.line(format_args!("/// The version of the Kubernetes API that the tables follow."));
+        self.line(format_args!("pub const FOLLOWED_VERSION: &str = {version:?};"));
+        self.line(format_args!("/// Differs whenever the tables differ."));
+        self.line(format_args!("pub const TABLES_FINGERPRINT: u64 = {fingerprint};"));
     }
 
     fn groups(&mut self, groups: &[GroupFacts]) {

@@ -34,6 +34,12 @@ pub fn catalog() -> &'static Catalog {
     &CATALOG
 }
 
+/// What people are told about a type (`field` empty) or a field; `ty` empty: about all fields of that name.
+pub fn description(ty: &str, field: &str) -> Option<&'static str> {
+    let rows = &tables::DESCRIPTIONS;
+    rows.binary_search_by(|(t, f, _)| (*t, *f).cmp(&(ty, field))).ok().map(|at| rows[at].2)
+}
+
 impl Catalog {
     pub fn new(groups: Vec<Group>) -> Self {
         Self { groups }

@@ -9,6 +9,7 @@ mod field;
 mod resource;
 mod tables;
 
-pub use catalog::{Catalog, Group, Version, catalog};
+pub use catalog::{Catalog, Group, Version, catalog, description};
 pub use field::{Field, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type};
 pub use resource::{Column, Resource, SelectableField, Subresource};
+pub use tables::{FOLLOWED_VERSION, TABLES_FINGERPRINT};
