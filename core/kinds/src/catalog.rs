@@ -157,4 +157,15 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn descriptions_are_of_types_and_fields_that_exist() {
+        for (ty, field, text) in tables::DESCRIPTIONS {
+            assert_eq!(description(ty, field), Some(text));
+            let known =
+                ty.is_empty() || catalog().type_named(ty).is_some_and(|t| field.is_empty() || t.field(field).is_some());
+            let special = ["Time", "MicroTime", "FieldsV1", "Quantity", "IntOrString", "RawExtension"];
+            assert!(known || special.iter().any(|s| ty.ends_with(s)), "{ty} {field}");
+        }
+    }
 }
