@@ -37,6 +37,14 @@ pub struct ListResponse {
     pub items: Vec<ListItem>,
 }
 
+impl ListResponse {
+    /// The items as whole objects, kind and apiVersion included. Copies each once.
+    pub fn objects(&self) -> impl Iterator<Item = Bytes> {
+        let head = format!(r#"{{"kind":"{}","apiVersion":"{}","#, self.kind.kind, self.kind.api_version());
+        self.items.iter().map(move |item| [head.as_bytes(), &item.tail].concat().into())
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ListMetadata {
     /// Empty for an answer that is no snapshot (deletecollection).

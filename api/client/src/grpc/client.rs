@@ -35,9 +35,13 @@ impl GrpcClient {
     pub fn new(config: ClientConfig) -> Result<Self, ConfigError> {
         let connector = Connector::new(&config, &[b"h2"])?;
         let bad = |error: tonic::transport::Error| ConfigError::Server(config.server.clone(), error.to_string());
-        let endpoint = Endpoint::from_shared(config.server.clone())
+        let origin: http::Uri =
+            config.server.parse().map_err(|_| ConfigError::Server(config.server.clone(), "is no URL".into()))?;
+        // Our connector brings TLS along, which tonic does not know: it refuses to connect to https by itself.
+        let endpoint = Endpoint::from_shared(config.server.replacen("https://", "http://", 1))
             .and_then(|endpoint| endpoint.user_agent(config.user_agent.clone()))
             .map_err(bad)?
+            .origin(origin)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)

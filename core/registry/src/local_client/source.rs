@@ -1,13 +1,12 @@
 //! Reading in process.
 
 use async_trait::async_trait;
-use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
-use gantry_meta::{GroupVersionKind, GroupVersionResource, Status};
+use gantry_meta::{GroupVersionResource, Status};
 use gantry_runtime::{ListOptions, Listed, ObjectSource, Observed, SourceError, WatchEvent, WatchStream};
 
 use super::{LocalClient, observed, source_error};
-use crate::{ApiRequest, ApiResponse, GetOptions, ListItem, Target, WatchEventType, request};
+use crate::{ApiRequest, ApiResponse, GetOptions, Target, WatchEventType, request};
 
 fn options(options: &ListOptions) -> request::ListOptions {
     request::ListOptions {
@@ -19,15 +18,6 @@ fn options(options: &ListOptions) -> request::ListOptions {
 
 fn unexpected(what: &str) -> SourceError {
     source_error(Status::internal(format!("the executor answered a {what} with something else")))
-}
-
-/// An item as a whole object.
-fn whole(kind: &GroupVersionKind, item: &ListItem) -> Bytes {
-    let head = format!(r#"{{"kind":"{}","apiVersion":"{}","#, kind.kind, kind.api_version());
-    let mut json = BytesMut::with_capacity(head.len() + item.tail.len());
-    json.put_slice(head.as_bytes());
-    json.put_slice(&item.tail);
-    json.freeze()
 }
 
 fn event(event: &crate::WatchEvent) -> Result<WatchEvent, SourceError> {
@@ -67,8 +57,8 @@ impl ObjectSource for LocalClient {
         let request = ApiRequest::List { target, options: options(list) };
         match self.executor.execute(&self.context(), request).await.map_err(source_error)? {
             ApiResponse::List(list) => Ok(Listed {
+                items: list.objects().map(observed).collect(),
                 resource_version: list.metadata.resource_version,
-                items: list.items.iter().map(|item| observed(whole(&list.kind, item))).collect(),
             }),
             _ => Err(unexpected("list")),
         }

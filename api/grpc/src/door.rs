@@ -1,0 +1,96 @@
+//! Who asks: certificate and token become a user, headers may make them another, and the request gets its context.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gantry_auth::{
+    Attributes, Credentials, UserInfo,
+    authenticate::{Peer, unauthorized},
+    impersonation::{Impersonator, Wanted},
+};
+use gantry_meta::Status;
+use gantry_registry::{ApiRequest, ApiResponse, Executor, RequestContext};
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use tonic::{Extensions, metadata::MetadataMap};
+use uuid::Uuid;
+
+use crate::incoming::ConnectionPeer;
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// What all services share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Door {
+    executor: Executor,
+    impersonator: Arc<Impersonator>,
+    /// When it comes, watches end: a server waits for its streams before it goes.
+    stop: CancellationToken,
+}
+
+/// A caller who has been identified; each of their requests is run through this.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    door: Door,
+    user: UserInfo,
+    user_agent: Arc<str>,
+    wanted: Option<Wanted>,
+}
+
+impl Door {
+    pub(crate) fn new(executor: Executor, stop: CancellationToken) -> Self {
+        Self { executor, impersonator: Arc::default(), stop }
+    }
+
+    /// Identifies who sent a call. 401 for bad credentials.
+    pub(crate) fn caller(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Caller, Box<Status>> {
+        let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
+        let peer = extensions.get::<ConnectionPeer>().map(|peer| peer.0.clone()).unwrap_or_default();
+        let peer: &Peer = &peer;
+        let credentials = Credentials { peer, authorization: text("authorization") };
+        let user = self.executor.authenticator().authenticate(credentials, Timestamp::now())?;
+        let headers = metadata.iter().filter_map(|entry| match entry {
+            tonic::metadata::KeyAndValueRef::Ascii(key, value) => Some((key.as_str(), value.to_str().ok()?)),
+            tonic::metadata::KeyAndValueRef::Binary(..) => None,
+        });
+        let wanted = Wanted::from_headers(headers)?;
+        let user_agent = text("user-agent").unwrap_or_default().into();
+        Ok(Caller { door: self.clone(), user, user_agent, wanted })
+    }
+
+    /// Whether a call comes from somebody we know.
+    pub(crate) fn known(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<(), Box<Status>> {
+        if self.caller(metadata, extensions)?.user.is_anonymous() { Err(unauthorized()) } else { Ok(()) }
+    }
+}
+
+impl Caller {
+    /// Resolves when the server is to end.
+    pub(crate) async fn server_stops(&self) {
+        self.door.stop.cancelled().await;
+    }
+
+    /// The caller's request, run with warnings collected.
+    pub(crate) async fn execute(&self, request: ApiRequest) -> (Result<ApiResponse, Status>, Vec<String>) {
+        let user = match self.acting_user(&request) {
+            Ok(user) => user,
+            Err(status) => return (Err(*status), Vec::new()),
+        };
+        let id = Uuid::new_v4().to_string();
+        let context = RequestContext::new(id, user, &self.user_agent, Instant::now() + DEADLINE);
+        let answer = self.door.executor.execute(&context, request).await;
+        (answer, context.take_warnings())
+    }
+
+    fn acting_user(&self, request: &ApiRequest) -> Result<UserInfo, Box<Status>> {
+        let Some(wanted) = &self.wanted else { return Ok(self.user.clone()) };
+        let target = request.target();
+        let verb = request.verb().as_str();
+        let attributes = Attributes::resource(&self.user, verb, target.group(), &target.resource.resource)
+            .at(&target.namespace, &target.name)
+            .subresource(&target.subresource);
+        self.door.impersonator.impersonate(self.door.executor.authorizer().as_ref(), wanted, &attributes)
+    }
+}
