@@ -9,6 +9,7 @@ pub mod metadata;
 pub mod names;
 pub mod rules;
 pub mod table;
+mod warnings;
 
 use field::{Causes, Root};
 use gantry_meta::{Cause, Object};
@@ -47,7 +48,7 @@ pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subre
     causes.into_vec()
 }
 
-/// What an object that is accepted should be warned about.
-pub fn warnings(_resource: Resource<'_>, _object: &Object, _old: Option<&Object>) -> Vec<String> {
-    Vec::new()
+/// What a write of `object` over `old` should be warned about, one text for each finding.
+pub fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Object>) -> Vec<String> {
+    warnings::warnings(resource, object, old)
 }

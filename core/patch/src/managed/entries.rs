@@ -194,6 +194,32 @@ pub(crate) fn put(object: &mut Object, managed_fields: Option<Value>) {
     }
 }
 
+/// True if `new` differs from `old` in nothing but the times of its entries: such a write stores nothing.
+pub fn unchanged_but_for_times(old: &Object, new: &Object) -> bool {
+    let entries = |object: &Object| object.metadata().and_then(|m| m.get("managedFields")).cloned();
+    let timeless = |object: &Object| match entries(object) {
+        Some(Value::Array(mut list)) => {
+            list.iter_mut().filter_map(Value::as_object_mut).for_each(|entry| drop(entry.remove("time")));
+            list
+        }
+        _ => Vec::new(),
+    };
+    let same = |a: &Object, b: &Object, skip: &str| {
+        let rest = |object: &'_ Object| object.iter().filter(|(name, _)| *name != skip).count();
+        rest(a) == rest(b) && a.iter().filter(|(name, _)| *name != skip).all(|(name, value)| b.get(name) == Some(value))
+    };
+    let empty = Object::new();
+    let (old_metadata, new_metadata) = (old.metadata().unwrap_or(&empty), new.metadata().unwrap_or(&empty));
+    same(old, new, "metadata") && same(old_metadata, new_metadata, "managedFields") && {
+        let (mut old, new) = (timeless(old), timeless(new));
+        // Another time may have moved an entry.
+        old.len() == new.len()
+            && new
+                .iter()
+                .all(|entry| old.iter().position(|other| other == entry).map(|at| old.swap_remove(at)).is_some())
+    }
+}
+
 /// The manager that an update without `fieldManager` is recorded under: the User-Agent up to its first `/`, without what
 /// cannot be printed.
 pub fn manager_of_user_agent(user_agent: &str) -> String {

@@ -4,15 +4,21 @@
 //! The engine walks [`gantry_meta::Object`] trees by the field tables and borrows from them: sets of fields are tries of
 //! names that stand in the trees already, and entries whose set does not change keep their wire form.
 
+mod apply;
+mod check;
 mod compare;
 mod entries;
 mod extract;
 mod fields_v1;
+mod last_applied;
+mod merge;
+mod prune;
 mod reset;
 mod set;
 mod shape;
 mod update;
 
-pub use entries::manager_of_user_agent;
+pub use apply::apply;
+pub use entries::{manager_of_user_agent, unchanged_but_for_times};
 pub use reset::reset_fields;
 pub use update::{Writer, record_update};

@@ -146,15 +146,6 @@ impl<'a> FieldSet<'a> {
         self.0.binary_search_by(|node| node.element.cmp(element)).ok().map(|at| &self.0[at])
     }
 
-    pub fn has(&self, element: &Element<'_>) -> bool {
-        self.find(element).is_some_and(|node| node.marks != Marks::NONE)
-    }
-
-    /// True if some node has one of `marks`.
-    pub fn contains_any(&self, marks: Marks) -> bool {
-        self.0.iter().any(|node| node.marks.any_of(marks) || node.below.contains_any(marks))
-    }
-
     /// True if all of this is in `other`.
     pub fn is_within(&self, other: &FieldSet<'_>) -> bool {
         self.0.iter().all(|node| {

@@ -7,6 +7,16 @@ use gantry_meta::{Object, Value};
 
 use super::set::Element;
 
+/// The value of a key that an item leaves out: the field's default, or its zero.
+fn default_of_key(field: &Field) -> Option<Value> {
+    match (&field.default, &field.shape) {
+        (Some(default), _) => Some(Literal::to_value(default)),
+        (None, Shape::String) => Some(Value::from("")),
+        (None, Shape::Int32 | Shape::Int64) => Some(Value::from(0)),
+        _ => None,
+    }
+}
+
 /// What a value is to ownership.
 #[derive(Clone, Copy)]
 pub(crate) enum Parts<'t> {
@@ -63,12 +73,12 @@ impl<'t> Parts<'t> {
     /// The parts of an item.
     pub fn of_item(self) -> Self {
         match self {
-            Parts::Keyed(item, _) => Parts::Struct(item),
+            Parts::Keyed(item, _) if !item.atomic => Parts::Struct(item),
             _ => Parts::Leaf,
         }
     }
 
-    /// How an item of this list is found. `None` if it lacks a key that has no default.
+    /// How an item of this list is found. `None` if it is no object, or lacks a key that has neither default nor zero.
     pub fn item_element<'a>(self, item: &Value) -> Option<Element<'a>> {
         match self {
             Parts::Set => Some(Element::value(item)),
@@ -83,7 +93,7 @@ fn keyed_element<'a>(ty: &Type, keys: &[Text], item: &Object) -> Option<Element<
     for key in keys {
         let value = match item.get(&**key) {
             Some(value) => Cow::Borrowed(value),
-            None => Cow::Owned(ty.field(key).and_then(|f| f.default.as_ref()).map(Literal::to_value)?),
+            None => Cow::Owned(ty.field(key).and_then(default_of_key)?),
         };
         members.push((&**key, value));
     }

@@ -2,7 +2,6 @@
 
 use gantry_meta::Object;
 
-use super::pod;
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -34,17 +33,7 @@ pub fn access_modes(modes: &Field<'_>, causes: &mut Causes) {
 pub fn spec(spec: &Field<'_>, causes: &mut Causes) {
     access_modes(&spec.member("accessModes"), causes);
     selector::label_selector(&spec.member("selector"), causes);
-    let requests = spec.member("resources").member("requests");
-    let storage = requests.entry("storage");
-    if !storage.is_set() {
-        causes.required(&storage);
-    } else {
-        let amount = resources::amount(&storage);
-        if amount.is_some_and(|amount| amount.signum() <= 0) {
-            causes.invalid(&storage, "must be greater than zero");
-        }
-        pod::claim_resources(&spec.member("resources"), causes);
-    }
+    request(&spec.member("resources"), causes);
     let class = spec.member("storageClassName");
     if !class.is_empty() {
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
@@ -59,6 +48,16 @@ pub fn spec(spec: &Field<'_>, causes: &mut Causes) {
     let attributes = spec.member("volumeAttributesClassName");
     if !attributes.is_empty() {
         causes.invalid_each(&attributes, names::dns_subdomain(attributes.text()));
+    }
+}
+
+/// The request for storage, which the reference reports without `requests`.
+fn request(resources: &Field<'_>, causes: &mut Causes) {
+    let storage = resources.member("requests").entry("storage").reported_at(&resources.entry("storage"));
+    match resources::amount(&storage) {
+        None => causes.required(&storage),
+        Some(amount) if amount.signum() <= 0 => causes.invalid(&storage, "must be greater than zero"),
+        Some(_) => {}
     }
 }
 
@@ -123,8 +122,6 @@ fn fixed_part(new: &Object, old: &Object, bound: bool) -> Object {
         put_back("volumeAttributesClassName");
         put_back("resources");
     }
-    // Reported by itself.
-    put_back("volumeMode");
     spec
 }
 

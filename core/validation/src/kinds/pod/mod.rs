@@ -16,7 +16,7 @@ mod volumes;
 pub mod warnings;
 
 pub use affinity::{node_selector, node_selector_term, tolerations};
-pub use resources::{claim_resources, overhead};
+pub use resources::overhead;
 pub use security::seccomp_profile;
 pub use spec::pod_spec;
 pub use update::update;

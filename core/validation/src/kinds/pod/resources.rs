@@ -4,9 +4,7 @@ use gantry_meta::Quantity;
 
 use crate::{
     field::{Causes, Field},
-    rules::resources::{
-        amount, container_resource_name, is_huge_page, is_overcommit_allowed, resource_amount, resource_name,
-    },
+    rules::resources::{amount, container_resource_name, is_huge_page, is_overcommit_allowed, resource_amount},
 };
 
 type NameCheck = fn(&str, &Field<'_>, &mut Causes);
@@ -14,11 +12,6 @@ type NameCheck = fn(&str, &Field<'_>, &mut Causes);
 pub(super) fn container(resources: &Field<'_>, claims: &[&str], causes: &mut Causes) {
     requirements(resources, container_resource_name, causes);
     claim_names(&resources.member("claims"), claims, causes);
-}
-
-/// `resources` of a volume claim.
-pub fn claim_resources(resources: &Field<'_>, causes: &mut Causes) {
-    requirements(resources, resource_name, causes);
 }
 
 fn requirements(resources: &Field<'_>, name_check: NameCheck, causes: &mut Causes) {

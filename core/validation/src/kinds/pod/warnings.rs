@@ -5,7 +5,7 @@ use gantry_meta::Quantity;
 use crate::{field::Field, rules::resources::amount};
 
 /// Volume sources that are deprecated or gone.
-const OLD_SOURCES: [(&str, &str); 8] = [
+pub const OLD_SOURCES: [(&str, &str); 8] = [
     ("cephfs", "non-functional in v1.31+"),
     ("gitRepo", "deprecated in v1.11, and disabled by default in v1.33+"),
     ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),

@@ -1,0 +1,169 @@
+//! Server-side apply: a manager states the fields it cares about and owns them.
+
+use gantry_meta::{Object, ObjectView as _, Value, time};
+
+use super::{
+    check::check,
+    compare::compare,
+    entries::{self, Entry, Operation},
+    extract::field_set,
+    last_applied,
+    merge::merge,
+    prune::prune,
+    set::{FieldSet, Marks},
+    update::{Writer, strip_unowned, updated},
+};
+use crate::{Conflict, PatchError};
+
+/// Owner of what was there before the first apply to an object without a record.
+const BEFORE_FIRST_APPLY: &str = "before-first-apply";
+/// The manager that takes over from client-side apply.
+const KUBECTL: &str = "kubectl";
+
+/// Applies `config` over `live` (`None`: it creates the object), in the name of `writer.manager`.
+///
+/// The result is a tree as stated, with `managedFields`; the caller decodes it with defaults. `config` carries
+/// `apiVersion` and `kind`.
+///
+/// # Errors
+/// [`PatchError::Conflicts`] unless `force`, if others own fields that would change; [`PatchError::Malformed`] if the
+/// configuration has unknown fields, wrong shapes, repeated items, or `managedFields`.
+pub fn apply(writer: Writer<'_>, live: Option<&Object>, config: &Object, force: bool) -> Result<Object, PatchError> {
+    if config.get("metadata").and_then(|m| m.get("managedFields")).is_some_and(|m| !m.is_null()) {
+        return Err(PatchError::Malformed("metadata.managedFields must be nil".into()));
+    }
+    check(writer.ty, config)?;
+    let Some(live) = live else { return Ok(created(writer, config)) };
+    let (applied, recorded) = over_live(writer, live, config, force)?;
+    let mut object = applied.unwrap_or_else(|| live.clone());
+    entries::take(&mut object);
+    entries::put(&mut object, recorded);
+    if writer.manager == KUBECTL {
+        last_applied::rewrite(&mut object, config);
+    }
+    Ok(object)
+}
+
+/// What the configuration states, but for what this request cannot set.
+fn stated<'a>(writer: Writer<'a>, config: &'a Object) -> FieldSet<'a> {
+    let mut set = field_set(writer.ty, config);
+    writer.reset.iter().for_each(|path| set.remove_subtree(path));
+    set
+}
+
+/// What of that is recorded.
+fn recorded_part(mut set: FieldSet<'_>) -> FieldSet<'_> {
+    set.remove_subtree(&["metadata", "managedFields"]);
+    strip_unowned(&mut set);
+    set
+}
+
+fn created(writer: Writer<'_>, config: &Object) -> Object {
+    let mut object = config.clone();
+    entries::take(&mut object);
+    let time = time::format_time(writer.now);
+    let entry =
+        Entry { owner: writer.owner(Operation::Apply), time, set: recorded_part(stated(writer, config)), wire: None };
+    let recorded = entries::encode(vec![entry]);
+    entries::put(&mut object, recorded);
+    object
+}
+
+/// The object, if anything but its record changes, and the record.
+type Outcome = (Option<Object>, Option<Value>);
+
+fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) -> Result<Outcome, PatchError> {
+    let bare = without_record(live);
+    let stored = live.metadata().and_then(|metadata| metadata.get("managedFields"));
+    let mut managed = stored.and_then(entries::decode).unwrap_or_default();
+    let nothing = Object::new();
+    if managed.is_empty() {
+        let before = Writer { manager: BEFORE_FIRST_APPLY, ..writer };
+        managed = updated(before, &nothing, &bare, managed);
+    }
+    let (own, mut others): (Vec<Entry<'_>>, Vec<Entry<'_>>) =
+        managed.into_iter().partition(|entry| entry.owner.is(&writer.owner(Operation::Apply)));
+    let last = own.into_iter().next();
+    let set = stated(writer, config);
+
+    let mut merged = bare.clone();
+    merge(writer.ty, &mut merged, config);
+    let merged = match &last {
+        Some(last) => prune(writer.ty, merged, &last.set, &union_of(&others, &set)),
+        None => merged,
+    };
+    let changes = compare(writer.ty, &bare, &merged);
+    take_from_others(writer, &bare, &mut others, &changes, force)?;
+
+    let changed = merged != bare;
+    let time = if changed { time::format_time(writer.now) } else { last.map(|last| last.time).unwrap_or_default() };
+    let set = recorded_part(set);
+    others.push(Entry { owner: writer.owner(Operation::Apply), time, set, wire: None });
+    let recorded = entries::encode(others);
+    Ok((changed.then_some(merged), recorded))
+}
+
+fn without_record(live: &Object) -> Object {
+    let mut bare = live.clone();
+    entries::take(&mut bare);
+    bare
+}
+
+fn union_of<'a>(others: &[Entry<'a>], set: &FieldSet<'a>) -> FieldSet<'a> {
+    others.iter().fold(set.clone(), |all, entry| all.union(entry.set.clone()))
+}
+
+/// What changes is taken from its owners, if `force` or client-side apply allows it.
+fn take_from_others(
+    writer: Writer<'_>,
+    live: &Object,
+    others: &mut Vec<Entry<'_>>,
+    changes: &FieldSet<'_>,
+    force: bool,
+) -> Result<(), PatchError> {
+    if !force {
+        let allowed = match writer.manager {
+            KUBECTL => last_applied::configuration(live, writer.api_version),
+            _ => None,
+        };
+        let allowed = allowed.as_ref().map(|config| last_applied::still_live(writer.ty, config, live));
+        let conflicts = conflicts(others, changes, allowed.as_ref());
+        if !conflicts.is_empty() {
+            return Err(PatchError::Conflicts(conflicts));
+        }
+    }
+    for entry in others.iter_mut() {
+        entry.subtract(changes, Marks::WRITTEN);
+        entry.subtract(changes, Marks::REMOVED);
+    }
+    others.retain(|entry| !entry.set.is_empty());
+    Ok(())
+}
+
+/// One conflict for each owner and field.
+fn conflicts(others: &[Entry<'_>], changes: &FieldSet<'_>, allowed: Option<&FieldSet<'_>>) -> Vec<Conflict> {
+    let mut found = Vec::new();
+    for entry in others {
+        let mut contested = entry.set.intersect(changes, Marks::WRITTEN);
+        if let Some(allowed) = allowed {
+            contested.subtract(allowed, Marks::OWNED);
+        }
+        let owner = describe(entry);
+        found.extend(contested.paths().into_iter().map(|field| Conflict { owner: owner.clone(), field }));
+    }
+    found
+}
+
+fn describe(entry: &Entry<'_>) -> String {
+    let mut text = format!("{:?}", entry.owner.manager);
+    if entry.owner.operation == Operation::Update {
+        if !entry.owner.subresource.is_empty() {
+            text.push_str(&format!(" with subresource {:?}", entry.owner.subresource));
+        }
+        text.push_str(&format!(" using {}", entry.owner.api_version));
+        if !entry.time.is_empty() {
+            text.push_str(&format!(" at {}", entry.time));
+        }
+    }
+    text
+}

@@ -1,0 +1,83 @@
+//! Warnings about objects that are accepted: deprecated or questionable parts.
+
+use gantry_meta::Object;
+
+use crate::{
+    Resource,
+    field::{Field, Root},
+    kinds::{persistent_volume_claim::CLASS_ANNOTATION, pod},
+    rules::resources::amount,
+};
+
+/// What a write of `object` should be warned about. Pods are written often and by machines: they warn on create only.
+pub(crate) fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Object>) -> Vec<String> {
+    let (root, mut found) = (Root(object), Vec::new());
+    match (resource.group, resource.resource) {
+        ("", "pods") if old.is_none() => {
+            pod::warnings::warnings(&root.member("metadata"), &root.member("spec"), &mut found);
+        }
+        ("", "podtemplates") => template(&root.member("template"), &mut found),
+        ("", "replicationcontrollers") | ("apps", _) | ("batch", "jobs") => {
+            template(&root.member("spec").member("template"), &mut found);
+        }
+        ("batch", "cronjobs") => {
+            template(&root.member("spec").member("jobTemplate").member("spec").member("template"), &mut found);
+        }
+        ("", "endpoints") => {
+            found.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".into())
+        }
+        ("", "persistentvolumeclaims") => claim(root, &mut found),
+        ("", "persistentvolumes") => volume(root, &mut found),
+        ("networking.k8s.io", "ingresses") => annotation(
+            root,
+            "kubernetes.io/ingress.class",
+            "is deprecated, please use 'spec.ingressClassName' instead",
+            &mut found,
+        ),
+        ("", "resourcequotas") => fractional(&root.member("spec").member("hard"), &mut found),
+        _ => {}
+    }
+    found
+}
+
+fn template(template: &Field<'_>, found: &mut Vec<String>) {
+    pod::warnings::warnings(&template.member("metadata"), &template.member("spec"), found);
+}
+
+fn annotation(root: Root<'_>, key: &'static str, why: &str, found: &mut Vec<String>) {
+    if root.member("metadata").member("annotations").entry(key).is_set() {
+        found.push(format!("annotation {key:?} {why}"));
+    }
+}
+
+fn claim(root: Root<'_>, found: &mut Vec<String>) {
+    annotation(root, CLASS_ANNOTATION, "is deprecated, use 'storageClassName' instead", found);
+    let resources = root.member("spec").member("resources");
+    fractional(&resources.member("requests"), found);
+    fractional(&resources.member("limits"), found);
+}
+
+/// Bytes come whole.
+fn fractional(amounts: &Field<'_>, found: &mut Vec<String>) {
+    let of_bytes = |name: &str| name == "storage" || name.ends_with("memory") || name.ends_with("storage");
+    for (name, field) in amounts.entries().filter(|(name, _)| of_bytes(name)) {
+        if amount(&field).is_some_and(|bytes| !bytes.is_integer()) {
+            found.push(format!("{}: fractional byte value of {name} is invalid, must be an integer", field.path()));
+        }
+    }
+}
+
+fn volume(root: Root<'_>, found: &mut Vec<String>) {
+    annotation(root, CLASS_ANNOTATION, "is deprecated, use 'storageClassName' instead", found);
+    annotation(root, "volume.beta.kubernetes.io/mount-options", "is deprecated, use 'mountOptions' instead", found);
+    let spec = root.member("spec");
+    if spec.member("persistentVolumeReclaimPolicy").text() == "Recycle" {
+        found.push("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.".into());
+    }
+    for (source, since) in pod::warnings::OLD_SOURCES {
+        if spec.member(source).is_set() {
+            found.push(format!("spec.{source}: {since}"));
+        }
+    }
+    fractional(&spec.member("capacity"), found);
+}
