@@ -1,0 +1,24 @@
+//! An API server on the memory store, for trying things and for replaying recorded cases:
+//! `cargo run -p gantry-rest --example memory_server -- 127.0.0.1:6443 FOLDER`. FOLDER gets the authority and a `kubeconfig`.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::{path::PathBuf, sync::Arc};
+
+use gantry_storage::memory::MemoryStorage;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let listen = arguments.next().unwrap_or_else(|| "127.0.0.1:0".into());
+    let listen = listen.parse().map_err(std::io::Error::other)?;
+    let folder = PathBuf::from(arguments.next().unwrap_or_else(|| ".".into()));
+    let storage = Arc::new(MemoryStorage::new());
+    let server = support::TestServer::start(&folder, storage, listen, None).await;
+    std::fs::write(folder.join("kubeconfig"), server.kubeconfig())?;
+    println!("serving https://{}, kubeconfig in {}", server.address, folder.display());
+    tokio::signal::ctrl_c().await?;
+    server.shutdown.cancel();
+    server.handle.ended().await
+}
