@@ -1,0 +1,104 @@
+//! The store against etcd: many clients and one client, each round both, one after the other.
+
+mod cache;
+mod writes;
+
+use std::{sync::Arc, time::Duration};
+
+use clap::Args;
+use gantry_storage::Storage;
+use gantry_storage_pg::{ManagedOptions, ManagedPostgres, PgStorage};
+use gantry_watch_cache::{CacheOptions, ResourceConfig, WatchCache};
+use tempfile::TempDir;
+
+use crate::etcd::Etcd;
+use writes::{Load, Outcome, Target};
+
+#[derive(Args)]
+pub struct Options {
+    /// Concurrent clients of the throughput runs
+    #[arg(long, default_value_t = 512)]
+    clients: usize,
+    /// Bytes of one value
+    #[arg(long, default_value_t = 1024)]
+    value_bytes: usize,
+    /// Keys that each client updates in turn
+    #[arg(long, default_value_t = 20)]
+    keys: usize,
+    /// Seconds of one run
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Rounds; the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Objects for the list benchmark
+    #[arg(long, default_value_t = 150_000)]
+    objects: usize,
+    /// Leave out what is not about writes
+    #[arg(long)]
+    writes_only: bool,
+}
+
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let load = |clients, keys| Load {
+        clients,
+        keys,
+        value_bytes: options.value_bytes,
+        duration: Duration::from_secs(options.seconds),
+    };
+    writes(&options, load(options.clients, options.keys), load(1, options.keys)).await?;
+    if !options.writes_only {
+        cache::run(options.objects).await?;
+    }
+    Ok(())
+}
+
+async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<()> {
+    let folder = TempDir::new()?;
+    let postgres = ManagedPostgres::start(folder.path(), &ManagedOptions::default()).await?;
+    let storage: Arc<dyn Storage> = Arc::new(PgStorage::connect(postgres.url()).await?);
+    let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
+    let cache = WatchCache::start(storage.clone(), resources, CacheOptions::default()).await;
+    let etcd = Etcd::start().await?;
+    println!("durable compare-and-set writes of {} bytes, {} s a run", many.value_bytes, many.duration.as_secs());
+    match &etcd {
+        Some(etcd) => println!("peer: {}", etcd.version),
+        None => println!("peer: none (etcd is not on the PATH: apt-get install etcd-server)"),
+    }
+
+    let ours = [Target::Storage(storage, postgres.pid()), Target::Cache(cache, postgres.pid())];
+    let targets: Vec<Target> = ours.into_iter().chain(etcd.as_ref().map(Target::Etcd)).collect();
+    for load in [many, one] {
+        let mut results: Vec<Vec<Outcome>> = targets.iter().map(|_| Vec::new()).collect();
+        for round in 0..options.rounds {
+            for (target, results) in targets.iter().zip(&mut results) {
+                results.push(target.run(&load, round).await?);
+            }
+        }
+        report(&load, &targets, results);
+    }
+    drop(targets);
+    postgres.stop().await?;
+    Ok(())
+}
+
+fn report(load: &Load, targets: &[Target], results: Vec<Vec<Outcome>>) {
+    println!("\n{} client(s)", load.clients);
+    let medians: Vec<Outcome> = results.into_iter().map(writes::median).collect();
+    let peer = medians.last().filter(|_| matches!(targets.last(), Some(Target::Etcd(_))));
+    for (target, outcome) in targets.iter().zip(&medians) {
+        let ratio = peer.map_or(String::new(), |peer| {
+            let (rate, p50) = (outcome.per_second / peer.per_second, outcome.p50_us / peer.p50_us);
+            format!("  {rate:5.2} x etcd, p50 {p50:.2} x")
+        });
+        println!(
+            "  {:<22} {:>8.0} writes/s  p50 {:>7.0} us  p99 {:>7.0} us  cpu {:>4.0} us server + {:>4.0} us here{ratio}",
+            target.name(),
+            outcome.per_second,
+            outcome.p50_us,
+            outcome.p99_us,
+            outcome.server_cpu_us,
+            outcome.own_cpu_us,
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! Lists and fan-out of the watch cache, in process.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::future::join_all;
+use gantry_storage::{Expect, Key, MemoryStorage, Operation, Revision, Shard, Storage, Write};
+use gantry_watch_cache::{CacheOptions, ListRequest, ResourceConfig, Scope, WatchCache};
+
+use super::writes::value;
+use crate::latency::Latencies;
+
+const PREFIX: &str = "/core/configmaps/";
+const OBJECT_BYTES: usize = 4096;
+
+pub async fn run(objects: usize) -> anyhow::Result<()> {
+    let storage = Arc::new(MemoryStorage::new());
+    let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
+    let before = resident_bytes();
+    for n in 0..objects {
+        storage.commit(create(n)).await?;
+    }
+    storage.compact(Shard::Durable, Revision(objects as u64)).await?;
+    let stored = resident_bytes() - before;
+    let cache = WatchCache::start(storage.clone(), resources, CacheOptions::default()).await;
+    let cached = resident_bytes() - before - stored;
+    println!("\nwatch cache, {objects} objects of {OBJECT_BYTES} bytes");
+    println!("  memory: {:.2} x the JSON", cached as f64 / (objects * OBJECT_BYTES) as f64);
+    list_all(&cache, objects);
+    list_pages(&cache);
+    fan_out(&cache, 100, 20_000).await?;
+    fan_out(&cache, 1000, 5_000).await
+}
+
+fn create(n: usize) -> Write {
+    let name = format!("object-{n:07}");
+    Write {
+        shard: Shard::Durable,
+        key: Key::new("", "configmaps", "default", &name),
+        expect: Expect::Absent,
+        operation: Operation::Put(value(&name, OBJECT_BYTES)),
+        claims: Vec::new(),
+        fence: None,
+    }
+}
+
+fn resident_bytes() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
+}
+
+fn list_all(cache: &WatchCache, objects: usize) {
+    let began = Instant::now();
+    let page = cache.list(PREFIX, &ListRequest::new(Scope::All)).expect("the resource is there");
+    assert_eq!(page.objects.len(), objects);
+    println!("  list of all: {:.3} us an object", began.elapsed().as_secs_f64() * 1e6 / objects as f64);
+}
+
+fn list_pages(cache: &WatchCache) {
+    let mut latencies = Latencies::default();
+    for _ in 0..1000 {
+        let began = Instant::now();
+        let request = ListRequest { limit: 500, ..ListRequest::new(Scope::All) };
+        std::hint::black_box(cache.list(PREFIX, &request).expect("the resource is there"));
+        latencies.add(began.elapsed());
+    }
+    println!(
+        "  first page of 500: p50 {:.0} us, p99 {:.0} us",
+        latencies.percentile_us(0.5),
+        latencies.percentile_us(0.99)
+    );
+}
+
+/// Each of `watches` sees each of `changes`.
+async fn fan_out(cache: &Arc<WatchCache>, watches: usize, changes: usize) -> anyhow::Result<()> {
+    let from = cache.applied(Shard::Durable);
+    let last = Revision(from.0 + changes as u64);
+    let readers = (0..watches).map(|_| {
+        let mut watch = cache.watch(PREFIX, Scope::All, from, None).expect("the revision is applied");
+        tokio::spawn(async move {
+            let mut seen = 0;
+            loop {
+                let batch = watch.next_batch().await.expect("history suffices");
+                seen += batch.deliveries.len();
+                if batch.revision >= last {
+                    return seen;
+                }
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    let began = Instant::now();
+    for n in 0..changes {
+        let key = create(n % 1000).key;
+        let current = cache.get(&key).expect("made before").revision();
+        let update = Write { expect: Expect::At(current), ..create(n % 1000) };
+        cache.commit(update).await?;
+    }
+    let seen: usize = join_all(readers).await.into_iter().map(|r| r.unwrap_or_default()).sum();
+    let took: Duration = began.elapsed();
+    println!(
+        "  fan-out to {watches} watches: {:.2} M deliveries/s ({changes} changes, {seen} deliveries)",
+        seen as f64 / took.as_secs_f64() / 1e6
+    );
+    Ok(())
+}
