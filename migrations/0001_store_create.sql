@@ -150,7 +150,11 @@ CREATE FUNCTION batch_apply(
     OUT base bigint, OUT revs bigint[], OUT creates bigint[], OUT currents bigint[]
 ) LANGUAGE plpgsql AS $f$
 DECLARE
+    places tid[];
+    holds boolean[];
     n bigint;
+    n_made bigint;
+    n_gone bigint;
 BEGIN
     IF p_shard = 2 THEN
         -- Node leases are renewed every ten seconds: the last ones may be lost with the machine.
@@ -168,37 +172,50 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT array_agg(o.rv ORDER BY u.ord), array_agg(o.create_rv ORDER BY u.ord),
-            count(*) FILTER (WHERE coalesce(o.rv, 0) = u.expect)
-        INTO currents, creates, n
-        FROM unnest(p_key, p_expect) WITH ORDINALITY AS u(key, expect, ord)
-        LEFT JOIN objects o ON o.shard = p_shard AND o.key = u.key;
+    -- OFFSET 0 keeps the look-up by key a look-up by key, whatever the statistics say about a table that was empty just now.
+    SELECT array_agg(a.ctid), array_agg(a.rv), array_agg(a.create_rv), array_agg(a.ok),
+            count(*) FILTER (WHERE a.ok), count(*) FILTER (WHERE a.ok AND a.rv IS NULL),
+            count(*) FILTER (WHERE a.ok AND a.deleted)
+        INTO places, currents, creates, holds, n, n_made, n_gone
+        FROM (
+            SELECT o.ctid, o.rv, o.create_rv, u.deleted, coalesce(o.rv, 0) = u.expect AS ok
+            FROM unnest(p_key, p_expect, p_deleted) WITH ORDINALITY AS u(key, expect, deleted, ord)
+            LEFT JOIN LATERAL (
+                SELECT x.ctid, x.rv, x.create_rv FROM objects x WHERE x.shard = p_shard AND x.key = u.key OFFSET 0
+            ) AS o ON true
+            ORDER BY u.ord
+        ) AS a;
     IF n = cardinality(p_key) THEN
         SELECT array_agg(r) INTO revs FROM generate_series(base + 1, base + n) AS r;
     ELSE
-        SELECT array_agg(CASE WHEN u.ok THEN base + u.place END ORDER BY u.ord) INTO revs FROM (
-            SELECT c.ord, coalesce(c.rv, 0) = c.expect AS ok,
-                count(*) FILTER (WHERE coalesce(c.rv, 0) = c.expect) OVER (ORDER BY c.ord) AS place
-            FROM unnest(currents, p_expect) WITH ORDINALITY AS c(rv, expect, ord)) AS u;
+        SELECT array_agg(b.rev) INTO revs FROM (
+            SELECT CASE WHEN h.ok THEN base + count(*) FILTER (WHERE h.ok) OVER (ORDER BY h.ord) END AS rev
+            FROM unnest(holds) WITH ORDINALITY AS h(ok, ord) ORDER BY h.ord
+        ) AS b;
     END IF;
 
     IF n > 0 THEN
         IF p_take_pool IS NOT NULL THEN
             PERFORM claims_change(p_key[1], p_take_pool, p_take_value, p_drop_pool, p_drop_value);
         END IF;
-        WITH w AS MATERIALIZED (
-            SELECT * FROM unnest(p_key, p_deleted, p_val, revs, currents, creates) AS u(key, deleted, val, rev, old, made)
-            WHERE u.rev IS NOT NULL
-        ), made AS (
-            INSERT INTO objects SELECT p_shard, w.key, w.rev, w.rev, w.val FROM w WHERE w.old IS NULL
-        ), changed AS (
-            UPDATE objects o SET rv = w.rev, val = w.val FROM w
-            WHERE o.shard = p_shard AND o.key = w.key AND w.old IS NOT NULL AND NOT w.deleted
-        ), gone AS (
-            DELETE FROM objects o USING w WHERE o.shard = p_shard AND o.key = w.key AND w.deleted
-        )
-        INSERT INTO changes
-            SELECT p_shard, w.rev, w.deleted, w.key, w.old, coalesce(w.made, w.rev), w.val FROM w;
+        IF n_made > 0 THEN
+            INSERT INTO objects SELECT p_shard, u.key, u.rev, u.rev, u.val
+                FROM unnest(p_key, p_val, revs, currents) AS u(key, val, rev, old)
+                WHERE u.rev IS NOT NULL AND u.old IS NULL;
+        END IF;
+        -- By place: behind the lock nobody else moves rows.
+        IF n_gone > 0 THEN
+            DELETE FROM objects o USING unnest(places, p_deleted, revs) AS u(place, deleted, rev)
+                WHERE o.ctid = u.place AND u.deleted AND u.rev IS NOT NULL;
+        END IF;
+        IF n > n_made + n_gone THEN
+            UPDATE objects o SET rv = u.rev, val = u.val
+                FROM unnest(places, p_deleted, revs, p_val) AS u(place, deleted, rev, val)
+                WHERE o.ctid = u.place AND NOT u.deleted AND u.rev IS NOT NULL;
+        END IF;
+        INSERT INTO changes SELECT p_shard, u.rev, u.deleted, u.key, u.old, coalesce(u.made, u.rev), u.val
+            FROM unnest(p_key, p_val, p_deleted, revs, currents, creates) AS u(key, val, deleted, rev, old, made)
+            WHERE u.rev IS NOT NULL;
         UPDATE meta SET rev = base + n WHERE shard = p_shard;
         IF p_notify THEN
             PERFORM pg_notify('gantry_changes', p_shard::text);

@@ -56,6 +56,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<()> {
     let folder = TempDir::new()?;
     let postgres = ManagedPostgres::start(folder.path(), &ManagedOptions::default()).await?;
+    let measured = measure(options, many, one, &postgres).await;
+    postgres.stop().await?;
+    measured
+}
+
+async fn measure(options: &Options, many: Load, one: Load, postgres: &ManagedPostgres) -> anyhow::Result<()> {
     let storage: Arc<dyn Storage> = Arc::new(PgStorage::connect(postgres.url()).await?);
     let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
     let cache = WatchCache::start(storage.clone(), resources, CacheOptions::default()).await;
@@ -77,8 +83,6 @@ async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<()> 
         }
         report(&load, &targets, results);
     }
-    drop(targets);
-    postgres.stop().await?;
     Ok(())
 }
 

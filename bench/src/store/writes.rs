@@ -88,7 +88,7 @@ impl Target<'_> {
         let (server, own) = (cpu::of_tree(self.pid()), own_cpu());
         let began = Instant::now();
         let runs = clients.into_iter().enumerate().map(|(n, client)| {
-            let name = format!("{}-{round}-{n}", self.name().replace([' ', '+'], ""));
+            let name = format!("{}-{}-{round}-{n}", self.name().replace([' ', '+'], ""), load.clients);
             tokio::spawn(write_on(client, name, *load, began + load.duration))
         });
         let mut latencies = Latencies::default();

@@ -28,12 +28,14 @@ pub enum ConnectError {
 
 /// Settings of every session: short queries by key, planned once. Without statistics (a table that was empty a moment ago)
 /// the planner would take scans, and keep the plan; the only orderly scan is that of a snapshot, which has no index to use.
-const SESSION: [(&str, &str); 6] = [
+const SESSION: [(&str, &str); 8] = [
     ("default_transaction_isolation", "read committed"),
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_material", "off"),
     ("jit", "off"),
 ];
 
