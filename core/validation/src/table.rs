@@ -2,7 +2,11 @@
 
 use crate::{
     field::{Causes, Root},
-    kinds::{self, endpoint_slice, endpoints, persistent_volume_claim as claim, rbac, workload},
+    kinds::{
+        self,
+        classes::{priority_class, runtime_class, storage_class},
+        endpoint_slice, endpoints, persistent_volume_claim as claim, pod_disruption_budget as budget, rbac, workload,
+    },
     names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
 };
 
@@ -44,12 +48,14 @@ const fn row(
     Rules { group, resource, name, create, update }
 }
 
+const NETWORKING: &str = "networking.k8s.io";
 const RBAC: &str = "rbac.authorization.k8s.io";
 
 static TABLE: &[Rules] = &[
     row("", "configmaps", DnsSubdomain, kinds::config_map::create, kinds::config_map::update),
     row("", "endpoints", DnsSubdomain, endpoints::create, endpoints::update),
     row("", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row("", "limitranges", DnsSubdomain, kinds::limit_range::create, kinds::limit_range::update),
     row("", "namespaces", DnsLabel, kinds::namespace::create, kinds::namespace::update),
     row("", "nodes", DnsSubdomain, kinds::node::create, kinds::node::update),
     row("", "persistentvolumeclaims", DnsSubdomain, claim::create, claim::update),
@@ -62,15 +68,25 @@ static TABLE: &[Rules] = &[
         workload::replication_controller::create,
         workload::replication_controller::update,
     ),
+    row("", "resourcequotas", DnsSubdomain, kinds::resource_quota::create, kinds::resource_quota::update),
     row("", "secrets", DnsSubdomain, kinds::secret::create, kinds::secret::update),
     row("", "services", DnsLabel, kinds::service::create, kinds::service::update),
     row("apps", "daemonsets", DnsSubdomain, workload::daemon_set::create, workload::daemon_set::update),
     row("apps", "deployments", DnsSubdomain, workload::deployment::create, workload::deployment::update),
     row("apps", "replicasets", DnsSubdomain, workload::replica_set::create, workload::replica_set::update),
     row("apps", "statefulsets", DnsLabel, workload::stateful_set::create, workload::stateful_set::update),
+    row("batch", "cronjobs", DnsSubdomain, kinds::cron_job::create, kinds::cron_job::update),
+    row("batch", "jobs", DnsSubdomain, kinds::job::create, kinds::job::update),
     row("coordination.k8s.io", "leases", DnsSubdomain, kinds::lease::create, kinds::lease::update),
     row("discovery.k8s.io", "endpointslices", DnsSubdomain, endpoint_slice::create, endpoint_slice::update),
     row("events.k8s.io", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row(NETWORKING, "ingressclasses", DnsSubdomain, kinds::ingress_class::create, kinds::ingress_class::update),
+    row(NETWORKING, "ingresses", DnsSubdomain, kinds::ingress::create, kinds::ingress::update),
+    row(NETWORKING, "networkpolicies", DnsSubdomain, kinds::network_policy::create, kinds::network_policy::update),
+    row("node.k8s.io", "runtimeclasses", DnsSubdomain, runtime_class::create, runtime_class::update),
+    row("policy", "poddisruptionbudgets", DnsSubdomain, budget::create, budget::update),
+    row("scheduling.k8s.io", "priorityclasses", DnsSubdomain, priority_class::create, priority_class::update),
+    row("storage.k8s.io", "storageclasses", DnsSubdomain, storage_class::create, storage_class::update),
     row(RBAC, "roles", PathSegment, rbac::role::create, rbac::role::update),
     row(RBAC, "clusterroles", PathSegment, rbac::cluster_role::create, rbac::cluster_role::update),
     row(RBAC, "rolebindings", PathSegment, rbac::role_binding::create, rbac::role_binding::update),

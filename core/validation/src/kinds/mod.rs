@@ -1,15 +1,24 @@
 //! One file per kind (a folder for Pod): its rules, in the order in which the reference reports them.
 
+pub mod classes;
 pub mod config_map;
+pub mod cron_job;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod event;
+pub mod ingress;
+pub mod ingress_class;
+pub mod job;
 pub mod lease;
+pub mod limit_range;
 pub mod namespace;
+pub mod network_policy;
 pub mod node;
 pub mod persistent_volume_claim;
 pub mod pod;
+pub mod pod_disruption_budget;
 pub mod rbac;
+pub mod resource_quota;
 pub mod secret;
 pub mod service;
 pub mod workload;

@@ -1,0 +1,120 @@
+//! PriorityClass, RuntimeClass, StorageClass.
+
+pub mod priority_class {
+    use crate::{
+        field::{Causes, Root},
+        table::Update,
+    };
+
+    /// Larger values are the system's.
+    const VALUE_MAX: i64 = 1_000_000_000;
+    const SYSTEM: [(&str, i64); 2] =
+        [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
+
+    pub fn create(object: Root<'_>, causes: &mut Causes) {
+        let value = object.member("value");
+        let known = SYSTEM.iter().any(|(name, known)| *name == object.name() && value.int() == Some(*known));
+        if object.name().starts_with("system-") {
+            if !known {
+                let why = "priority class names with 'system-' prefix are reserved for system use only";
+                causes.forbidden(&object.member("metadata").member("name"), why);
+            }
+        } else if value.int().is_some_and(|value| value > VALUE_MAX) {
+            causes.forbidden(&value, "maximum allowed value of a user defined priority is 1000000000");
+        }
+        let policy = object.member("preemptionPolicy");
+        if policy.is_set() {
+            causes.require_one_of(&policy, &["Never", "PreemptLowerPriority"]);
+        }
+    }
+
+    pub fn update(update: Update<'_>, causes: &mut Causes) {
+        let value = update.new.member("value");
+        if value.value() != update.old.member("value").value() {
+            causes.forbidden(&value, "may not be changed in an update");
+        }
+        causes.immutable(&update.new.member("preemptionPolicy"), &update.old.member("preemptionPolicy"));
+    }
+}
+
+pub mod runtime_class {
+    use crate::{
+        field::{Causes, Field, Root},
+        kinds::pod,
+        metadata, names,
+        table::Update,
+    };
+
+    pub fn create(object: Root<'_>, causes: &mut Causes) {
+        let handler = object.member("handler");
+        if causes.require(&handler) {
+            causes.invalid_each(&handler, names::dns_label(handler.text()));
+        }
+        // The reference reports the amounts without `podFixed`.
+        let overhead = object.member("overhead");
+        pod::overhead(&overhead.member("podFixed").reported_at(&overhead), causes);
+        let scheduling = object.member("scheduling");
+        metadata::labels(&scheduling.member("nodeSelector"), causes);
+        tolerations(&scheduling.member("tolerations"), causes);
+    }
+
+    fn tolerations(tolerations: &Field<'_>, causes: &mut Causes) {
+        pod::tolerations(tolerations, causes);
+        let all: Vec<_> = tolerations.items().collect();
+        for (at, one) in all.iter().enumerate() {
+            if all[..at].iter().any(|other| other.value() == one.value()) {
+                causes.duplicate(one);
+            }
+        }
+    }
+
+    pub fn update(update: Update<'_>, causes: &mut Causes) {
+        causes.immutable(&update.new.member("handler"), &update.old.member("handler"));
+    }
+}
+
+pub mod storage_class {
+    use crate::{
+        field::{Causes, Field, Root},
+        names,
+        table::Update,
+    };
+
+    const PARAMETERS_MAX: usize = 512;
+    const PARAMETERS_MAX_BYTES: usize = 256 * 1024;
+
+    pub fn create(object: Root<'_>, causes: &mut Causes) {
+        let provisioner = object.member("provisioner");
+        if causes.require(&provisioner) {
+            causes.invalid_each(&provisioner, names::qualified_name(&provisioner.text().to_lowercase()));
+        }
+        parameters(&object.member("parameters"), causes);
+        let (reclaim, binding) = (object.member("reclaimPolicy"), object.member("volumeBindingMode"));
+        if !reclaim.is_empty() {
+            causes.one_of(&reclaim, &["Delete", "Retain"]);
+        }
+        causes.require_one_of(&binding, &["Immediate", "WaitForFirstConsumer"]);
+    }
+
+    pub fn parameters(parameters: &Field<'_>, causes: &mut Causes) {
+        if parameters.len() > PARAMETERS_MAX {
+            causes.too_long(parameters, PARAMETERS_MAX);
+        }
+        let mut bytes = 0;
+        for (key, value) in parameters.entries() {
+            if key.is_empty() {
+                causes.invalid(parameters, "field can not be empty");
+            }
+            bytes += key.len() + value.text().len();
+        }
+        if bytes > PARAMETERS_MAX_BYTES {
+            causes.too_long(parameters, PARAMETERS_MAX_BYTES);
+        }
+    }
+
+    pub fn update(update: Update<'_>, causes: &mut Causes) {
+        for member in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+            causes.immutable(&update.new.member(member), &update.old.member(member));
+        }
+    }
+}

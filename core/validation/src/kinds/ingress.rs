@@ -1,0 +1,134 @@
+//! Ingress.
+
+use super::service::load_balancer_status;
+use crate::{
+    field::{Causes, Field, Root},
+    names,
+    rules::{net, numbers},
+    table::Update,
+};
+
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+/// What a path that is compared step by step may not contain, and not end with.
+const BAD_SEQUENCES: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
+const BAD_SUFFIXES: [&str; 2] = ["/..", "/."];
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    let class = object.member("metadata").member("annotations").member(CLASS_ANNOTATION);
+    if class.is_set() && object.member("spec").member("ingressClassName").is_set() {
+        causes.invalid(&class, "can not be set when the class field is also set");
+    }
+    spec(&object.member("spec"), causes);
+}
+
+fn spec(spec: &Field<'_>, causes: &mut Causes) {
+    let (default, rules) = (spec.member("defaultBackend"), spec.member("rules"));
+    if rules.is_empty() && !default.is_set() {
+        causes.invalid(spec, "either `defaultBackend` or `rules` must be specified");
+    }
+    if default.is_set() {
+        backend(&default, causes);
+    }
+    for rule in rules.items() {
+        let host = rule.member("host");
+        if !host.is_empty() {
+            host_name(&host, true, causes);
+        }
+        http(&rule.member("http"), causes);
+    }
+    for entry in spec.member("tls").items() {
+        entry.member("hosts").items().for_each(|host| host_name(&host, false, causes));
+        let secret = entry.member("secretName");
+        if !secret.is_empty() {
+            causes.invalid_each(&secret, names::dns_subdomain(secret.text()));
+        }
+    }
+    let class = spec.member("ingressClassName");
+    if class.is_set() {
+        causes.invalid_each(&class, names::dns_subdomain(class.text()));
+    }
+}
+
+fn host_name(host: &Field<'_>, no_address: bool, causes: &mut Causes) {
+    if no_address && net::parse_ip(host.text()).is_some() {
+        causes.invalid(host, "must be a DNS name, not an IP address");
+    }
+    let reasons = match host.text().contains('*') {
+        true => names::wildcard_dns_subdomain(host.text()),
+        false => names::dns_subdomain(host.text()),
+    };
+    causes.invalid_each(host, reasons);
+}
+
+fn http(http: &Field<'_>, causes: &mut Causes) {
+    if !http.is_set() {
+        return;
+    }
+    let paths = http.member("paths");
+    causes.require(&paths);
+    paths.items().for_each(|one| path(&one, causes));
+}
+
+fn path(entry: &Field<'_>, causes: &mut Causes) {
+    let (kind, path) = (entry.member("pathType"), entry.member("path"));
+    if !kind.is_set() {
+        return causes.required(&kind);
+    }
+    match kind.text() {
+        "Exact" | "Prefix" => absolute(&path, causes),
+        "ImplementationSpecific" => {
+            if !path.is_empty() && !path.text().starts_with('/') {
+                causes.invalid(&path, "must be an absolute path");
+            }
+        }
+        _ => causes.not_supported(&kind, &["Exact", "ImplementationSpecific", "Prefix"]),
+    }
+    backend(&entry.member("backend"), causes);
+}
+
+fn absolute(path: &Field<'_>, causes: &mut Causes) {
+    let text = path.text();
+    if !text.starts_with('/') {
+        causes.invalid(path, "must be an absolute path");
+    }
+    for _ in BAD_SEQUENCES.iter().filter(|bad| text.contains(**bad)) {
+        causes.invalid(path, "must not contain empty or relative steps");
+    }
+    for _ in BAD_SUFFIXES.iter().filter(|bad| text.ends_with(**bad)) {
+        causes.invalid(path, "must not end with a relative step");
+    }
+}
+
+fn backend(backend: &Field<'_>, causes: &mut Causes) {
+    let (resource, service) = (backend.member("resource"), backend.member("service"));
+    match (resource.is_set(), service.is_set()) {
+        (true, true) => causes.invalid(backend, "cannot set both resource and service backends"),
+        (true, false) => {
+            causes.require(&resource.member("kind"));
+            causes.require(&resource.member("name"));
+        }
+        (false, true) => service_backend(backend, &service, causes),
+        (false, false) => causes.invalid(backend, "resource or service backend is required"),
+    }
+}
+
+fn service_backend(backend: &Field<'_>, service: &Field<'_>, causes: &mut Causes) {
+    let (name, port) = (service.member("name"), service.member("port"));
+    if causes.require(&name) {
+        causes.invalid_each(&name, names::dns_label(name.text()));
+    }
+    let (port_name, number) = (port.member("name"), port.member("number"));
+    match (!port_name.is_empty(), number.int().is_some_and(|n| n != 0)) {
+        (true, true) => causes.invalid(backend, "cannot set both port name & port number"),
+        (true, false) => causes.invalid_each(&port_name, names::port_name(port_name.text())),
+        (false, true) => numbers::port(&number, causes),
+        (false, false) => causes.required(backend),
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    match update.subresource {
+        Some("status") => load_balancer_status(&update.new.member("status").member("loadBalancer"), true, causes),
+        _ => spec(&update.new.member("spec"), causes),
+    }
+}

@@ -1,0 +1,52 @@
+//! IngressClass.
+
+use crate::{
+    field::{Causes, Field, Root},
+    names,
+    rules::domain_prefixed_path,
+    table::Update,
+};
+
+const CONTROLLER_MAX_BYTES: usize = 250;
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    let spec = object.member("spec");
+    let controller = spec.member("controller");
+    if controller.text().len() > CONTROLLER_MAX_BYTES {
+        causes.too_long(&controller, CONTROLLER_MAX_BYTES);
+    }
+    domain_prefixed_path(&controller, causes);
+    parameters(&spec.member("parameters"), causes);
+}
+
+fn parameters(parameters: &Field<'_>, causes: &mut Causes) {
+    if !parameters.is_set() {
+        return;
+    }
+    let (group, scope, namespace) =
+        (parameters.member("apiGroup"), parameters.member("scope"), parameters.member("namespace"));
+    if group.is_set() {
+        causes.invalid_each(&group, names::dns_subdomain(group.text()));
+    }
+    for member in ["kind", "name"] {
+        let field = parameters.member(member);
+        if causes.require(&field) {
+            causes.invalid_each(&field, names::path_segment(field.text()));
+        }
+    }
+    causes.require_one_of(&scope, &["Cluster", "Namespace"]);
+    match (scope.text(), namespace.is_set()) {
+        ("Namespace", false) => causes.required(&namespace),
+        ("Namespace", true) => causes.invalid_each(&namespace, names::dns_label(namespace.text())),
+        ("Cluster", true) => causes.forbidden(&namespace, "parameters.scope is set to 'Cluster'"),
+        _ => {}
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    let controller = |root: Root<'_>| root.member("spec").member("controller").value().cloned();
+    if controller(update.new) != controller(update.old) {
+        causes.invalid(&update.new.member("spec").member("controller"), "field is immutable");
+    }
+    parameters(&update.new.member("spec").member("parameters"), causes);
+}

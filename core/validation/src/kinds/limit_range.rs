@@ -1,0 +1,93 @@
+//! LimitRange.
+
+use gantry_meta::Quantity;
+
+use crate::{
+    field::{Causes, Field, Root},
+    names,
+    rules::resources::{amount, container_resource_name, is_overcommit_allowed, resource_amount, resource_name},
+    table::Update,
+};
+
+const STANDARD_TYPES: [&str; 3] = ["Pod", "Container", "PersistentVolumeClaim"];
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for limit in object.member("spec").member("limits").items() {
+        let kind = limit.member("type");
+        causes.invalid_each(&kind, names::qualified_name(kind.text()));
+        if !kind.text().contains('/') && !STANDARD_TYPES.contains(&kind.text()) {
+            causes.invalid(&kind, "must be a standard limit type or fully qualified");
+        }
+        if seen.contains(&kind.text()) {
+            causes.duplicate(&kind);
+        }
+        seen.push(kind.text());
+        self::limit(&limit, causes);
+    }
+}
+
+fn limit(limit: &Field<'_>, causes: &mut Causes) {
+    let kind = limit.member("type").text();
+    let mut members = vec!["max", "min"];
+    if kind == "Pod" {
+        for member in ["default", "defaultRequest"] {
+            if !limit.member(member).is_empty() {
+                causes.forbidden(&limit.member(member), "may not be specified when `type` is 'Pod'");
+            }
+        }
+    } else {
+        members.extend(["default", "defaultRequest"]);
+    }
+    members.push("maxLimitRequestRatio");
+    let mut keys: Vec<&str> = Vec::new();
+    for member in members {
+        for (name, field) in limit.member(member).entries() {
+            match kind {
+                "Pod" | "Container" => container_resource_name(name, &field, causes),
+                _ => resource_name(name, &field, causes),
+            }
+            resource_amount(name, &field, causes);
+            keys.push(name);
+        }
+    }
+    if kind == "PersistentVolumeClaim" && !keys.contains(&"storage") {
+        causes.required(&limit.member("limits"));
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().for_each(|key| ordered(limit, key, causes));
+}
+
+/// min ≤ default request ≤ default ≤ max, and a ratio of at least 1.
+fn ordered(limit: &Field<'_>, key: &str, causes: &mut Causes) {
+    let find =
+        |member: &'static str| limit.member(member).entries().find(|(name, _)| *name == key).map(|(_, field)| field);
+    let (min, max, default, request, ratio) =
+        (find("min"), find("max"), find("default"), find("defaultRequest"), find("maxLimitRequestRatio"));
+    let above = |low: &Option<Field<'_>>, high: &Option<Field<'_>>| {
+        let (low, high) = (low.as_ref().and_then(amount), high.as_ref().and_then(amount));
+        low.zip(high).is_some_and(|(low, high)| low > high)
+    };
+    let mut report = |broken: bool, at: &Option<Field<'_>>, why| {
+        if let Some(field) = at.as_ref().filter(|_| broken) {
+            causes.invalid(field, why);
+        }
+    };
+    report(above(&min, &max), &min, "min value is greater than max value");
+    report(above(&min, &request), &request, "min value is greater than default request value");
+    report(above(&request, &max), &request, "default request value is greater than max value");
+    report(above(&request, &default), &request, "default request value is greater than default limit value");
+    report(above(&min, &default), &default, "min value is greater than default value");
+    report(above(&default, &max), &default, "default value is greater than max value");
+    let one = Quantity::from_milli(1000);
+    let small = ratio.as_ref().and_then(amount).is_some_and(|ratio| ratio < one);
+    report(small, &ratio, "ratio is less than 1");
+    let differ = default.as_ref().and_then(amount) != request.as_ref().and_then(amount);
+    let strict = !is_overcommit_allowed(key) && default.is_some() && request.is_some();
+    report(strict && differ, &default, "default value must equal to defaultRequest value");
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    create(update.new, causes);
+}
