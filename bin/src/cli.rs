@@ -4,10 +4,15 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use gantry_base::DataDir;
+use gantry_base::{DataDir, telemetry::TelemetryOptions};
 
 #[derive(Debug, Parser)]
-#[command(name = "gantry", version, about = "A container platform that speaks the Kubernetes API", propagate_version = true)]
+#[command(
+    name = "gantry",
+    version,
+    about = "A container platform that speaks the Kubernetes API",
+    propagate_version = true
+)]
 pub struct Cli {
     /// A YAML file whose keys are the long names of the command's flags
     #[arg(long, global = true, env = "GANTRY_CONFIG", value_name = "FILE")]
@@ -29,6 +34,19 @@ pub struct TelemetryArgs {
     /// Send traces to this OTLP/gRPC collector
     #[arg(long, global = true, env = "GANTRY_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
+}
+
+impl TelemetryArgs {
+    /// For a process that calls itself `service`; logs go to standard error.
+    pub fn options(&self, service: &'static str) -> TelemetryOptions {
+        TelemetryOptions {
+            service,
+            filter: self.log.clone(),
+            json: self.log_json,
+            file: None,
+            otlp_endpoint: self.otlp_endpoint.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

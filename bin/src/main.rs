@@ -3,7 +3,11 @@
 mod cli;
 mod commands;
 mod config_file;
-
+mod control_plane;
+mod instance;
+mod node_ready;
+mod plugin_folder;
+mod progress;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -45,6 +49,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             clap_complete::generate(shell, &mut Cli::command(), "gantry", &mut std::io::stdout());
             Ok(())
         }
+        Command::Up(arguments) => commands::up::run(&arguments, &cli.telemetry),
+        Command::Plugin(command) => commands::plugin::run(&command),
         Command::Admin(command) => commands::admin::run(&command),
         other => anyhow::bail!("{other:?} is not wired yet"),
     }

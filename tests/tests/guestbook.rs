@@ -22,7 +22,10 @@ fn first_node(kubectl: &Kubectl) -> Result<(String, String)> {
     let node = kubectl.json("get nodes")?["items"][0].clone();
     let addresses = node["status"]["addresses"].as_array().context("no addresses")?;
     let internal = addresses.iter().find(|a| a["type"] == "InternalIP").context("no InternalIP")?;
-    Ok((node["metadata"]["name"].as_str().unwrap_or_default().into(), internal["address"].as_str().unwrap_or_default().into()))
+    Ok((
+        node["metadata"]["name"].as_str().unwrap_or_default().into(),
+        internal["address"].as_str().unwrap_or_default().into(),
+    ))
 }
 
 #[test]
@@ -46,7 +49,8 @@ fn the_guestbook_runs_and_is_reachable_in_every_way() -> Result<()> {
     assert!(kubectl.output(inside)?.stderr.contains("unknown role") || kubectl.output(inside)?.code != 0);
     kubectl.run("-n guestbook run client --image=gantry.local/busybox:1 --restart=Never -- sleep 3600")?;
     kubectl.run("-n guestbook wait --for=condition=Ready pod/client --timeout=60s")?;
-    let by_name = "-n guestbook exec client -- timeout 5 wget -q -O - http://frontend.guestbook.svc.cluster.local/hostname";
+    let by_name =
+        "-n guestbook exec client -- timeout 5 wget -q -O - http://frontend.guestbook.svc.cluster.local/hostname";
     assert!(kubectl.run(by_name)?.starts_with("frontend-"));
     assert!(kubectl.run("-n guestbook exec client -- nslookup store.guestbook.svc.cluster.local")?.contains("10.96."));
     assert!(kubectl.run("-n guestbook logs deployment/store -c store")?.contains("web store listens on"));

@@ -72,7 +72,8 @@ fn objects_are_created_changed_shown_and_deleted() -> Result<()> {
     kubectl.run("-n everyday label configmap settings tier=one")?;
     kubectl.run("-n everyday annotate configmap settings note='a b'")?;
     kubectl.run("-n everyday patch configmap settings --type=merge -p '{\"data\":{\"size\":\"xl\"}}'")?;
-    kubectl.run("-n everyday patch configmap settings --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/color\"}]'")?;
+    kubectl
+        .run("-n everyday patch configmap settings --type=json -p '[{\"op\":\"remove\",\"path\":\"/data/color\"}]'")?;
     let settings = kubectl.json("-n everyday get configmap settings")?;
     assert_eq!(settings["data"], serde_json::json!({"size": "xl"}));
     assert_eq!(settings["metadata"]["labels"]["tier"], "one");

@@ -37,7 +37,8 @@ fn new_kubeconfig(dir: &DataDir, user: &str, group: Option<&str>, days: u16) -> 
 fn server_of(dir: &DataDir) -> Result<String> {
     let path = dir.kubeconfig();
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let config: serde_json::Value = gantry_codec::parse_untyped(text.as_bytes(), gantry_codec::Format::Yaml).map_err(anyhow::Error::msg)?.0;
+    let config: serde_json::Value =
+        gantry_codec::parse_untyped(text.as_bytes(), gantry_codec::Format::Yaml).map_err(anyhow::Error::msg)?.0;
     let server = config["clusters"][0]["cluster"]["server"].as_str();
     Ok(server.with_context(|| format!("{} names no server", path.display()))?.to_owned())
 }

@@ -11,7 +11,8 @@ pub fn append(file: &str, entry: &[u8]) -> Response {
     if entry.is_empty() || entry.len() > MAX_ENTRY_BYTES {
         return Response::bad_request(&format!("an entry has 1 to {MAX_ENTRY_BYTES} bytes"));
     }
-    let line: Vec<u8> = entry.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }).chain([b'\n']).collect();
+    let line: Vec<u8> =
+        entry.iter().map(|b| if matches!(b, b'\n' | b'\r') { b' ' } else { *b }).chain([b'\n']).collect();
     let written = OpenOptions::new().create(true).append(true).open(file).and_then(|mut f| f.write_all(&line));
     match written {
         Ok(()) => Response::bytes(line),

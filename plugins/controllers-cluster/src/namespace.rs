@@ -1,5 +1,7 @@
 //! Deleting a namespace: first everything in it, then the namespace. Source: API reference, Namespace, "finalizers".
 
+use std::time::Duration;
+
 use gantry_plugin::{
     Controller, Cx, Event, Failure, HostRef, Key, Metadata, NoConfig, Ops, Outcome, Plugin, Query, Reader, Resource,
     Watch, resource::NAMESPACES,
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 const FINALIZER: &str = "kubernetes";
+/// What goes tells by its event, events themselves aside: nobody follows those.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -81,7 +85,7 @@ impl Controller for NamespaceController {
             ops.delete_collection(&left.resource, &key.name).ignore_not_found().done();
         }
         report(&namespace, &remaining, cx.now(), ops);
-        Ok(Outcome::Done)
+        Ok(Outcome::RequeueAfter(LOOK_AGAIN))
     }
 }
 

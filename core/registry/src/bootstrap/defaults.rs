@@ -75,18 +75,23 @@ pub(super) fn all_but_namespaces(facts: &ClusterFacts) -> Vec<Defaults> {
     all
 }
 
-fn of_this_cluster(facts: &ClusterFacts) -> [Defaults; 5] {
+fn of_this_cluster(facts: &ClusterFacts) -> Vec<Defaults> {
     let one = |group: &str, resource: &str, upkeep, object: Value| {
         let Value::Object(object) = object else { unreachable!("the literals below are objects") };
         Defaults::new(group, resource, upkeep, vec![object])
     };
-    [
+    let mut all = vec![
         one("networking.k8s.io", "servicecidrs", Upkeep::Exists, service_cidr(facts)),
         one("", "services", Upkeep::Members(&["spec"]), kubernetes_service(facts)),
-        one("discovery.k8s.io", "endpointslices", Upkeep::Members(&["endpoints", "ports"]), endpoint_slice(facts)),
-        one("", "endpoints", Upkeep::Members(&["subsets"]), endpoints(facts)),
         one("", "configmaps", Upkeep::Members(&["data"]), client_authority(facts)),
-    ]
+    ];
+    // A server that only this machine reaches is no endpoint for pods.
+    if !facts.advertised.ip().is_loopback() {
+        let kept = &["endpoints", "ports"];
+        all.push(one("discovery.k8s.io", "endpointslices", Upkeep::Members(kept), endpoint_slice(facts)));
+        all.push(one("", "endpoints", Upkeep::Members(&["subsets"]), endpoints(facts)));
+    }
+    all
 }
 
 fn service_cidr(facts: &ClusterFacts) -> Value {

@@ -93,7 +93,7 @@ mod tests {
         let expected =
             [(NOT_READY, "NoSchedule"), (NOT_READY, "NoExecute"), ("node.kubernetes.io/disk-pressure", "NoSchedule")];
         assert_eq!(wanted(&down, false, &both), expected);
-        assert!(!wanted(&down, false, &[down.clone()]).contains(&(NOT_READY, "NoExecute")));
+        assert!(!wanted(&down, false, std::slice::from_ref(&down)).contains(&(NOT_READY, "NoExecute")));
         assert!(wanted(&both[0], true, &both).contains(&(UNREACHABLE, "NoSchedule")));
     }
 

@@ -1,0 +1,168 @@
+//! The control plane: store, cache, executor, doors, controllers and scheduler, wired.
+
+mod config;
+mod doors;
+mod identity;
+mod plugins;
+mod served;
+mod service_types;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use gantry_auth::{
+    AccessStore, Authenticator, AuthorizerChain, UserInfo, feed,
+    pki::{CertificateAuthority, ClientCertificates},
+    token::{TokenIssuer, TokenVerifier},
+    user::{service_account_groups, service_account_user_name},
+};
+use gantry_base::Shutdown;
+use gantry_plugin_host::PluginHost;
+use gantry_registry::{
+    CachedAccounts, Executor, ExecutorParts, LocalClient, ServicePools, ServiceTokens, bootstrap, resource_configs,
+};
+use gantry_runtime::{ElectionConfig, ObjectSink, ObjectSource};
+use gantry_storage_pg::PgStorage;
+use gantry_watch_cache::{CacheOptions, WatchCache};
+
+use crate::{cli::Role, plugin_folder::Family};
+pub use config::ControlPlaneConfig;
+use identity::Identity;
+use plugins::ClusterFacts;
+use service_types::PluginServiceTypes;
+
+const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
+const CLUSTER_CIDR: &str = "10.244.0.0/16";
+const SERVICE_CIDR: &str = "10.96.0.0/16";
+const API_SERVICE_ADDRESS: &str = "10.96.0.1";
+/// The database may be starting too.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running control plane. Its parts end with the [`Shutdown`] that it was started with.
+pub struct ControlPlane {
+    identity: Identity,
+    executor: Executor,
+    grpc_port: u16,
+}
+
+impl ControlPlane {
+    /// Returns when the API answers and the bootstrap objects stand.
+    ///
+    /// # Errors
+    /// Names the part that could not be started.
+    pub async fn start(config: ControlPlaneConfig, shutdown: &Shutdown) -> Result<Self> {
+        let identity = Identity::load_or_create(&config)?;
+        let cache = cache(&config).await?;
+        let host = plugin_host(&config, &identity)?;
+        let access = Arc::new(AccessStore::default());
+        let executor = executor(&identity, cache, &host, access.clone())?;
+
+        let loopback = Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "gantry-server"));
+        let (source, sink): (Arc<dyn ObjectSource>, Arc<dyn ObjectSink>) = (loopback.clone(), loopback);
+        let facts = config.bootstrap_facts(identity.authority.certificate_pem());
+        bootstrap::maintain(source.clone(), sink, facts, shutdown.token()).complete().await;
+        feed::follow(&source, &access, &shutdown.token()).synced().await;
+
+        doors::open_rest(&config, &identity, &executor, shutdown)?;
+        let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
+        run_plugins(&config, &executor, host, &source, shutdown);
+        identity.write_kubeconfig(&config)?;
+        Ok(Self { identity, executor, grpc_port })
+    }
+
+    pub fn authority(&self) -> &CertificateAuthority {
+        &self.identity.authority
+    }
+
+    pub fn grpc_port(&self) -> u16 {
+        self.grpc_port
+    }
+
+    /// The cluster as the server itself sees it.
+    pub fn source(&self) -> Arc<dyn ObjectSource> {
+        Arc::new(LocalClient::new(self.executor.clone(), UserInfo::loopback(), "gantry-up"))
+    }
+}
+
+async fn cache(config: &ControlPlaneConfig) -> Result<Arc<WatchCache>> {
+    let connect = PgStorage::connect(&config.database_url);
+    let storage = tokio::time::timeout(DATABASE_PATIENCE, connect).await;
+    let storage = storage.context("the database does not answer")?.context("the database cannot be used")?;
+    Ok(WatchCache::start(Arc::new(storage), resource_configs(gantry_kinds::catalog()), CacheOptions::default()).await)
+}
+
+fn plugin_host(config: &ControlPlaneConfig, identity: &Identity) -> Result<Arc<PluginHost>> {
+    let host = Arc::new(PluginHost::new(&config.dir.plugins().join("store"))?);
+    let facts = ClusterFacts { ca_certificate: identity.authority.certificate_pem(), cluster_cidr: CLUSTER_CIDR };
+    let mut families = vec![Family::Service];
+    if config.runs(Role::Controllers) {
+        families.push(Family::Controllers);
+    }
+    if config.runs(Role::Scheduler) {
+        families.push(Family::Scheduler);
+    }
+    for family in families {
+        plugins::load(&host, &config.plugin_dir, family, &facts)?;
+    }
+    Ok(host)
+}
+
+fn executor(
+    identity: &Identity,
+    cache: Arc<WatchCache>,
+    host: &PluginHost,
+    access: Arc<AccessStore>,
+) -> Result<Executor> {
+    let audiences = vec![ISSUER.to_owned()];
+    let verifier =
+        TokenVerifier::new(vec![identity.signing_key.clone()], ISSUER, Arc::new(CachedAccounts::new(cache.clone())));
+    let certificates = ClientCertificates::new(identity.authority.certificate_pem())?;
+    let authenticator = Authenticator::new(certificates, verifier, access.clone(), audiences.clone());
+    let service_types = PluginServiceTypes::of(host).context("the service types cannot be asked")?;
+    Ok(Executor::new(ExecutorParts {
+        catalog: gantry_kinds::catalog().clone(),
+        cache,
+        authorizer: Arc::new(AuthorizerChain::new(access)),
+        authenticator: Arc::new(authenticator),
+        tokens: ServiceTokens { issuer: Arc::new(TokenIssuer::new(identity.signing_key.clone(), ISSUER)), audiences },
+        service_types: Arc::new(service_types),
+        service_pools: ServicePools::default(),
+    }))
+}
+
+/// Controllers and scheduler, each write as its own account.
+fn run_plugins(
+    config: &ControlPlaneConfig,
+    executor: &Executor,
+    host: Arc<PluginHost>,
+    source: &Arc<dyn ObjectSource>,
+    shutdown: &Shutdown,
+) {
+    let account = {
+        let executor = executor.clone();
+        move |name: &str| -> Arc<dyn ObjectSink> {
+            let user = UserInfo::new(
+                &service_account_user_name("kube-system", name),
+                &service_account_groups("kube-system").iter().map(String::as_str).collect::<Vec<_>>(),
+            );
+            Arc::new(LocalClient::new(executor.clone(), user, name))
+        }
+    };
+    let loopback: Arc<dyn ObjectSink> =
+        Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "plugin-host"));
+    shutdown.spawn(gantry_controllers::report_plugins(host.clone(), loopback.clone(), shutdown.token()));
+    if config.runs(Role::Controllers) {
+        let served = served::follow(executor.catalog());
+        let sinks: gantry_controllers::SinkFor = Arc::new({
+            let loopback = loopback.clone();
+            move |id| if id == "leader-election" { loopback.clone() } else { account(id) }
+        });
+        let mut controllers = gantry_controllers::Config::new(served);
+        controllers.election = Some(election("controllers", config.advertise));
+        shutdown.spawn(gantry_controllers::run(controllers, source.clone(), sinks, host, shutdown.token()));
+    }
+}
+
+fn election(name: &str, advertise: IpAddr) -> ElectionConfig {
+    ElectionConfig::new("kube-system", &format!("gantry-{name}"), &format!("{advertise}_{}", std::process::id()))
+}
