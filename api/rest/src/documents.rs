@@ -10,7 +10,7 @@ use gantry_meta::Value;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::{respond, server::RestConfig};
+use crate::{openapi::OpenApiDocuments, respond, server::RestConfig};
 
 /// The version of Kubernetes that is spoken.
 const MAJOR: &str = "1";
@@ -28,6 +28,7 @@ pub(crate) struct Documents {
     pub paths: Value,
     pub jwks: Value,
     pub openid_configuration: Value,
+    pub openapi: OpenApiDocuments,
     docs: Arc<utoipa_swagger_ui::Config<'static>>,
 }
 
@@ -42,6 +43,7 @@ impl Documents {
             paths: paths(catalog),
             jwks: config.jwks.clone(),
             openid_configuration: config.openid_configuration.clone(),
+            openapi: OpenApiDocuments::default(),
             docs: Arc::new(utoipa_swagger_ui::Config::new(["/openapi/v2"])),
         }
     }

@@ -11,6 +11,7 @@ mod chain;
 mod documents;
 mod handlers;
 mod metrics;
+mod openapi;
 mod path;
 mod proxy;
 mod query;

@@ -56,6 +56,26 @@ pub(super) fn jwks(state: &RestState, request: &HttpRequest) -> Result<HttpRespo
     Ok(HttpResponse::Ok().content_type(TYPE).body(state.documents.jwks.to_string()))
 }
 
-pub(super) fn openapi(_state: &RestState, _request: &HttpRequest, _path: &str) -> Result<HttpResponse, Status> {
-    Ok(respond::plain_not_found())
+/// `/openapi/v3`, the documents below it, and `/openapi/v2`.
+pub(super) fn openapi(state: &RestState, request: &HttpRequest, path: &str) -> Result<HttpResponse, Status> {
+    let catalog = state.executor.catalog();
+    let path = path.trim_end_matches('/');
+    if path == "/openapi/v3" {
+        // Plain text is what the reference says it is.
+        let index = gantry_codec::openapi::v3_index(catalog).to_string();
+        return Ok(HttpResponse::Ok().content_type(respond::PLAIN_TEXT).body(index));
+    }
+    let Some(document) = state.documents.openapi.get(catalog, path) else { return Ok(respond::plain_not_found()) };
+    let tag = format!("\"{}\"", document.hash);
+    if header(request.headers(), "if-none-match") == Some(tag.as_str()) {
+        return Ok(HttpResponse::NotModified().insert_header(("etag", tag)).finish());
+    }
+    let gzip = respond::accepts_gzip(header(request.headers(), "accept-encoding"));
+    let mut response = HttpResponse::Ok();
+    response.content_type("application/json").insert_header(("etag", tag)).insert_header(("vary", "Accept"));
+    if gzip {
+        response.insert_header(("content-encoding", "gzip"));
+        return Ok(response.body(document.gzip.clone()));
+    }
+    Ok(response.body(document.json.clone()))
 }

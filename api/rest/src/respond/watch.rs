@@ -14,7 +14,7 @@ use gantry_meta::{Reason, Status};
 use gantry_registry::{WatchEvent, WatchEventType, WatchResponse};
 use tokio_util::sync::CancellationToken;
 
-use super::{Encoding, View, Wish, view};
+use super::{Encoding, Form, View, Wish, view};
 use crate::metrics::Counted;
 
 /// Events that are there are sent together until a chunk has this size.
@@ -32,7 +32,9 @@ pub(crate) fn watch(
     }
     let view = View::new(wish.accepted.form, resource, "", wish.include_object)?;
     let events = answer.events.take_until(shutdown.cancelled_owned()).boxed();
-    let frames = Frames { events, view, first: true, ended: false, _counted: counted };
+    // Single objects are no lists: such a watch ends before its first event, as the reference's does.
+    let ended = matches!(wish.accepted.form, Form::PartialObjectMetadataList(_));
+    let frames = Frames { events, view, first: true, ended, _counted: counted };
     let mut response = HttpResponse::Ok();
     response.content_type("application/json");
     response.insert_header((header::CACHE_CONTROL, "no-cache, private"));

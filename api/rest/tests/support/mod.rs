@@ -31,7 +31,6 @@ pub struct TestServer {
     pub address: SocketAddr,
     pub authority: CertificateAuthority,
     pub admin: IssuedCertificate,
-    pub executor: Executor,
     pub shutdown: CancellationToken,
     pub handle: RestHandle,
 }
@@ -55,7 +54,7 @@ impl TestServer {
         let admin = authority.issue_client("gantry-admin", Some("system:masters"), Validity::days(now, 1)).unwrap();
         let (handle, address) = serve(&executor, &authority, &key, listen, dial, &shutdown);
         fill(&executor, &access, &authority, address, &shutdown).await;
-        Self { address, authority, admin, executor, shutdown, handle }
+        Self { address, authority, admin, shutdown, handle }
     }
 
     pub fn url(&self, path: &str) -> String {

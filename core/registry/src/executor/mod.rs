@@ -19,8 +19,14 @@ use gantry_meta::{Reason, Status};
 use gantry_watch_cache::WatchCache;
 
 use crate::{
-    connect, context::RequestContext, read, request::ApiRequest, response::ApiResponse, served::ServedResources,
-    services::ServiceClaims, subresource, write,
+    connect,
+    context::RequestContext,
+    read,
+    request::ApiRequest,
+    response::ApiResponse,
+    served::{Served, ServedResources},
+    services::ServiceClaims,
+    subresource, write,
 };
 
 /// Runs API requests: authorise, decode, default, admit, prepare, validate, commit. Cheap to clone.
@@ -89,6 +95,14 @@ impl Executor {
     }
 }
 
+/// Endpoints go on working, but clients are told of what replaces them, even when they are refused.
+fn warn_of_deprecation(ctx: &RequestContext, served: &Served, request: &ApiRequest) {
+    let writes = matches!(request, ApiRequest::Create { .. } | ApiRequest::Update { .. } | ApiRequest::Patch { .. });
+    if writes && served.resource.group.is_empty() && served.resource.plural == "endpoints" {
+        ctx.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+    }
+}
+
 fn timed_out(deadline: Instant) -> Status {
     debug_assert!(deadline <= Instant::now(), "a timeout fires after its deadline");
     Status::failure(Reason::Timeout, "the request did not complete within the allotted timeout")
@@ -105,6 +119,7 @@ impl State {
             return Err(*refusal);
         }
         let served = authorised.served(self, &request)?;
+        warn_of_deprecation(ctx, served, &request);
         match request {
             ApiRequest::Get { target, options } => read::get(self, served, &target, &options).await,
             ApiRequest::List { target, options } => read::list(self, served, &target, &options).await,

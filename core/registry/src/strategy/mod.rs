@@ -5,6 +5,8 @@ mod events;
 mod jobs;
 mod namespaces;
 mod nodes;
+mod persistent_volume_claims;
+mod persistent_volumes;
 mod pods;
 mod replication_controllers;
 mod services;
@@ -78,10 +80,9 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("certificates.k8s.io", "certificatesigningrequests") => {
             &certificate_signing_requests::CertificateSigningRequests
         }
-        (
-            "",
-            "serviceaccounts" | "persistentvolumeclaims" | "persistentvolumes" | "podtemplates" | "resourcequotas",
-        ) => &ReturnsDeleted,
+        ("", "persistentvolumes") => &persistent_volumes::PersistentVolumes,
+        ("", "persistentvolumeclaims") => &persistent_volume_claims::PersistentVolumeClaims,
+        ("", "serviceaccounts" | "podtemplates" | "resourcequotas") => &ReturnsDeleted,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
         _ => &Generic,
     }

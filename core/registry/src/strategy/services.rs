@@ -29,6 +29,7 @@ impl Strategy for Services {
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         if subresource.is_empty() {
+            follow_changed_address(new, old);
             keep_addresses(new, old);
             keep_node_ports(new, old);
             drop_what_the_type_lost(new, old);
@@ -47,6 +48,29 @@ fn is_unset(spec: &Object, member: &str) -> bool {
         Some(Value::String(text)) => text.is_empty(),
         Some(Value::Array(items)) => items.is_empty(),
         Some(_) => false,
+    }
+}
+
+/// An update that changes one of `clusterIP` and `clusterIPs` means the other too.
+fn follow_changed_address(new: &mut Object, old: &Object) {
+    let (Some(before), Some(spec)) = (spec(old), new.get_mut("spec").and_then(Value::as_object_mut)) else { return };
+    let changed = |member: &str| !is_unset(spec, member) && spec.get(member) != before.get(member);
+    match (changed("clusterIP"), changed("clusterIPs")) {
+        (true, false) => {
+            let mut addresses = before.get("clusterIPs").and_then(Value::as_array).cloned().unwrap_or_default();
+            let first = spec["clusterIP"].clone();
+            if addresses.is_empty() {
+                addresses.push(first)
+            } else {
+                addresses[0] = first
+            }
+            spec.insert("clusterIPs".into(), addresses.into());
+        }
+        (false, true) => {
+            let first = spec["clusterIPs"][0].clone();
+            spec.insert("clusterIP".into(), first);
+        }
+        (true, true) | (false, false) => {}
     }
 }
 

@@ -12,7 +12,7 @@ use crate::{
     request::{Body, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
-    write::{self, read_body},
+    write::{self, Decoded, read_body},
 };
 
 const KIND: &str = "Scale";
@@ -85,7 +85,7 @@ async fn change(
         if let Some(spec) = new.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
             spec.insert("replicas".into(), replicas.into());
         }
-        Ok((new, !matches!(version, "" | "0")))
+        Ok((Decoded::for_update(&write, new, old), !matches!(version, "" | "0")))
     });
     scale_read(served, &changed.await?.into_tree(served))
 }

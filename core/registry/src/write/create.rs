@@ -73,8 +73,12 @@ pub(super) async fn create_object(
 }
 
 async fn create_named(write: &Write<'_>, object: Object) -> Result<ApiResponse, Status> {
+    create_decoded(write, Decoded::for_create(write, object)).await
+}
+
+/// Creates an object that is decoded and named.
+pub(super) async fn create_decoded(write: &Write<'_>, decoded: Decoded) -> Result<ApiResponse, Status> {
     warn_if_nothing_acts(write);
-    let decoded = Decoded::for_create(write, object);
     let accepted = decoded.admit(write, None).await?.prepare(write, None)?.accept(write, None).await?;
     store(write, accepted).await
 }

@@ -1,6 +1,7 @@
 //! Writes, in stages that each consume the one before: decoded → admitted → prepared → accepted → committed.
 
 mod accept;
+mod apply;
 mod commit;
 mod create;
 mod delete;
@@ -14,7 +15,7 @@ pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_object};
 pub(crate) use delete_collection::delete_collection;
 pub(crate) use patch::{patch, patched};
-pub(crate) use stages::{Accepted, Write, read_body, strictness};
+pub(crate) use stages::{Accepted, Decoded, Write, read_body, strictness};
 pub(crate) use update::{change, update, write_of};
 
 /// A write that loses this many races in a row gives up with a Conflict.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use gantry_meta::{Object, ObjectView as _, Reason, Status, Value};
+use gantry_meta::{Object, ObjectView as _, Status, Value};
 use gantry_patch::PatchError;
 
 use super::{
-    stages::strictness,
+    apply::{self, Applied},
+    stages::{Decoded, strictness},
     update::{change, stale, write_of},
 };
 use crate::{
@@ -27,9 +28,10 @@ pub(crate) async fn patch(
     patch: &Patch,
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
-    if let Patch::Apply { .. } = patch {
-        let message = "server-side apply (application/apply-patch+yaml) is not supported yet";
-        return Err(Status::failure(Reason::UnsupportedMediaType, message).with_empty_details());
+    if let Patch::Apply { body, force } = patch
+        && target.subresource != "scale"
+    {
+        return apply::apply(state, ctx, served, target, &Applied { body, force: *force }, options).await;
     }
     if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
         return Err(served.not_found(&target.name));
@@ -47,7 +49,7 @@ pub(crate) async fn patch(
             gantry_codec::decode_value(expected, Value::Object(patched), strictness(options.field_validation))
                 .map_err(|error| Status::from(PatchError::BadResult(error.to_string())))?;
         decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
-        Ok((decoded.object, pinned))
+        Ok((Decoded::for_update(&write, decoded.object, old), pinned))
     });
     Ok(changed.await?.into_response(served))
 }
@@ -58,7 +60,7 @@ pub(crate) fn patched(ty: &gantry_kinds::Type, patch: &Patch, old: &Object) -> R
         Patch::Json(operations) => gantry_patch::json::apply(old, operations),
         Patch::Merge(document) => gantry_patch::merge::apply(old, document),
         Patch::Strategic(document) => gantry_patch::strategic::apply(ty, old, document),
-        Patch::Apply { .. } => Err(PatchError::Malformed("apply is no change relative to an object".into())),
+        Patch::Apply { .. } => Err(PatchError::Malformed("server-side apply of a scale is not supported yet".into())),
     };
     Ok(patched?)
 }

@@ -2,7 +2,7 @@
 
 use gantry_admission::{Attributes, Operation};
 use gantry_codec::{Expected, Format, Strictness, Surroundings, apply_defaults, canonical};
-use gantry_meta::{Object, ObjectView as _, Status};
+use gantry_meta::{Object, ObjectView as _, Status, Value};
 use gantry_patch::managed;
 use jiff::Timestamp;
 
@@ -39,6 +39,19 @@ impl<'a> Write<'a> {
             name,
             user: &self.ctx.user,
             dry_run: self.options.dry_run,
+        }
+    }
+
+    /// For the record of who set what.
+    fn writer<'w>(&'w self, manager: &'w str) -> managed::Writer<'w> {
+        let resource = &self.served.resource;
+        managed::Writer {
+            ty: &resource.root,
+            api_version: &resource.api_version,
+            manager,
+            subresource: self.subresource,
+            reset: managed::reset_fields(&resource.group, &resource.plural, self.subresource),
+            now: self.now,
         }
     }
 
@@ -95,6 +108,23 @@ impl Decoded {
         Self(object)
     }
 
+    /// What server-side apply makes of `config`: a new object where there is no `old`. 409 for conflicts, 400 for a
+    /// configuration that breaks the rules of apply.
+    pub fn for_apply(write: &Write<'_>, old: Option<&Object>, config: &Object, force: bool) -> Result<Self, Status> {
+        let resource = &write.served.resource;
+        let manager = write.manager();
+        let applied = managed::apply(write.writer(&manager), old, config, force)?;
+        let decoded = gantry_codec::decode_value(resource.into(), Value::Object(applied), Strictness::Ignore)
+            .map_err(|error| Status::bad_request(error.to_string()))?;
+        let mut object = decoded.object;
+        apply_defaults(&resource.root, &mut object, &Surroundings { now: write.now });
+        match old {
+            None => metadata::fill_new(&mut object, write.now),
+            Some(old) => metadata::keep_system_fields(&mut object, old),
+        }
+        Ok(Self(object))
+    }
+
     /// Mutating admission.
     pub async fn admit(self, write: &Write<'_>, old: Option<&Object>) -> Result<Admitted, Status> {
         let Self(mut object) = self;
@@ -107,17 +137,8 @@ impl Decoded {
 }
 
 fn record_owners(write: &Write<'_>, old: Option<&Object>, new: &mut Object) {
-    let served = write.served;
     let manager = write.manager();
-    let writer = managed::Writer {
-        ty: &served.resource.root,
-        api_version: &served.resource.api_version,
-        manager: &manager,
-        subresource: write.subresource,
-        reset: managed::reset_fields(&served.resource.group, &served.resource.plural, write.subresource),
-        now: write.now,
-    };
-    managed::record_update(writer, old, new);
+    managed::record_update(write.writer(&manager), old, new);
 }
 
 /// Past mutating admission.

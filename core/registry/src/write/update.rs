@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gantry_meta::{Cause, FieldPath, Object, ObjectView as _, Status, Value};
+use gantry_patch::managed;
 use gantry_storage::{CommitError, Expect};
 use gantry_watch_cache::CachedObject;
 use jiff::Timestamp;
@@ -46,7 +47,7 @@ pub(crate) async fn update(
     let changed = change(&write, |old| {
         check_uid(served, &object, old)?;
         let pinned = check_version(served, &object, old)?;
-        Ok((object.clone(), pinned))
+        Ok((Decoded::for_update(&write, object.clone(), old), pinned))
     });
     Ok(changed.await?.into_response(served))
 }
@@ -128,14 +129,13 @@ impl Changed {
 /// and whether a lost race is the client's to resolve.
 pub(crate) async fn change(
     write: &Write<'_>,
-    mut modify: impl FnMut(&Object) -> Result<(Object, bool), Status>,
+    mut modify: impl FnMut(&Object) -> Result<(Decoded, bool), Status>,
 ) -> Result<Changed, Status> {
     for _ in 0..MAX_RACES {
         let current = read::current(write.state, write.served, write.namespace, write.name).await?;
         let current = current.ok_or_else(|| write.served.not_found(write.name))?;
         let old = read::served_tree(write.served, &current);
-        let (wanted, pinned) = modify(&old)?;
-        let decoded = Decoded::for_update(write, wanted, &old);
+        let (decoded, pinned) = modify(&old)?;
         let prepared = decoded.admit(write, Some(&old)).await?.prepare(write, Some(&old))?;
         let accepted = prepared.accept(write, Some(&old)).await?;
         match store(write, accepted, &old, &current).await? {
@@ -159,7 +159,7 @@ async fn store(
     old: &Object,
     current: &Arc<CachedObject>,
 ) -> Result<Result<Changed, CommitError>, Status> {
-    if accepted.object() == old {
+    if managed::unchanged_but_for_times(old, accepted.object()) {
         return Ok(Ok(Changed::Unchanged(current.clone())));
     }
     if write.options.dry_run {
@@ -168,10 +168,10 @@ async fn store(
     }
     let expect = Expect::At(current.revision());
     if lets_go(write.served, accepted.object(), old) {
-        let last = accepted.into_object();
+        // Watchers see the object go as it was stored: with what held it.
         let claims = write.claims_released(old);
-        let removed = write.remove(last.clone(), expect, claims).await;
-        return Ok(removed.map(|_| Changed::Shown(last)));
+        let removed = write.remove(old.clone(), expect, claims).await;
+        return Ok(removed.map(|_| Changed::Shown(accepted.into_object())));
     }
     let stored = write.put_claiming(accepted, Some(old), expect).await?;
     Ok(stored.map(Changed::Stored))

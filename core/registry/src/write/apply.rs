@@ -1,0 +1,91 @@
+//! PATCH with a configuration: server-side apply.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gantry_codec::Format;
+use gantry_meta::{Object, ObjectView as _, Status, Value};
+
+use super::{
+    create, metadata,
+    stages::Decoded,
+    update::{self, change, write_of},
+};
+use crate::{
+    context::RequestContext,
+    executor::State,
+    read,
+    request::{FieldValidation, Target, Verb, WriteOptions},
+    response::ApiResponse,
+    served::Served,
+};
+
+/// A configuration as sent: YAML or JSON.
+pub(super) struct Applied<'a> {
+    pub body: &'a Bytes,
+    pub force: bool,
+}
+
+pub(super) async fn apply(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    applied: &Applied<'_>,
+    options: &WriteOptions,
+) -> Result<ApiResponse, Status> {
+    let mut config = read_config(ctx, served, applied.body, options.field_validation)?;
+    if config.name().is_empty() {
+        config.metadata_mut().insert("name".into(), target.name.clone().into());
+    }
+    metadata::check_name(target, &config)?;
+    metadata::settle_namespace(served, target, &mut config)?;
+    let write = write_of(state, ctx, served, target, options);
+    if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
+        if !target.subresource.is_empty() {
+            return Err(served.not_found(&target.name));
+        }
+        if !config.uid().is_empty() {
+            return Err(served.conflict(&target.name, "there is no object with the uid given"));
+        }
+        state.permit_also(ctx, target, Verb::Create)?;
+        let decoded = Decoded::for_apply(&write, None, &config, applied.force)?;
+        return create::create_decoded(&write, decoded).await;
+    }
+    let changed = change(&write, |old| {
+        let version = config.resource_version();
+        let pinned = !matches!(version, "" | "0");
+        if pinned && version != old.resource_version() {
+            return Err(update::stale(served, old.name()));
+        }
+        Ok((Decoded::for_apply(&write, Some(old), &config, applied.force)?, pinned))
+    });
+    Ok(changed.await?.into_response(served))
+}
+
+/// The configuration's tree; of the kind of the URL (400), with repeated names as the client's strictness says.
+fn read_config(
+    ctx: &RequestContext,
+    served: &Served,
+    body: &[u8],
+    validation: FieldValidation,
+) -> Result<Object, Status> {
+    let (value, repeated) = gantry_codec::parse_untyped(body, Format::Yaml)?;
+    match validation {
+        FieldValidation::Strict if !repeated.is_empty() => {
+            return Err(Status::bad_request(format!("strict decoding error: {}", repeated.join(", "))));
+        }
+        FieldValidation::Warn => repeated.into_iter().for_each(|warning| ctx.warn(warning)),
+        FieldValidation::Strict | FieldValidation::Ignore => {}
+    }
+    let Value::Object(config) = value else {
+        return Err(Status::bad_request("an apply configuration must be an object"));
+    };
+    let expected = (&*served.gvk.kind, served.gvk.api_version());
+    if (config.kind(), config.api_version()) != (expected.0, &*expected.1) {
+        let (kind, version) = (config.kind(), config.api_version());
+        let why = format!("the configuration is a {version} {kind}, expected {} {}", expected.1, expected.0);
+        return Err(Status::bad_request(why));
+    }
+    Ok(config)
+}
