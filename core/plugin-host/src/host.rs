@@ -62,7 +62,8 @@ impl PluginHost {
     /// # Errors
     /// The first reason to refuse it.
     pub fn load(&self, path: &Path, pin: &Pin) -> Result<Arc<Module>, Refusal> {
-        let checked = load::check(path, pin)?;
+        let examined = load::examine(path, pin)?;
+        let checked = &examined.checked;
         let mut modules = self.modules.lock();
         if let Some(same) = modules.iter().find(|m| m.checked().sha256 == checked.sha256) {
             return Ok(same.clone());
@@ -71,7 +72,7 @@ impl PluginHost {
         if let Some(twice) = checked.manifest.plugins.iter().find(|p| taken(&p.id)) {
             return Err(Refusal::Duplicate(twice.id.clone()));
         }
-        let module = Arc::new(load::load(&self.store, path, pin)?);
+        let module = Arc::new(load::map(&self.store, examined)?);
         modules.push(module.clone());
         Ok(module)
     }

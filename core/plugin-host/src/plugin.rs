@@ -143,24 +143,33 @@ impl Plugin {
         spec: &CallSpec<'_>,
         hook: impl FnOnce(&Running<'_>) -> Result<R, HookError>,
     ) -> Result<R, CallError> {
-        let instance = self.admit()?;
+        self.call_on(&self.admit()?, spec, hook)
+    }
+
+    /// As [`Plugin::call`], on an instance that an earlier call used: for hooks that share a state.
+    pub(crate) fn call_on<R>(
+        &self,
+        instance: &Arc<Instance>,
+        spec: &CallSpec<'_>,
+        hook: impl FnOnce(&Running<'_>) -> Result<R, HookError>,
+    ) -> Result<R, CallError> {
         let cancel = Arc::new(AtomicU32::new(0));
         let mut frame = Frame::new(spec, &cancel);
-        let running = Running::new(&instance, frame.seal());
+        let running = Running::new(instance, frame.seal());
         let budget = spec.budget.unwrap_or(CallSpec::BUDGET);
         let ticket = self.engine.watchdog.begin(
             budget,
             GRACE,
             cancel,
             spec.hang.clone(),
-            self.on_hang(Arc::downgrade(&instance)),
+            self.on_hang(Arc::downgrade(instance)),
         );
         let began = Instant::now();
         let result = hook(&running);
         let took = began.elapsed();
         drop(ticket);
         self.latency.record(took);
-        let judged = self.judge(result, &running, &instance);
+        let judged = self.judge(result, &running, instance);
         if judged.is_ok() && took > budget {
             self.note(Fault::Deadline);
         }
@@ -206,7 +215,7 @@ impl Plugin {
     }
 
     /// The instance to call, made if there is none.
-    fn admit(&self) -> Result<Arc<Instance>, CallError> {
+    pub(crate) fn admit(&self) -> Result<Arc<Instance>, CallError> {
         let now = Instant::now();
         {
             let mut health = self.health.lock();

@@ -1,1 +1,103 @@
+//! The scheduler: which node each pod goes to. Decisions are the plugins'; this crate keeps the queue and the node table, asks
+//! the plugins hook by hook, and writes bindings.
+//!
+//! One pod is decided about at a time, on a thread that is given up if a plugin does not return. What was decided counts from
+//! that moment (the pod is *assumed* on its node), while the binding is written in the background.
+//!
+//! Not there yet: preemption, and consent to pods that a plugin lets wait.
 
+mod bind;
+mod cluster;
+mod cycle;
+mod engine;
+mod facts;
+mod profile;
+mod queue;
+mod report;
+mod requests;
+mod table;
+
+use std::{sync::Arc, time::Duration};
+
+use gantry_meta::GroupVersionResource;
+use gantry_plugin_host::PluginHost;
+use gantry_runtime::{ElectionConfig, EventRecorder, LeaderElector, ListOptions, ObjectSink, ObjectSource, Reflector};
+pub use profile::ProfileConfig;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    cluster::Cluster,
+    engine::{Engine, NodeFeed, PodFeed},
+    profile::profiles,
+    queue::Queue,
+    report::{Reporter, pods},
+};
+
+/// How the scheduler runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub profiles: Vec<ProfileConfig>,
+    /// `None`: this process is the only one.
+    pub election: Option<ElectionConfig>,
+    /// What one hook may take.
+    pub hook_budget: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { profiles: vec![ProfileConfig::default()], election: None, hook_budget: Duration::from_secs(1) }
+    }
+}
+
+/// Schedules until `stop`; with an election, while this process leads.
+pub async fn run(
+    config: Config,
+    source: Arc<dyn ObjectSource>,
+    sink: Arc<dyn ObjectSink>,
+    host: Arc<PluginHost>,
+    stop: CancellationToken,
+) {
+    let Some(election) = config.election.clone() else {
+        return lead(&config, source, sink, host, stop).await;
+    };
+    let elector = LeaderElector::new(source.clone(), sink.clone(), election);
+    elector
+        .run(stop, |_, lost| {
+            let (config, source, sink, host) = (config.clone(), source.clone(), sink.clone(), host.clone());
+            async move { lead(&config, source, sink, host, lost).await }
+        })
+        .await;
+}
+
+async fn lead(
+    config: &Config,
+    source: Arc<dyn ObjectSource>,
+    sink: Arc<dyn ObjectSink>,
+    host: Arc<PluginHost>,
+    stop: CancellationToken,
+) {
+    let (sender, inputs) = mpsc::unbounded_channel();
+    let nodes = GroupVersionResource::new("", "v1", "nodes");
+    let node_feed = Reflector::new(source.clone(), nodes, ListOptions::default(), Arc::new(NodeFeed(sender.clone())));
+    // Pods that are over concern nobody here; the selector makes them leave as deleted.
+    let unfinished =
+        ListOptions { field_selector: "status.phase!=Succeeded,status.phase!=Failed".into(), ..ListOptions::default() };
+    let pod_feed = Reflector::new(source, pods(), unfinished, Arc::new(PodFeed(sender.clone())));
+    let engine = Engine {
+        profiles: profiles(&config.profiles, &host, config.hook_budget).await,
+        reporter: Reporter { events: EventRecorder::new(sink.clone(), "default-scheduler", ""), sink },
+        host,
+        budget: config.hook_budget,
+        sender,
+        inputs,
+        cluster: Cluster::default(),
+        queue: Queue::default(),
+        seen: (false, false),
+    };
+    info!("scheduler started");
+    tokio::spawn(node_feed.run(stop.clone()));
+    tokio::spawn(pod_feed.run(stop.clone()));
+    stop.run_until_cancelled(engine.run()).await;
+}

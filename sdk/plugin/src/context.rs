@@ -48,6 +48,27 @@ impl<'a> Cx<'a> {
         self.call.call_id
     }
 
+    /// The text of a sid of the node table; empty outside of scheduler hooks.
+    pub fn text(&self, sid: abi::Sid) -> &'a str {
+        // SAFETY: the table of that id.
+        let table = unsafe { self.host.table::<abi::HostTextV1>(abi::HOST_TEXT) };
+        // SAFETY: the header's contract of `text`; the answer lives as long as the hook.
+        table
+            .and_then(|t| t.text)
+            .and_then(|text| unsafe { text(self.host.0, self.call, sid).text() })
+            .unwrap_or_default()
+    }
+
+    /// The sid of a text; `None`: no node has it.
+    pub fn find(&self, wanted: &str) -> Option<abi::Sid> {
+        // SAFETY: the table of that id.
+        let table = unsafe { self.host.table::<abi::HostTextV1>(abi::HOST_TEXT) };
+        // SAFETY: the header's contract of `find`.
+        let sid =
+            table.and_then(|t| t.find).map(|find| unsafe { find(self.host.0, self.call, abi::Str::of(wanted)) })?;
+        (sid != 0).then_some(sid)
+    }
+
     pub fn log(&self) -> crate::Log<'_> {
         self.host.log(Some(self.call))
     }

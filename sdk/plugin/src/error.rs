@@ -16,6 +16,21 @@ impl Failure {
         Self { code: abi::ERROR, message: message.into() }
     }
 
+    /// Scheduling: no, as things stand; fewer pods on a node might help.
+    pub fn unschedulable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::code(abi::UNSCHEDULABLE, reason)
+    }
+
+    /// Scheduling: no, and removing pods would not help.
+    pub fn unresolvable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::code(abi::UNRESOLVABLE, reason)
+    }
+
+    /// Scheduling: not until something outside of the cluster changes.
+    pub fn pending(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::code(abi::PENDING, reason)
+    }
+
     /// For a hook that saw [`crate::Cx::expired`] and gave up.
     pub fn deadline() -> Self {
         Self::code(abi::E_DEADLINE, "gave up at the deadline")

@@ -22,6 +22,7 @@ pub struct Slot<P> {
     host: *const abi::Host,
     poisoned: AtomicBool,
     pub(crate) watches: OnceLock<RawWatches>,
+    pub(crate) events: OnceLock<Constant<abi::Event>>,
 }
 
 /// ABI structs that lead to constant data only.
@@ -71,6 +72,7 @@ pub unsafe fn create<P: Plugin>(
         host,
         poisoned: AtomicBool::new(false),
         watches: OnceLock::new(),
+        events: OnceLock::new(),
     }));
     // SAFETY: the slot is ours until the host has it, `out` is writable.
     unsafe {

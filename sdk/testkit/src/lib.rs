@@ -25,8 +25,8 @@ pub fn plugin_library(package: &str) -> PathBuf {
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let libraries = artifacts.flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default());
     let name = format!("lib{}.so", package.replace('-', "_"));
-    let paths = libraries.filter_map(|file| file.as_str().map(PathBuf::from));
-    paths.filter(|path| path.ends_with(&name)).last().unwrap_or_else(|| panic!("{package} has no {name}"))
+    let mut paths = libraries.filter_map(|file| file.as_str().map(PathBuf::from));
+    paths.rfind(|path| path.ends_with(&name)).unwrap_or_else(|| panic!("{package} has no {name}"))
 }
 
 /// The folder above `debug/deps/TEST`.

@@ -1,9 +1,11 @@
 //! Safe wrappers of the hooks: they lend arguments, judge codes, check what comes back, and copy it.
 
 mod controller;
+mod scheduler;
 mod service;
 
 pub use controller::{Mapping, Planned, PlannedOp, Propagation, Reconciled, Verb, Watch, Work, WorkKey};
+pub use scheduler::{Filtered, Interest, NodeColumns, PermitAnswer, PodArg, PreFilter, SchedulerCycle, Selection};
 pub use service::{Cause, Claim};
 
 /// Longer arrays are a fault.

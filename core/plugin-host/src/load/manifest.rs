@@ -51,7 +51,6 @@ pub const COLUMNS: &[(&str, u32)] = &[
     ("node.taints", abi::COL_LIST_SID),
     ("node.images", abi::COL_LIST_SID),
     ("node.images.size", abi::COL_LIST_I64),
-    ("node.images.nodes", abi::COL_LIST_I64),
     ("node.ports", abi::COL_LIST_I64),
     ("allocatable.cpu", abi::COL_I64),
     ("allocatable.memory", abi::COL_I64),

@@ -36,25 +36,34 @@ pub struct Checked {
 /// # Errors
 /// The first reason to refuse the file.
 pub fn check(path: &Path, pin: &Pin) -> Result<Checked, Refusal> {
-    examine(path, pin).map(|(checked, _)| checked)
+    examine(path, pin).map(|examined| examined.checked)
 }
 
-fn examine(path: &Path, pin: &Pin) -> Result<(Checked, file::Image), Refusal> {
+/// A module that was found good, with its bytes: ready to be mapped.
+pub struct Examined {
+    pub checked: Checked,
+    image: file::Image,
+}
+
+/// As [`check`], keeping the bytes for [`map`].
+///
+/// # Errors
+/// The first reason to refuse the file.
+pub fn examine(path: &Path, pin: &Pin) -> Result<Examined, Refusal> {
     let image = file::read(path)?;
     if let Some(pinned) = pin.sha256.as_ref().filter(|p| !p.eq_ignore_ascii_case(&image.sha256)) {
         return Err(Refusal::Digest { pinned: pinned.clone(), found: image.sha256 });
     }
     let manifest = manifest::parse(elf::check(&image.bytes)?)?;
     let checked = Checked { path: path.to_owned(), sha256: image.sha256.clone(), manifest };
-    Ok((checked, image))
+    Ok(Examined { checked, image })
 }
 
-/// Checks a module and maps it.
+/// Copies a module into the store and maps the copy.
 ///
 /// # Errors
-/// The first reason to refuse the file.
-pub fn load(store: &Path, path: &Path, pin: &Pin) -> Result<Module, Refusal> {
-    let (checked, image) = examine(path, pin)?;
-    let kept = file::keep(store, &image)?;
-    Module::map(checked, &kept)
+/// The store cannot be written, the loader refuses, or the entry contradicts the manifest.
+pub fn map(store: &Path, examined: Examined) -> Result<Module, Refusal> {
+    let kept = file::keep(store, &examined.image)?;
+    Module::map(examined.checked, &kept)
 }

@@ -53,7 +53,7 @@ extern "C" {
 
 typedef struct gantry_str { const uint8_t *p; uint64_t n; } gantry_str;
 
-/* An interned text. 0 is no text. Valid while the call runs; a plugin keeps texts, not sids, across calls. */
+/* An interned text. 0 is no text. Valid through one scheduling cycle; beyond it a plugin keeps texts, not sids. */
 typedef uint32_t gantry_sid;
 
 typedef struct gantry_arena {
@@ -211,7 +211,7 @@ typedef struct gantry_col {
  *   node.unschedulable   I64, 0 or 1
  *   node.labels          LIST_SID, key value key value ...
  *   node.taints          LIST_SID, key value effect ...; a value may be 0
- *   node.images          LIST_SID, names; node.images.size LIST_I64 bytes and node.images.nodes LIST_I64 (on how many nodes) run parallel
+ *   node.images          LIST_SID, names; node.images.size LIST_I64, bytes, runs parallel
  *   node.ports           LIST_I64, address sid, protocol sid, port ...: host ports in use
  *   allocatable.cpu      I64, millicores;  .memory and .ephemeral-storage I64, bytes;  .pods I64
  *   requested.cpu ...    I64, the same four: what the pods on the node ask for, assumed pods too
