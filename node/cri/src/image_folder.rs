@@ -57,11 +57,13 @@ impl ImageFolder {
         Ok(())
     }
 
-    /// Imports archives as they appear, until the future is dropped. Ends only with an error of the watch itself.
-    pub async fn follow(&self, importer: &ImageImporter) -> Result<(), CriError> {
+    /// Imports archives as they appear, until the future is dropped; `imported` is called after each. Ends only with an
+    /// error of the watch itself.
+    pub async fn follow(&self, importer: &ImageImporter, imported: impl Fn()) -> Result<(), CriError> {
         loop {
             for archive in self.appeared().await.map_err(CriError::io("reading changes of the image folder"))? {
                 import(importer, &archive).await;
+                imported();
             }
         }
     }

@@ -1,0 +1,125 @@
+//! A pod as the API wants it, checked once for what every part of the daemon relies on.
+
+use std::ops::Deref;
+
+use gantry_runtime::Cached;
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
+
+/// A pod that has a spec and a uid.
+#[derive(Debug)]
+pub struct DesiredPod {
+    pod: Pod,
+    uid: String,
+    namespace: String,
+    name: String,
+    resource_version: String,
+}
+
+/// What a container is to its pod.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Runs to its end before the next one starts.
+    Init,
+    /// An init container with `restartPolicy: Always`: the next one starts once it has started.
+    Sidecar,
+    Main,
+}
+
+impl DesiredPod {
+    /// `None` for an object without a spec or a uid, which no API server sends.
+    pub fn new(cached: &Cached<Pod>) -> Option<Self> {
+        let pod = cached.content.clone();
+        pod.spec.as_ref()?;
+        Some(Self {
+            uid: pod.metadata.uid.clone()?,
+            namespace: cached.key.namespace.to_string(),
+            name: cached.key.name.to_string(),
+            resource_version: cached.resource_version.clone(),
+            pod,
+        })
+    }
+
+    pub fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn resource_version(&self) -> &str {
+        &self.resource_version
+    }
+
+    pub fn spec(&self) -> &PodSpec {
+        self.pod.spec.as_ref().expect("checked when made")
+    }
+
+    /// The status that the API last sent, empty for a new pod.
+    pub fn api_status(&self) -> PodStatus {
+        self.pod.status.clone().unwrap_or_default()
+    }
+
+    pub fn is_terminating(&self) -> bool {
+        self.pod.metadata.deletion_timestamp.is_some()
+    }
+
+    /// How long containers get to end, in seconds: the deletion's own grace, else the spec's.
+    pub fn grace_seconds(&self) -> i64 {
+        let spec = self.spec().termination_grace_period_seconds.unwrap_or(30);
+        if self.is_terminating() { self.pod.metadata.deletion_grace_period_seconds.unwrap_or(spec) } else { spec }
+    }
+
+    pub fn restart_policy(&self) -> &str {
+        self.spec().restart_policy.as_deref().unwrap_or("Always")
+    }
+
+    pub fn is_host_network(&self) -> bool {
+        self.spec().host_network.unwrap_or_default()
+    }
+
+    pub fn service_account(&self) -> &str {
+        self.spec().service_account_name.as_deref().unwrap_or("default")
+    }
+
+    /// All containers in the order in which they start.
+    pub fn containers(&self) -> impl Iterator<Item = (Role, &Container)> {
+        let init = self.spec().init_containers.iter().flatten().map(|container| (role_of_init(container), container));
+        init.chain(self.main_containers().map(|container| (Role::Main, container)))
+    }
+
+    pub fn main_containers(&self) -> impl Iterator<Item = &Container> {
+        self.spec().containers.iter()
+    }
+
+    pub fn container(&self, name: &str) -> Option<(Role, &Container)> {
+        self.containers().find(|(_, container)| container.name == name)
+    }
+
+    /// Whether nothing but the status differs from `other`: no reason to look at the pod again.
+    pub fn differs_only_in_status(&self, other: &Self) -> bool {
+        let (a, b) = (&self.metadata, &other.metadata);
+        self.uid == other.uid
+            && self.spec() == other.spec()
+            && a.labels == b.labels
+            && a.annotations == b.annotations
+            && a.deletion_timestamp == b.deletion_timestamp
+            && a.deletion_grace_period_seconds == b.deletion_grace_period_seconds
+    }
+}
+
+impl Deref for DesiredPod {
+    type Target = Pod;
+
+    fn deref(&self) -> &Pod {
+        &self.pod
+    }
+}
+
+fn role_of_init(container: &Container) -> Role {
+    if container.restart_policy.as_deref() == Some("Always") { Role::Sidecar } else { Role::Init }
+}

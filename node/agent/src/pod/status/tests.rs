@@ -1,0 +1,139 @@
+use super::*;
+use crate::pod::{observed::ObservedSandbox, probe_state::ProbeKind, testing::pod_of};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).expect("in range")
+}
+
+fn container(name: &str, phase: ContainerPhase, exit_code: i32) -> ObservedContainer {
+    ObservedContainer {
+        id: name.into(),
+        name: name.into(),
+        attempt: 0,
+        sandbox_id: "s".into(),
+        phase,
+        created_at: at(1),
+        started_at: Some(at(2)),
+        finished_at: (phase == ContainerPhase::Exited).then(|| at(3)),
+        exit_code,
+        reason: String::new(),
+        message: String::new(),
+        image: "i".into(),
+        image_id: "i".into(),
+        hash: String::new(),
+        log_path: String::new(),
+    }
+}
+
+fn observed(containers: &[ObservedContainer]) -> ObservedPod {
+    let sandbox =
+        ObservedSandbox { id: "s".into(), attempt: 0, created_at: at(1), is_ready: true, ips: vec!["10.0.0.1".into()] };
+    ObservedPod { sandboxes: vec![sandbox], containers: containers.to_vec() }
+}
+
+struct Case {
+    spec: &'static str,
+    observed: ObservedPod,
+    probes: ProbeStates,
+    waiting: HashMap<String, Waiting>,
+    is_ending: bool,
+    last: PodStatus,
+}
+
+impl Case {
+    fn new(spec: &'static str, containers: &[ObservedContainer]) -> Self {
+        Self {
+            spec,
+            observed: observed(containers),
+            probes: ProbeStates::default(),
+            waiting: HashMap::new(),
+            is_ending: false,
+            last: PodStatus::default(),
+        }
+    }
+
+    fn status(&self) -> PodStatus {
+        let input = StatusInput {
+            observed: &self.observed,
+            probes: &self.probes,
+            waiting: &self.waiting,
+            last: &self.last,
+            host_ip: "192.0.2.1",
+            is_ending: self.is_ending,
+            failure: None,
+            now: at(100),
+        };
+        pod_status(&pod_of(self.spec), &input)
+    }
+}
+
+fn condition<'a>(status: &'a PodStatus, kind: &str) -> &'a PodCondition {
+    status.conditions.iter().flatten().find(|c| c.type_ == kind).expect("the condition")
+}
+
+const ONE: &str = r#"{"containers":[{"name":"a"}]}"#;
+const PROBED: &str = r#"{"containers":[{"name":"a","readinessProbe":{"exec":{}}}]}"#;
+
+#[test]
+fn a_pod_without_containers_is_pending_and_names_what_it_waits_for() {
+    let mut case = Case::new(ONE, &[]);
+    let status = case.status();
+    assert_eq!(status.phase.as_deref(), Some("Pending"));
+    assert_eq!(condition(&status, "Ready").reason.as_deref(), Some("ContainersNotReady"));
+    case.waiting.insert("a".into(), Waiting { reason: "ErrImagePull", message: "no".into() });
+    let state = case.status().container_statuses.expect("statuses")[0].state.clone().expect("a state");
+    assert_eq!(state.waiting.expect("waiting").reason.as_deref(), Some("ErrImagePull"));
+}
+
+#[test]
+fn a_running_pod_is_ready_when_its_readiness_probe_says_so() {
+    let mut case = Case::new(PROBED, &[container("a", ContainerPhase::Running, 0)]);
+    assert_eq!(condition(&case.status(), "Ready").status, "False");
+    case.probes.set("a", ProbeKind::Readiness, true);
+    let status = case.status();
+    assert_eq!((status.phase.as_deref(), condition(&status, "Ready").status.as_str()), (Some("Running"), "True"));
+    assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.1"));
+    case.is_ending = true;
+    assert_eq!(condition(&case.status(), "Ready").status, "False");
+}
+
+#[test]
+fn a_finished_pod_has_succeeded_or_failed_and_stays_so() {
+    let spec = r#"{"restartPolicy":"Never","containers":[{"name":"a"}]}"#;
+    let mut case = Case::new(spec, &[container("a", ContainerPhase::Exited, 0)]);
+    let status = case.status();
+    assert_eq!(status.phase.as_deref(), Some("Succeeded"));
+    assert_eq!(condition(&status, "Ready").reason.as_deref(), Some("PodCompleted"));
+    case.last = status;
+    case.observed = ObservedPod::default();
+    assert_eq!(case.status().phase.as_deref(), Some("Succeeded"));
+    let failed = Case::new(spec, &[container("a", ContainerPhase::Exited, 2)]).status();
+    assert_eq!(failed.phase.as_deref(), Some("Failed"));
+    let state = failed.container_statuses.expect("statuses")[0].state.clone().expect("a state");
+    assert_eq!(state.terminated.expect("terminated").reason.as_deref(), Some("Error"));
+}
+
+#[test]
+fn a_crash_loop_shows_the_last_end_and_why_it_waits() {
+    let mut case = Case::new(ONE, &[container("a", ContainerPhase::Exited, 1)]);
+    case.waiting.insert("a".into(), Waiting { reason: "CrashLoopBackOff", message: "back-off".into() });
+    let status = case.status();
+    assert_eq!(status.phase.as_deref(), Some("Running"));
+    let a = &status.container_statuses.expect("statuses")[0];
+    assert!(a.state.as_ref().is_some_and(|s| s.waiting.is_some()));
+    assert_eq!(a.last_state.as_ref().and_then(|s| s.terminated.as_ref()).map(|t| t.exit_code), Some(1));
+}
+
+#[test]
+fn transition_times_move_only_with_the_status() {
+    let mut case = Case::new(PROBED, &[container("a", ContainerPhase::Running, 0)]);
+    let mut before = case.status();
+    for condition in before.conditions.iter_mut().flatten() {
+        condition.last_transition_time = Some(Time(at(50)));
+    }
+    case.last = before;
+    case.probes.set("a", ProbeKind::Readiness, true);
+    let status = case.status();
+    assert_eq!(condition(&status, "Ready").last_transition_time, Some(Time(at(100))));
+    assert_eq!(condition(&status, "PodScheduled").last_transition_time, Some(Time(at(50))));
+}
