@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use gantry_meta::{Object, Status};
 
 use crate::{
-    Attributes, ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction,
-    PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    Attributes, CertificateRequester, ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle,
+    NodeRestriction, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection,
+    TaintNodesByCondition,
 };
 
 /// Changes an object on its way in, or refuses it.
@@ -60,6 +61,7 @@ impl Chain {
                 Box::new(NamespaceLifecycle::new(view.clone())),
                 Box::new(ServiceAccount::new(view.clone())),
                 Box::new(NodeRestriction::new(view.clone())),
+                Box::new(CertificateRequester),
                 Box::new(TaintNodesByCondition),
                 Box::new(Priority::new(view.clone())),
                 Box::new(DefaultTolerationSeconds),

@@ -14,6 +14,6 @@ pub use attributes::{Attributes, Operation};
 pub use chain::{Chain, MutatingPlugin, ValidatingPlugin};
 pub use cluster_view::ClusterView;
 pub use plugins::{
-    DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, PodTopologyLabels, Priority,
-    RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    CertificateRequester, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction,
+    PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
 };

@@ -1,5 +1,6 @@
 //! The built-in plugins, one file each, under upstream's names.
 
+mod certificate_requester;
 mod default_storage_class;
 mod default_toleration_seconds;
 mod namespace_lifecycle;
@@ -11,6 +12,7 @@ mod service_account;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
+pub use certificate_requester::CertificateRequester;
 pub use default_storage_class::DefaultStorageClass;
 pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use namespace_lifecycle::NamespaceLifecycle;

@@ -48,7 +48,7 @@ impl NodeRestriction {
         match (&*attributes.resource.group, &*attributes.resource.resource, attributes.subresource) {
             ("", "nodes", _) => write.check_node(),
             ("", "pods", "") => write.check_pod(),
-            ("", "pods", "status") => write.check_pod_is_own(write.old),
+            ("", "pods", "status") => write.check_pod_status(),
             ("", "pods", "eviction") => {
                 let pod = self.view.get("", "pods", attributes.namespace, attributes.name).await?;
                 write.check_pod_is_own(pod.as_ref())
@@ -130,6 +130,16 @@ impl Write<'_> {
             Operation::Update => Err(self.refused("may not change pods, only their status")),
             Operation::Connect => Ok(()),
         }
+    }
+
+    /// A status must not carry labels along: they would move the pod between services and policies.
+    fn check_pod_status(&self) -> Result<(), Status> {
+        self.check_pod_is_own(self.old)?;
+        let labels = |pod: Option<&Object>| pod.and_then(|pod| pod.labels().cloned()).unwrap_or_default();
+        if labels(self.old) == labels(self.object) {
+            return Ok(());
+        }
+        Err(self.refused("may not change labels of a pod through its status"))
     }
 
     fn check_mirror_pod(&self) -> Result<(), Status> {

@@ -43,7 +43,8 @@ pub fn check_role_write(
 }
 
 /// Refuses (403) a binding of a role that gives more than its writer has, unless they have the verb `bind` on the role. A
-/// role that is missing is 404 for those without `bind`. Any change of the binding counts, even of a label.
+/// role that is missing is 404 for those without `bind`, with the
+/// binding's resource in its details, as the reference has it. Any change of the binding counts, even of a label.
 pub fn check_binding_write(
     authorizer: &dyn Authorizer,
     store: &RbacStore,
@@ -60,7 +61,7 @@ pub fn check_binding_write(
         return Ok(());
     }
     let rules = store.role_rules(&role, namespace);
-    let rules = rules.ok_or_else(|| Box::new(Status::not_found(GROUP, role.resource(), &role.name)))?;
+    let rules = rules.ok_or_else(|| Box::new(Status::not_found(GROUP, write.resource, &role.name)))?;
     refuse_uncovered(store, user, write.resource, write.new, &rules)
 }
 

@@ -48,9 +48,7 @@ pub fn access_review(
     };
     let decision = authorizer.authorize(&attributes_of(spec, &user, &selectors));
     let metadata = match kind {
-        ReviewKind::Local(namespace) if body.get("metadata").is_some_and(|m| m.get("namespace").is_some()) => {
-            json!({ "namespace": namespace })
-        }
+        ReviewKind::Local(namespace) => json!({ "namespace": namespace }),
         _ => json!({}),
     };
     Ok(answer(&mut body, kind.kind(), AUTHORIZATION, metadata, None, status_of(&decision)))
@@ -153,9 +151,21 @@ fn selector_text(resource: &Object, member: &str, causes: &mut Causes) -> Option
         }
         (true, false) => {}
     }
+    causes.extend(missing_values(requirements, &path));
     let terms: Vec<String> =
         requirements.iter().filter_map(|r| requirement_text(r, member == "labelSelector")).collect();
     Some(terms.join(","))
+}
+
+/// `In` and `NotIn` need values.
+fn missing_values(requirements: &[Value], path: &FieldPath) -> Causes {
+    let lacks = |requirement: &Value| {
+        let valued = matches!(requirement.get("operator").and_then(Value::as_str), Some("In" | "NotIn"));
+        valued && requirement.get("values").and_then(Value::as_array).is_none_or(Vec::is_empty)
+    };
+    let lacking = requirements.iter().enumerate().filter(|(_, requirement)| lacks(requirement));
+    let path_of = |index| path.field("requirements").index(index).field("values");
+    lacking.map(|(index, _)| Cause::required(&path_of(index), "must be specified for In and NotIn")).collect()
 }
 
 /// One requirement in selector grammar. Field selectors know only equality with one value; more is dropped.
@@ -260,5 +270,7 @@ mod tests {
         assert_eq!(review(json!({"rawSelector": "spec.nodeName=n"})), Ok(true));
         let both = json!({"rawSelector": "a=b", "requirements": [{"key": "a", "operator": "In", "values": ["b"]}]});
         assert_eq!(review(both), Err("spec.resourceAttributes.fieldSelector.rawSelector".into()));
+        let valueless = json!({"requirements": [{"key": "a", "operator": "In"}]});
+        assert_eq!(review(valueless), Err("spec.resourceAttributes.fieldSelector.requirements[0].values".into()));
     }
 }
