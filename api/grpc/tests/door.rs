@@ -8,8 +8,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use gantry_auth::{
     pki::{CertificateAuthority, Validity},
+    rbac::{self, aggregate_cluster_roles},
     token::{BoundObject, DEFAULT_ISSUER, TokenSpec},
 };
+use gantry_client::{Identity, connect};
 use gantry_meta::{GroupVersionResource, Reason};
 use gantry_registry::bootstrap;
 use gantry_runtime::{
@@ -81,6 +83,36 @@ async fn many_watches_share_one_stream_and_each_sees_its_own() {
     assert_eq!(map_events.recv().await.unwrap().object().key.to_string(), "default/m");
     assert_eq!(secret_events.recv().await.unwrap().object().key.to_string(), "default/s");
     stop.cancel();
+}
+
+#[tokio::test]
+async fn a_list_larger_than_a_message_arrives_whole() {
+    let cluster = Cluster::start().await;
+    let large = "x".repeat(700 << 10);
+    for name in ["a", "b", "c", "d"] {
+        cluster.local.create(&target("configmaps", name), config_map(name, &large)).await.unwrap();
+    }
+    let admin = cluster.client("admin", Some("system:masters"));
+    let options = ListOptions { namespace: "default".into(), ..ListOptions::default() };
+    let listed = admin.list(&core("configmaps"), &options).await.unwrap();
+    let names: Vec<&str> = listed.items.iter().map(|item| &*item.name).collect();
+    assert_eq!(names, ["a", "b", "c", "d"]);
+    assert!(listed.items.iter().all(|item| item.json.len() > 700 << 10) && !listed.resource_version.is_empty());
+}
+
+#[tokio::test]
+async fn where_no_grpc_answers_rest_is_taken() {
+    let cluster = Cluster::start().await;
+    let validity = Validity::days(Timestamp::now(), 1);
+    let admin = cluster.authority.issue_client("admin", Some("system:masters"), validity).unwrap();
+    let identity = Identity::Pem { certificate: admin.certificate_pem, key: admin.key_pem };
+    let config = cluster.config().identity(identity);
+    let server = config.server.clone();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let ours = connect(config.clone(), Some(&server)).await.unwrap();
+    assert!(ours.grpc.is_some());
+    assert!(connect(config.clone(), Some(&format!("https://{nobody}"))).await.unwrap().grpc.is_none());
+    assert!(connect(config, None).await.unwrap().grpc.is_none());
 }
 
 #[tokio::test]
@@ -210,6 +242,33 @@ async fn bootstrap_objects_are_made_once_and_put_back() {
     assert_eq!(bootstrap::reconcile(local, local, &facts).await.unwrap(), 2);
     let role = local.get(&roles, "", "system:discovery").await.unwrap().unwrap();
     assert!(String::from_utf8_lossy(&role.json).contains("/openapi"));
+}
+
+#[tokio::test]
+async fn an_aggregated_role_follows_its_parts() {
+    let cluster = Cluster::start().await;
+    let local = Arc::new(cluster.local.clone());
+    tokio::spawn(aggregate_cluster_roles(local.clone(), local.clone(), cluster.stop.clone()));
+    let roles = GroupVersionResource::new(rbac::GROUP, "v1", "clusterroles");
+    let cache =
+        inform(local.clone(), roles.clone(), ListOptions::default(), Cache::<Value>::new(), cluster.stop.clone());
+    cache.wait_synced().await;
+    let mut events = cache.subscribe();
+    let part = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": "gadgets", "labels": {"rbac.authorization.k8s.io/aggregate-to-view": "true"}},
+        "rules": [{"verbs": ["get"], "apiGroups": ["example.com"], "resources": ["gadgets"]}]});
+    let target = WriteTarget::new(&roles, "", "gadgets");
+    local.create(&target, body(&part)).await.unwrap();
+    let mut until = async |wanted: bool| loop {
+        let event = events.recv().await.unwrap();
+        let view = event.object();
+        if &*view.key.name == "view" && view["rules"].to_string().contains("gadgets") == wanted {
+            break;
+        }
+    };
+    until(true).await;
+    local.delete(&target, &DeleteOptions::default()).await.unwrap();
+    until(false).await;
 }
 
 #[tokio::test]
