@@ -48,6 +48,8 @@ impl IncludeObject {
 pub struct TablePrinter {
     definitions: Value,
     cells: Vec<Cell>,
+    /// Made by the reference's generic converter, which writes no rows as `null`.
+    generic: bool,
 }
 
 impl TablePrinter {
@@ -57,7 +59,8 @@ impl TablePrinter {
         let columns = own.filter(|c| !c.is_empty()).unwrap_or(&resource.columns);
         let mut cells: Vec<Cell> = columns.iter().map(|column| rule::cell(resource, column)).collect();
         cells.extend(extra_cell(resource));
-        Self { definitions: columns.iter().map(definition).collect(), cells }
+        let generic = columns.iter().any(|c| c.name == "Created At");
+        Self { definitions: columns.iter().map(definition).collect(), cells, generic }
     }
 
     /// The row of one object. `api_version` is that of the Table: `meta.k8s.io/v1` or its beta.
@@ -78,6 +81,7 @@ impl TablePrinter {
     /// The whole answer. A watch names the columns in its first event only (`with_columns`).
     pub fn table(&self, meta: &ListMeta, rows: Vec<Value>, api_version: &str, with_columns: bool) -> Value {
         let definitions = if with_columns { self.definitions.clone() } else { Value::Null };
+        let rows = if rows.is_empty() && self.generic { Value::Null } else { Value::Array(rows) };
         json!({
             "kind": "Table",
             "apiVersion": api_version,

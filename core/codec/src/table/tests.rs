@@ -114,4 +114,6 @@ fn a_table_carries_columns_and_as_much_of_the_object_as_asked_for() {
     let table = printer.table(&ListMeta::default(), vec![row], "meta.k8s.io/v1", true);
     assert_eq!(table["columnDefinitions"][0]["format"], "name");
     assert!(printer.table(&ListMeta::default(), vec![], "meta.k8s.io/v1", false)["columnDefinitions"].is_null());
+    let roles = TablePrinter::of(catalog().resource("rbac.authorization.k8s.io", "v1", "roles").unwrap(), None);
+    assert!(roles.table(&ListMeta::default(), vec![], "meta.k8s.io/v1", true)["rows"].is_null());
 }
