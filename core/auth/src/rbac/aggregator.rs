@@ -13,7 +13,8 @@ use super::{GROUP, PolicyRule, aggregated_rules, is_aggregated, store::rules_of}
 const SETTLED_FOR: Duration = Duration::from_secs(600);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Follows all cluster roles until `stop` and rewrites `rules` of the aggregated ones. One replica at a time should run it.
+/// Follows all cluster roles until `stop` and rewrites `rules` of the aggregated ones. Replicas may all run it:
+/// they write the same, and only over the version that they saw.
 pub async fn aggregate_cluster_roles(
     source: Arc<dyn ObjectSource>,
     sink: Arc<dyn ObjectSink>,

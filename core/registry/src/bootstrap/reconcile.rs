@@ -7,6 +7,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
+use gantry_auth::rbac::aggregate_cluster_roles;
 use gantry_meta::{Object, ObjectView, Reason};
 use gantry_runtime::{
     Backoff, DeleteOptions, ListOptions, ObjectSink, ObjectSource, Observed, Patch, SinkError, WriteTarget,
@@ -120,13 +121,15 @@ fn summed(results: Vec<(WriteTarget, Result<(), SinkError>)>) -> Result<usize, B
     }
 }
 
-/// Passes in the background until `stop`: at once, after failures with back-off, and every half minute.
+/// Passes in the background until `stop`: at once, after failures with back-off, and every half minute. Aggregated cluster roles
+/// are kept up with as their parts change.
 pub fn maintain(
     source: Arc<dyn ObjectSource>,
     sink: Arc<dyn ObjectSink>,
     facts: ClusterFacts,
     stop: CancellationToken,
 ) -> BootstrapTask {
+    tokio::spawn(aggregate_cluster_roles(source.clone(), sink.clone(), stop.clone()));
     let (told, complete) = watch::channel(false);
     let passes = async move {
         let mut backoff = Backoff::new(Duration::from_millis(100), PASS_EVERY);
