@@ -68,6 +68,13 @@ impl<'a> Field<'a> {
         Self { value: self.value, path: other.path.clone() }
     }
 
+    /// The same member under another name.
+    #[must_use]
+    pub fn renamed(&self, name: &'a str) -> Self {
+        let parent = self.path.as_ref().and_then(|step| step.parent.clone());
+        Self { value: self.value, path: parent }.under(Segment::Member(name))
+    }
+
     /// The elements of a list, each at `self[i]`.
     pub fn items(&self) -> impl DoubleEndedIterator<Item = Field<'a>> + ExactSizeIterator + use<'a> {
         let path = self.path.clone();

@@ -14,6 +14,7 @@ mod warnings;
 use field::{Causes, Root};
 use gantry_meta::{Cause, Object};
 use names::NameRule;
+use rules::schema;
 
 /// Which resource an object belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,10 +28,15 @@ pub struct Resource<'a> {
 
 /// Checks a new object, after defaults, with its name generated. Empty if it is fine.
 pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
-    let (root, rules, mut causes) = (Root(object), table::rules(resource.group, resource.resource), Causes::default());
-    metadata::object_meta(root, resource.namespaced, rules.name, &mut causes);
+    let (root, mut causes) = (Root(object), Causes::default());
+    let rules = table::rules(resource.group, resource.resource);
+    let name = rules.map_or_else(|| table::name_rule(resource.group, resource.resource), |rules| rules.name);
+    metadata::object_meta(root, resource.namespaced, name, &mut causes);
     metadata::finalizers_are_standard_or_qualified(root, &mut causes);
-    (rules.create)(root, &mut causes);
+    match rules {
+        Some(rules) => (rules.create)(root, &mut causes),
+        None => schema::by_table(resource.group, resource.resource, root, &mut causes),
+    }
     causes.into_vec()
 }
 
@@ -43,9 +49,30 @@ pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subre
     metadata::object_meta_update(new, old, &mut causes);
     metadata::object_meta_update(new, old, &mut causes);
     metadata::finalizers_are_standard_or_qualified(new, &mut causes);
-    let rules = table::rules(resource.group, resource.resource);
-    (rules.update)(table::Update { new, old, subresource }, &mut causes);
+    match table::rules(resource.group, resource.resource) {
+        Some(rules) => (rules.update)(table::Update { new, old, subresource }, &mut causes),
+        None if subresource.is_none() => {
+            schema::by_table(resource.group, resource.resource, new, &mut causes);
+            fixed_fields(resource, new, old, &mut causes);
+        }
+        None => {}
+    }
     causes.into_vec()
+}
+
+fn fixed_fields(resource: Resource<'_>, new: Root<'_>, old: Root<'_>, causes: &mut Causes) {
+    for fixed in table::fixed_fields(resource.group, resource.resource) {
+        let [first, rest @ ..] = fixed.path else { continue };
+        let descend = |root| rest.iter().fold(Root::member(root, first), |field, name| field.member(name));
+        let (new, old) = (descend(new), descend(old));
+        if new.value() != old.value() {
+            let reported = new.renamed(fixed.reported);
+            match fixed.forbidden {
+                true => causes.forbidden(&reported, "updates are forbidden"),
+                false => causes.invalid(&reported, "field is immutable"),
+            }
+        }
+    }
 }
 
 /// What a write of `object` over `old` should be warned about, one text for each finding.

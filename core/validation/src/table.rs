@@ -5,7 +5,8 @@ use crate::{
     kinds::{
         self,
         classes::{priority_class, runtime_class, storage_class},
-        endpoint_slice, endpoints, persistent_volume_claim as claim, pod_disruption_budget as budget, rbac, workload,
+        endpoint_slice, endpoints, horizontal_pod_autoscaler as autoscaler, persistent_volume_claim as claim,
+        pod_disruption_budget as budget, rbac, workload,
     },
     names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
 };
@@ -30,13 +31,66 @@ pub struct Rules {
     pub update: fn(Update<'_>, &mut Causes),
 }
 
-/// For resources without rules of their own.
-static GENERIC: Rules = Rules { group: "", resource: "", name: DnsSubdomain, create: |_, _| {}, update: |_, _| {} };
-
-/// The rules of a resource; generic ones for what has none.
-pub fn rules(group: &str, resource: &str) -> &'static Rules {
-    TABLE.iter().find(|rules| rules.resource == resource && rules.group == group).unwrap_or(&GENERIC)
+/// The rules of a resource; `None` for what has none of its own, which the field tables check.
+pub fn rules(group: &str, resource: &str) -> Option<&'static Rules> {
+    TABLE.iter().find(|rules| rules.resource == resource && rules.group == group)
 }
+
+/// What names may be for resources without rules of their own: some are made of addresses, versions or free text.
+pub fn name_rule(group: &str, resource: &str) -> NameRule {
+    match (group, resource) {
+        ("certificates.k8s.io", _) | ("apiregistration.k8s.io", _) | (NETWORKING, "ipaddresses") => PathSegment,
+        _ => DnsSubdomain,
+    }
+}
+
+/// A field that updates of a resource without rules of its own leave alone.
+pub struct Fixed {
+    pub group: &'static str,
+    pub resource: &'static str,
+    /// Names from the root, the last one as reported where that differs.
+    pub path: &'static [&'static str],
+    pub reported: &'static str,
+    /// Answered as forbidden, not as invalid.
+    pub forbidden: bool,
+}
+
+/// Fixed fields of a resource.
+pub fn fixed_fields(group: &str, resource: &str) -> impl Iterator<Item = &'static Fixed> {
+    FIXED.iter().filter(move |fixed| fixed.resource == resource && fixed.group == group)
+}
+
+const fn fixed(
+    group: &'static str,
+    resource: &'static str,
+    path: &'static [&'static str],
+    reported: &'static str,
+    forbidden: bool,
+) -> Fixed {
+    Fixed { group, resource, path, reported, forbidden }
+}
+
+const DEVICES: &str = "resource.k8s.io";
+const STORAGE: &str = "storage.k8s.io";
+
+static FIXED: &[Fixed] = &[
+    fixed("apps", "controllerrevisions", &["data"], "data", false),
+    fixed(NETWORKING, "ipaddresses", &["spec", "parentRef"], "parentRef", false),
+    fixed(STORAGE, "csidrivers", &["spec", "attachRequired"], "attachedRequired", false),
+    fixed(STORAGE, "csidrivers", &["spec", "volumeLifecycleModes"], "volumeLifecycleModes", false),
+    fixed(STORAGE, "csistoragecapacities", &["storageClassName"], "storageClassName", false),
+    fixed(STORAGE, "csistoragecapacities", &["nodeTopology"], "nodeTopology", false),
+    fixed(STORAGE, "volumeattachments", &["spec"], "spec", false),
+    fixed(STORAGE, "volumeattributesclasses", &["driverName"], "driverName", true),
+    fixed(STORAGE, "volumeattributesclasses", &["parameters"], "parameters", true),
+    fixed(DEVICES, "resourceclaims", &["spec"], "spec", false),
+    fixed(DEVICES, "resourceclaimtemplates", &["spec"], "spec", false),
+    fixed(DEVICES, "resourceslices", &["spec", "driver"], "driver", false),
+    fixed(DEVICES, "resourceslices", &["spec", "pool", "name"], "name", false),
+    fixed(DEVICES, "resourceslices", &["spec", "nodeName"], "nodeName", false),
+    fixed("apiextensions.k8s.io", "customresourcedefinitions", &["spec", "group"], "group", false),
+    fixed("apiextensions.k8s.io", "customresourcedefinitions", &["spec", "names", "plural"], "plural", false),
+];
 
 const fn row(
     group: &'static str,
@@ -59,6 +113,7 @@ static TABLE: &[Rules] = &[
     row("", "namespaces", DnsLabel, kinds::namespace::create, kinds::namespace::update),
     row("", "nodes", DnsSubdomain, kinds::node::create, kinds::node::update),
     row("", "persistentvolumeclaims", DnsSubdomain, claim::create, claim::update),
+    row("", "persistentvolumes", DnsSubdomain, kinds::persistent_volume::create, kinds::persistent_volume::update),
     row("", "pods", DnsSubdomain, kinds::pod::create, kinds::pod::update),
     row("", "podtemplates", DnsSubdomain, workload::pod_template::create, workload::pod_template::update),
     row(
@@ -75,6 +130,7 @@ static TABLE: &[Rules] = &[
     row("apps", "deployments", DnsSubdomain, workload::deployment::create, workload::deployment::update),
     row("apps", "replicasets", DnsSubdomain, workload::replica_set::create, workload::replica_set::update),
     row("apps", "statefulsets", DnsLabel, workload::stateful_set::create, workload::stateful_set::update),
+    row("autoscaling", "horizontalpodautoscalers", DnsSubdomain, autoscaler::create, autoscaler::update),
     row("batch", "cronjobs", DnsSubdomain, kinds::cron_job::create, kinds::cron_job::update),
     row("batch", "jobs", DnsSubdomain, kinds::job::create, kinds::job::update),
     row("coordination.k8s.io", "leases", DnsSubdomain, kinds::lease::create, kinds::lease::update),

@@ -4,6 +4,7 @@ pub mod net;
 pub mod numbers;
 pub mod paths;
 pub mod resources;
+pub mod schema;
 pub mod selector;
 
 use crate::{
