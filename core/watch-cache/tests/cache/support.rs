@@ -77,14 +77,15 @@ pub fn names(objects: &[Arc<CachedObject>]) -> Vec<String> {
     objects.iter().map(|o| format!("{}@{}", o.key().name(), o.revision())).collect()
 }
 
-pub fn seen(deliveries: &[Delivery]) -> Vec<String> {
+/// `+name@revision` for added, `~` for modified, `-` for deleted.
+pub fn seen(deliveries: &[Delivery], name: impl Fn(&CachedObject) -> String) -> Vec<String> {
     let spell = |d: &Delivery| {
         let kind = match d.kind {
             DeliveryKind::Added => "+",
             DeliveryKind::Modified => "~",
             DeliveryKind::Deleted => "-",
         };
-        format!("{kind}{}@{}", d.object.key().name(), d.object.revision())
+        format!("{kind}{}@{}", name(&d.object), d.object.revision())
     };
     deliveries.iter().map(spell).collect()
 }

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use crate::support::*;
 use gantry_storage::{Expect, Operation, Revision, Shard, Storage};
-use gantry_watch_cache::{Filter, Scope, Watch};
+use gantry_watch_cache::{Batch, Filter, Scope, Watch};
 
 fn app(value: &'static str) -> Option<Filter> {
     Some(Arc::new(move |pod| pod.labels().get("app") == Some(value)))
 }
 
+fn names_seen(batch: &Batch) -> Vec<String> {
+    seen(&batch.deliveries, |o| o.key().name().to_owned())
+}
+
 async fn next(watch: &mut Watch) -> Vec<String> {
-    seen(&watch.next_batch().await.unwrap().deliveries)
+    names_seen(&watch.next_batch().await.unwrap())
 }
 
 #[tokio::test]
@@ -36,7 +40,7 @@ async fn leaving_a_selector_delivers_the_previous_state_as_deleted_under_the_new
     }
     delete_pod(&cache, "a").await;
     let batch = watch.next_batch().await.unwrap();
-    assert_eq!(seen(&batch.deliveries), ["+a@1", "~a@2", "-a@3", "+a@5", "-a@6"]);
+    assert_eq!(names_seen(&batch), ["+a@1", "~a@2", "-a@3", "+a@5", "-a@6"]);
     let left = batch.deliveries[2].object.wire();
     assert_eq!(left, pod_text("a", 3, "x"));
 }
@@ -148,4 +152,35 @@ async fn a_cache_that_fell_below_the_log_loads_anew_and_its_watches_expire() {
     let mut again = cache.watch(PODS, Scope::All, Revision(3), None).unwrap();
     put_pod(&cache, "d", "", "x").await;
     assert_eq!(next(&mut again).await, ["+d@4"]);
+}
+
+/// Counts how often it is polled.
+struct Counted<F>(F, Arc<std::sync::atomic::AtomicUsize>);
+
+impl<F: Future + Unpin> Future for Counted<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<F::Output> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        std::pin::Pin::new(&mut self.0).poll(context)
+    }
+}
+
+#[tokio::test]
+async fn an_event_wakes_only_the_watches_of_its_bucket_among_ten_thousand() {
+    let (_, cache) = fixture().await;
+    let polls = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let mut watches = tokio::task::JoinSet::new();
+    for n in 0..10_000 {
+        let scope = Scope::Indexed { field: "spec.nodeName", value: format!("n{n}").into() };
+        let mut watch = cache.watch(PODS, scope, Revision(0), None).unwrap();
+        let next = Box::pin(async move { names_seen(&watch.next_batch().await.unwrap()) });
+        watches.spawn(Counted(next, polls.clone()));
+    }
+    while polls.load(std::sync::atomic::Ordering::Relaxed) < 10_000 {
+        tokio::task::yield_now().await;
+    }
+    put_pod(&cache, "a", "n77", "x").await;
+    assert_eq!(watches.join_next().await.unwrap().unwrap(), ["+a@1"]);
+    assert_eq!(polls.load(std::sync::atomic::Ordering::Relaxed), 10_001, "all others slept on");
 }
