@@ -24,6 +24,14 @@ use tokio::time::Instant;
 
 pub use settings::ManagedOptions;
 
+/// A program of the newest installed PostgreSQL, such as `pg_dump`.
+///
+/// # Errors
+/// [`ManagedError::NotInstalled`].
+pub fn program(name: &str) -> Result<PathBuf, ManagedError> {
+    Ok(Binaries::newest()?.program(name))
+}
+
 /// How often the state of a starting or stopping server is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 

@@ -20,30 +20,43 @@ impl Binaries {
     /// The newest installed version, or the one that made the cluster in `data`.
     pub fn find(data: &Path) -> Result<Self, ManagedError> {
         let made_by = fs::read_to_string(data.join("PG_VERSION")).ok().map(|v| v.trim().to_owned());
-        let mut found: Vec<(u32, PathBuf)> = candidates().into_iter().filter_map(versioned).collect();
-        found.sort();
-        let Some(made_by) = made_by else {
-            let newest = found.pop().filter(|(version, _)| *version >= OLDEST);
-            return newest.map(|(_, dir)| Self { dir }).ok_or_else(not_installed);
-        };
-        let same = found.into_iter().find(|(version, _)| made_by == version.to_string());
+        let Some(made_by) = made_by else { return Self::newest() };
+        let same = installed().into_iter().rev().find(|(version, _)| made_by == version.to_string());
         same.map(|(_, dir)| Self { dir }).ok_or(ManagedError::OtherVersion { data: data.to_owned(), made_by })
     }
 
+    /// The newest installed version.
+    pub fn newest() -> Result<Self, ManagedError> {
+        let newest = installed().pop().filter(|(version, _)| *version >= OLDEST);
+        newest.map(|(_, dir)| Self { dir }).ok_or_else(not_installed)
+    }
+
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
     pub fn initdb(&self) -> PathBuf {
-        self.dir.join("initdb")
+        self.program("initdb")
     }
 
     pub fn postgres(&self) -> PathBuf {
-        self.dir.join("postgres")
+        self.program("postgres")
     }
+}
+
+/// Version and folder of each, the oldest first.
+fn installed() -> Vec<(u32, PathBuf)> {
+    let mut found: Vec<(u32, PathBuf)> = candidates().into_iter().filter_map(versioned).collect();
+    found.sort_by_key(|(version, _)| *version);
+    found
 }
 
 fn not_installed() -> ManagedError {
     ManagedError::NotInstalled { searched: "/usr/lib/postgresql/*/bin, /usr/pgsql-*/bin or PATH".into() }
 }
 
-/// Debian's folders, Red Hat's, and the PATH.
+/// The PATH (often links to a few programs only), then Red Hat's folders and Debian's, which have them all: of one version the
+/// last is taken.
 fn candidates() -> Vec<PathBuf> {
     let below = |parent: &str, prefix: &str, rest: &str| -> Vec<PathBuf> {
         let entries = fs::read_dir(parent).into_iter().flatten().flatten();
@@ -51,7 +64,7 @@ fn candidates() -> Vec<PathBuf> {
         named.map(|e| e.path().join(rest)).collect()
     };
     let path = env::var_os("PATH").unwrap_or_default();
-    [below("/usr/lib/postgresql", "", "bin"), below("/usr", "pgsql-", "bin"), env::split_paths(&path).collect()]
+    [env::split_paths(&path).collect(), below("/usr", "pgsql-", "bin"), below("/usr/lib/postgresql", "", "bin")]
         .concat()
 }
 
