@@ -159,7 +159,16 @@ fn run_plugins(
         });
         let mut controllers = gantry_controllers::Config::new(served);
         controllers.election = Some(election("controllers", config.advertise));
-        shutdown.spawn(gantry_controllers::run(controllers, source.clone(), sinks, host, shutdown.token()));
+        shutdown.spawn(gantry_controllers::run(controllers, source.clone(), sinks, host.clone(), shutdown.token()));
+    }
+    if config.runs(Role::Scheduler) {
+        let user = UserInfo::new("system:kube-scheduler", &["system:authenticated"]);
+        let sink = Arc::new(LocalClient::new(executor.clone(), user, "kube-scheduler"));
+        let mut scheduler = gantry_scheduler::Config::default();
+        // The lease that the role system:kube-scheduler names.
+        scheduler.election =
+            Some(ElectionConfig { name: "kube-scheduler".into(), ..election("scheduler", config.advertise) });
+        shutdown.spawn(gantry_scheduler::run(scheduler, source.clone(), sink, host, shutdown.token()));
     }
 }
 
