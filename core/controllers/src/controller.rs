@@ -203,20 +203,30 @@ impl Controller {
         self.queue.done(&key);
     }
 
+    /// Conflicts come and go; what stays is worth a line.
+    fn complain(&self, key: &WorkKey, why: &str) {
+        let (plugin, failures) = (self.plugin.id(), self.queue.failures(key) + 1);
+        if failures == 5 || failures.is_multiple_of(50) {
+            warn!(plugin, ?key, why, failures, "reconciling fails again and again");
+        } else {
+            debug!(plugin, ?key, why, failures, "reconciling failed, trying again");
+        }
+    }
+
     fn settle(&self, key: &WorkKey, executed: &Executed, then: Planned) {
         let mut keys = self.keys.lock();
         if let Some(alarm) = keys.alarms.remove(key) {
             alarm.abort();
         }
         if let Some(first) = executed.failed.first() {
-            debug!(plugin = self.plugin.id(), ?key, why = first.message, "an operation failed, trying again");
+            self.complain(key, &first.message);
             keys.failures.insert(key.clone(), serde_json::to_string(&executed.failed).unwrap_or_default());
             return self.queue.retry(key.clone());
         }
         keys.failures.remove(key);
         match then {
             Planned::Retry(why) => {
-                debug!(plugin = self.plugin.id(), ?key, why, "reconciling failed, trying again");
+                self.complain(key, &why);
                 self.queue.retry(key.clone());
             }
             Planned::Done => self.queue.forget(key),

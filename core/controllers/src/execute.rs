@@ -13,6 +13,8 @@ use gantry_runtime::{
 use serde::Serialize;
 use serde_json::json;
 
+use crate::stores::Stores;
+
 /// So many requests of one key are under way at once.
 const AT_ONCE: usize = 32;
 
@@ -54,6 +56,7 @@ pub(crate) struct Executor {
     pub(crate) events: EventRecorder,
     /// Of server-side apply.
     pub(crate) field_manager: String,
+    pub(crate) stores: Arc<Stores>,
 }
 
 /// What is known of each operation so far.
@@ -135,9 +138,23 @@ impl Executor {
                 let patch = Patch::Apply { body, field_manager: self.field_manager.clone(), force: op.force };
                 self.sink.patch(&target, patch).await?
             }
-            _ => self.sink.patch(&target, Patch::Merge(body)).await?,
+            _ => self.merge(op, &target, body).await?,
         };
         Ok(written(op, resource, observed))
+    }
+
+    /// A merge patch of an object that is cached becomes an update of that version: upstream's accounts of controllers may
+    /// update objects and status, few may patch them. An account that may only patch does so.
+    async fn merge(&self, op: &PlannedOp, target: &WriteTarget, patch: Bytes) -> Result<Observed, SinkError> {
+        let cached = self.stores.get(&target.resource).and_then(|store| store.get(&op.namespace, &op.name));
+        let updated = cached.and_then(|entry| merged(&entry.record.json, &patch));
+        if let Some(updated) = updated {
+            match self.sink.update(target, updated).await {
+                Err(SinkError::Refused(status)) if status.is(Reason::Forbidden) => {}
+                other => return other,
+            }
+        }
+        self.sink.patch(target, Patch::Merge(patch)).await
     }
 
     async fn delete(&self, op: &PlannedOp, resource: &GroupVersionResource) -> Result<Effect, SinkError> {
@@ -187,6 +204,31 @@ impl Executor {
         }
         let regarding = body["regarding"].clone();
         self.events.record(EventRecord { regarding, event_type: text("type"), reason: text("reason"), message });
+    }
+}
+
+/// The cached object with the patch applied. Its resourceVersion is the precondition, unless the patch names one.
+fn merged(cached: &Bytes, patch: &Bytes) -> Option<Bytes> {
+    let mut object = serde_json::from_slice(cached).ok()?;
+    merge_into(&mut object, serde_json::from_slice(patch).ok()?);
+    Some(Bytes::from(object.to_string()))
+}
+
+/// RFC 7386.
+fn merge_into(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    for (name, value) in patch {
+        if !value.is_null() {
+            merge_into(&mut target[name], value);
+        } else if let Some(members) = target.as_object_mut() {
+            members.remove(&name);
+        }
     }
 }
 
@@ -261,4 +303,17 @@ fn failed(index: usize, op: &PlannedOp, error: &SinkError) -> Failed {
         _ => "patch",
     };
     Failed { op: index, verb, resource: op.resource.clone(), name: op.name.clone(), code, reason, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_is_merged_into_the_cached_version() {
+        let cached = Bytes::from(r#"{"metadata":{"resourceVersion":"5"},"status":{"a":1,"b":{"c":2}}}"#);
+        let patch = Bytes::from(r#"{"status":{"a":null,"b":{"d":3},"e":[1]}}"#);
+        let updated: Value = serde_json::from_slice(&merged(&cached, &patch).expect("both are JSON")).expect("JSON");
+        assert_eq!(updated, json!({"metadata": {"resourceVersion": "5"}, "status": {"b": {"c": 2, "d": 3}, "e": [1]}}));
+    }
 }

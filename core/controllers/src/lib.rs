@@ -142,6 +142,7 @@ fn assemble(
         events: EventRecorder::new(sink.clone(), plugin.id(), ""),
         sink,
         field_manager: plugin.id().to_owned(),
+        stores: stores.clone(),
     };
     Controller::new(plugin, watches, Arc::new(reader), stores.clone(), executor, config.reconcile_budget)
 }
