@@ -39,7 +39,8 @@ pub(super) async fn apply(
         config.metadata_mut().insert("name".into(), target.name.clone().into());
     }
     metadata::check_name(target, &config)?;
-    metadata::settle_namespace(served, target, &mut config)?;
+    // Only a check: what the manager states, and what is noted of it, stays as it was sent.
+    metadata::settle_namespace(served, target, &mut config.clone())?;
     let write = write_of(state, ctx, served, target, options);
     if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
         if !target.subresource.is_empty() {

@@ -119,7 +119,12 @@ impl Decoded {
         let mut object = decoded.object;
         apply_defaults(&resource.root, &mut object, &Surroundings { now: write.now });
         match old {
-            None => metadata::fill_new(&mut object, write.now),
+            None => {
+                metadata::fill_new(&mut object, write.now);
+                if resource.namespaced {
+                    object.metadata_mut().insert("namespace".into(), write.namespace.into());
+                }
+            }
             Some(old) => metadata::keep_system_fields(&mut object, old),
         }
         Ok(Self(object))
