@@ -1,8 +1,8 @@
 //! An API server on the memory store, for trying things and for replaying recorded cases:
 //! `cargo run -p gantry-rest --example memory_server -- 127.0.0.1:6443 FOLDER`. FOLDER gets the authority and a `kubeconfig`.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
+#[path = "../tests/it/support/server.rs"]
+mod server;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -15,10 +15,10 @@ async fn main() -> std::io::Result<()> {
     let listen = listen.parse().map_err(std::io::Error::other)?;
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| ".".into()));
     let storage = Arc::new(MemoryStorage::new());
-    let server = support::TestServer::start(&folder, storage, listen, None).await;
-    std::fs::write(folder.join("kubeconfig"), server.kubeconfig())?;
-    println!("serving https://{}, kubeconfig in {}", server.address, folder.display());
+    let served = server::TestServer::start(&folder, storage, listen, None).await;
+    std::fs::write(folder.join("kubeconfig"), served.kubeconfig())?;
+    println!("serving https://{}, kubeconfig in {}", served.address, folder.display());
     tokio::signal::ctrl_c().await?;
-    server.shutdown.cancel();
-    server.handle.ended().await
+    served.shutdown.cancel();
+    served.handle.ended().await
 }

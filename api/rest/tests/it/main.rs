@@ -1,0 +1,5 @@
+//! The REST door over TLS, as any client sees it, on the memory store.
+
+mod connect;
+mod requests;
+mod support;
