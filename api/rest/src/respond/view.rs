@@ -13,16 +13,8 @@ use super::{Form, accept::ViewVersion};
 
 /// One way to show objects of a resource.
 pub(crate) enum View {
-    Table {
-        printer: TablePrinter,
-        include: IncludeObject,
-        version: ViewVersion,
-        /// What an empty list has for rows: the reference's own columns give a list, its generic ones null.
-        no_rows: Value,
-    },
-    Partial {
-        version: ViewVersion,
-    },
+    Table { printer: TablePrinter, include: IncludeObject, version: ViewVersion },
+    Partial { version: ViewVersion },
 }
 
 impl View {
@@ -43,9 +35,7 @@ impl View {
                     Status::bad_request(format!("unrecognized includeObject value: {include_object:?}"))
                 })?;
                 let subresource = Some(subresource).filter(|sub| !sub.is_empty());
-                let generic = resource.columns.iter().any(|column| column.name == "Created At");
-                let no_rows = if generic { Value::Null } else { json!([]) };
-                Ok(Some(Self::Table { printer: TablePrinter::of(resource, subresource), include, version, no_rows }))
+                Ok(Some(Self::Table { printer: TablePrinter::of(resource, subresource), include, version }))
             }
         }
     }
@@ -54,7 +44,7 @@ impl View {
     pub fn one(&self, object: &Object, with_columns: bool) -> Value {
         match self {
             Self::Partial { version } => partial_metadata(object, version.api_version()),
-            Self::Table { printer, include, version, .. } => {
+            Self::Table { printer, include, version } => {
                 let meta = ListMeta {
                     resource_version: gantry_meta::ObjectView::resource_version(object).to_owned(),
                     ..ListMeta::default()
@@ -73,15 +63,10 @@ impl View {
                 let items: Vec<Value> = objects.map(|object| partial_metadata(&object, api_version)).collect();
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": api_version, "metadata": meta, "items": items})
             }
-            Self::Table { printer, include, version, no_rows } => {
+            Self::Table { printer, include, version } => {
                 let (api_version, now) = (version.api_version(), Timestamp::now());
-                let rows: Vec<Value> = objects.map(|object| printer.row(&object, *include, api_version, now)).collect();
-                let empty = rows.is_empty();
-                let mut table = printer.table(meta, rows, api_version, true);
-                if empty {
-                    table["rows"] = no_rows.clone();
-                }
-                table
+                let rows = objects.map(|object| printer.row(&object, *include, api_version, now)).collect();
+                printer.table(meta, rows, api_version, true)
             }
         }
     }
