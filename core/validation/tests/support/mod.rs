@@ -1,0 +1,56 @@
+//! Objects as they reach validation: decoded, with the defaults of their kind.
+
+use gantry_codec::{Format, Strictness, Surroundings, apply_defaults, decode};
+use gantry_kinds::{Resource, catalog};
+use gantry_meta::{Cause, Object, Value};
+use gantry_validation as validation;
+
+fn resource(path: &str) -> &'static Resource {
+    let (group, plural) = path.rsplit_once('/').unwrap_or(("", path));
+    catalog().preferred(group, plural).unwrap_or_else(|| panic!("{path} is no resource"))
+}
+
+fn named(resource: &Resource) -> validation::Resource<'_> {
+    validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced }
+}
+
+/// The object of a body, named `x` unless it says otherwise, in namespace `ns`.
+pub fn object(path: &str, body: &Value) -> Object {
+    let resource = resource(path);
+    let mut body = body.clone();
+    let metadata = body.as_object_mut().unwrap().entry("metadata").or_insert_with(|| serde_json::json!({}));
+    metadata.as_object_mut().unwrap().entry("name").or_insert_with(|| "x".into());
+    if resource.namespaced {
+        metadata["namespace"] = "ns".into();
+    }
+    let bytes = serde_json::to_vec(&body).unwrap();
+    let mut object = decode(resource.into(), &bytes, Format::Json, Strictness::Strict).unwrap().object;
+    apply_defaults(&resource.root, &mut object, &Surroundings { now: "2026-11-21T14:20:00Z".parse().unwrap() });
+    object
+}
+
+fn texts(causes: Vec<Cause>) -> Vec<String> {
+    let text = |cause: Cause| format!("{:?}:{}", cause.reason.unwrap(), cause.field).replacen("FieldValue", "", 1);
+    causes.into_iter().map(text).collect()
+}
+
+/// `Reason:field` of each cause against a new object.
+#[track_caller]
+pub fn create(path: &str, body: Value) -> Vec<String> {
+    texts(validation::validate_create(named(resource(path)), &object(path, &body)))
+}
+
+/// `Reason:field` of each cause against a change.
+#[track_caller]
+pub fn update(path: &str, old: Value, new: Value) -> Vec<String> {
+    let (old, new) = (object(path, &old), object(path, &new));
+    texts(validation::validate_update(named(resource(path)), &new, &old, None))
+}
+
+/// Number of warnings about a new object that is accepted.
+#[track_caller]
+pub fn warnings(path: &str, body: Value) -> usize {
+    let object = object(path, &body);
+    assert_eq!(texts(validation::validate_create(named(resource(path)), &object)), [] as [String; 0]);
+    validation::warnings(named(resource(path)), &object, None).len()
+}
