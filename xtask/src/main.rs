@@ -4,6 +4,7 @@ mod artifacts;
 mod bench;
 mod images;
 mod kubectl;
+mod openapi;
 mod packages;
 mod shell;
 mod test;
@@ -20,6 +21,7 @@ cargo xtask COMMAND
   bench [PART] [--peer-kubeconfig FILE]
                      paired benchmarks; PART: store, api, node (default: all)
   images [DIR]       builds the OCI archives of the examples and tests (default: target/images)
+  openapi            writes the published specifications under openapi/ anew
   tidy               checks who imports whom
   install            installs what is missing and nothing else";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
         Some("images") => images::run(rest),
+        Some("openapi") => openapi::run(),
         Some("tidy") => tidy::run(),
         Some("install") => packages::install_missing(),
         Some("help" | "--help" | "-h") => {

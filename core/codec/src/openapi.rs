@@ -62,6 +62,15 @@ pub fn v3_document(catalog: &Catalog, path: &str) -> Option<Value> {
     Some(rendered)
 }
 
+/// Every document by the name of the file it is published under: `v2.json`, `v3/apis__apps__v1.json` ...
+pub fn published(catalog: &Catalog) -> impl Iterator<Item = (String, Value)> + '_ {
+    let v3 = documents(catalog).into_iter().filter_map(|(path, _)| {
+        let document = v3_document(catalog, &path)?;
+        Some((format!("v3/{}.json", path.trim_start_matches('.').replace('/', "__")), document))
+    });
+    std::iter::once(("v2.json".to_owned(), v2_document(catalog))).chain(v3)
+}
+
 /// `/openapi/v2`: everything in one document.
 pub fn v2_document(catalog: &Catalog) -> Value {
     let mut schemas = Schemas::new(catalog, Dialect::V2);
