@@ -1,8 +1,14 @@
 //! The kubelet API: what the API server asks a node for (logs, exec, attach, port-forward) and what monitors read.
 
 pub mod logs;
+pub mod proxy;
+pub mod remote_command;
 pub mod routes;
+pub mod spdy;
 pub mod stats;
+pub mod stream_query;
+pub mod tunnel;
+pub mod upgrade;
 
 use std::{io, net::SocketAddr, sync::Arc};
 

@@ -6,13 +6,13 @@ use axum::{
     extract::{Path, Query, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use http::{StatusCode, header};
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use serde_json::json;
 
-use super::{ClientCertificate, KubeletState, logs, stats};
+use super::{ClientCertificate, KubeletState, logs, proxy, stats};
 
 /// All paths, behind authorisation. `/healthz` needs it too, as upstream.
 pub fn router(state: KubeletState) -> Router {
@@ -20,6 +20,12 @@ pub fn router(state: KubeletState) -> Router {
         .route("/healthz", get(|| async { "ok" }))
         .route("/pods", get(pods))
         .route("/containerLogs/{namespace}/{pod}/{container}", get(container_logs))
+        .route("/exec/{namespace}/{pod}/{container}", any(proxy::exec))
+        .route("/exec/{namespace}/{pod}/{uid}/{container}", any(proxy::exec_by_uid))
+        .route("/attach/{namespace}/{pod}/{container}", any(proxy::attach))
+        .route("/attach/{namespace}/{pod}/{uid}/{container}", any(proxy::attach_by_uid))
+        .route("/portForward/{namespace}/{pod}", any(proxy::port_forward))
+        .route("/portForward/{namespace}/{pod}/{uid}", any(proxy::port_forward_by_uid))
         .route("/stats/summary", get(stats::summary))
         .route("/metrics/resource", get(stats::resource_metrics))
         .route("/configz", get(configz))

@@ -230,7 +230,11 @@ impl Applier {
         let applier = self.clone();
         match tokio::task::spawn_blocking(move || work(&applier)).await {
             Ok(done) => done,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The reactor is being shut down, and this task with it.
+                Err(_) => std::future::pending().await,
+            },
         }
     }
 }

@@ -1,0 +1,149 @@
+//! exec and attach over WebSocket (`v4.channel.k8s.io`, `v5.channel.k8s.io`), translated to the SPDY streams that the
+//! runtime's streaming server speaks. A message's first byte is its channel: 0 stdin, 1 stdout, 2 stderr, 3 error,
+//! 4 terminal size; in v5, 255 closes the channel that the second byte names.
+
+use std::{collections::HashMap, io};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::{SinkExt, StreamExt, stream::SplitSink, stream::SplitStream};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    sync::mpsc,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Message, protocol::Role},
+};
+
+use super::{
+    spdy::{Frame, FrameReader, FrameWriter},
+    stream_query::StreamQuery,
+};
+
+/// In the order of preference.
+pub const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+/// What the streaming server is asked for: errors as a Status in JSON.
+pub const UPSTREAM_PROTOCOL: &str = "v4.channel.k8s.io";
+
+const STDIN: u8 = 0;
+const STDOUT: u8 = 1;
+const STDERR: u8 = 2;
+const ERROR: u8 = 3;
+const RESIZE: u8 = 4;
+const CLOSE: u8 = 255;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+type Upstream = TokioIo<Upgraded>;
+
+/// Translates until the command has ended and all its output was passed on, or the client goes away.
+pub async fn translate(client: Upgraded, upstream: Upstream, query: &StreamQuery) -> io::Result<()> {
+    let socket = WebSocketStream::from_raw_socket(TokioIo::new(client), Role::Server, None).await;
+    let (to_client, from_client) = socket.split();
+    let (read, write) = tokio::io::split(upstream);
+    let mut writer = FrameWriter::new(write);
+    let channels = open_streams(&mut writer, query).await?;
+    let streams: HashMap<u32, u8> = channels.iter().map(|(channel, stream)| (*stream, *channel)).collect();
+    let (pings, ping_receiver) = mpsc::unbounded_channel();
+    let output = pass_output(FrameReader::new(read), to_client, streams, pings);
+    let input = pass_input(from_client, writer, channels, ping_receiver);
+    tokio::select! {
+        done = output => done,
+        done = input => done,
+    }
+}
+
+/// Opens the streams that the request asks for; the server waits for exactly these.
+async fn open_streams(
+    writer: &mut FrameWriter<WriteHalf<Upstream>>,
+    query: &StreamQuery,
+) -> io::Result<HashMap<u8, u32>> {
+    let wanted = [
+        (true, ERROR, "error"),
+        (query.stdin, STDIN, "stdin"),
+        (query.stdout, STDOUT, "stdout"),
+        (query.stderr, STDERR, "stderr"),
+        (query.tty, RESIZE, "resize"),
+    ];
+    let mut channels = HashMap::new();
+    for (_, channel, name) in wanted.into_iter().filter(|(wanted, ..)| *wanted) {
+        channels.insert(channel, writer.open(&[("streamtype", name)]).await?);
+    }
+    Ok(channels)
+}
+
+async fn pass_output(
+    mut upstream: FrameReader<ReadHalf<Upstream>>,
+    mut client: SplitSink<Socket, Message>,
+    streams: HashMap<u32, u8>,
+    pings: mpsc::UnboundedSender<u32>,
+) -> io::Result<()> {
+    let mut open: Vec<u32> =
+        streams.iter().filter(|(_, channel)| [STDOUT, STDERR, ERROR].contains(channel)).map(|(s, _)| *s).collect();
+    while !open.is_empty() {
+        let Some(frame) = upstream.next().await? else { break };
+        match frame {
+            Frame::Data { stream, content, is_last } => {
+                if let Some(channel) = streams.get(&stream).filter(|_| !content.is_empty()) {
+                    client.send(message(*channel, &content)).await.map_err(io::Error::other)?;
+                }
+                if is_last {
+                    open.retain(|known| *known != stream);
+                }
+            }
+            Frame::Reset { stream } => open.retain(|known| *known != stream),
+            Frame::Ping { id } => drop(pings.send(id)),
+            Frame::GoAway => break,
+            Frame::Other => {}
+        }
+    }
+    // A client that is gone needs no good-bye.
+    let _ = client.close().await;
+    Ok(())
+}
+
+fn message(channel: u8, content: &Bytes) -> Message {
+    let mut framed = BytesMut::with_capacity(content.len() + 1);
+    framed.put_u8(channel);
+    framed.put_slice(content);
+    Message::Binary(framed.freeze())
+}
+
+/// Returns when the client is gone.
+async fn pass_input(
+    mut client: SplitStream<Socket>,
+    mut upstream: FrameWriter<WriteHalf<Upstream>>,
+    channels: HashMap<u8, u32>,
+    mut pings: mpsc::UnboundedReceiver<u32>,
+) -> io::Result<()> {
+    loop {
+        tokio::select! {
+            Some(id) = pings.recv() => upstream.pong(id).await?,
+            message = client.next() => match message {
+                Some(Ok(Message::Binary(content))) => pass_message(&mut upstream, &channels, &content).await?,
+                Some(Ok(Message::Text(text))) => pass_message(&mut upstream, &channels, text.as_bytes()).await?,
+                Some(Ok(Message::Close(_))) | None | Some(Err(_)) => return Ok(()),
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+}
+
+async fn pass_message(
+    upstream: &mut FrameWriter<WriteHalf<Upstream>>,
+    channels: &HashMap<u8, u32>,
+    content: &[u8],
+) -> io::Result<()> {
+    match content {
+        [CLOSE, channel, ..] => match channels.get(channel) {
+            Some(stream) => upstream.finish(*stream).await,
+            None => Ok(()),
+        },
+        [channel @ (STDIN | RESIZE), rest @ ..] if !rest.is_empty() => match channels.get(channel) {
+            Some(stream) => upstream.data(*stream, rest).await,
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}
