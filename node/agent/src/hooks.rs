@@ -8,7 +8,6 @@ use k8s_openapi::api::core::v1::{Container, LifecycleHandler};
 use crate::probes::{http, target};
 
 /// Runs a hook to its end. The error says what went wrong, for the event.
-
 pub async fn run(
     runtime: &RuntimeClient,
     container: &Container,

@@ -198,14 +198,14 @@ fn repository_fits(repository: &str) -> bool {
     let parts: Vec<&str> = repository.split('/').collect();
     let is_host = |part: &str| part.contains(['.', ':']) || part == "localhost";
     let host_parts = usize::from(parts.len() > 1 && is_host(parts[0]));
-    let component = |part: &&str| {
+    let component = |part: &&str| -> bool {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         !part.is_empty()
             && part.bytes().all(|b| plain(b) || b"._-".contains(&b))
             && part.bytes().next().is_some_and(plain)
             && part.bytes().last().is_some_and(plain)
     };
-    !parts[host_parts..].is_empty() && parts[host_parts..].iter().all(|part| component(&part))
+    !parts[host_parts..].is_empty() && parts[host_parts..].iter().all(component)
 }
 
 #[cfg(test)]

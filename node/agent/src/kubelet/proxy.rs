@@ -29,7 +29,7 @@ pub async fn exec(
     let query = StreamQuery::parse(query.as_deref().unwrap_or_default());
     let id = match find(&state, &namespace, &pod, &container) {
         Ok(id) => id,
-        Err(response) => return response,
+        Err(message) => return (StatusCode::NOT_FOUND, message).into_response(),
     };
     let url = state.node.runtime.exec(query.exec(id)).await;
     remote(url, request, query).await
@@ -53,7 +53,7 @@ pub async fn attach(
     let query = StreamQuery::parse(query.as_deref().unwrap_or_default());
     let id = match find(&state, &namespace, &pod, &container) {
         Ok(id) => id,
-        Err(response) => return response,
+        Err(message) => return (StatusCode::NOT_FOUND, message).into_response(),
     };
     let url = state.node.runtime.attach(query.attach(id)).await;
     remote(url, request, query).await
@@ -91,14 +91,11 @@ pub async fn port_forward_by_uid(
     port_forward(state, Path((namespace, pod)), query, request).await
 }
 
-/// A running container's id.
-fn find(state: &KubeletState, namespace: &str, pod: &str, container: &str) -> Result<String, Response> {
-    let missing = || (StatusCode::NOT_FOUND, format!("pod {pod:?} not found")).into_response();
-    let desired = state.pods.desired().get(namespace, pod).ok_or_else(missing)?;
+/// A running container's id. The error says what is missing.
+fn find(state: &KubeletState, namespace: &str, pod: &str, container: &str) -> Result<String, String> {
+    let desired = state.pods.desired().get(namespace, pod).ok_or_else(|| format!("pod {pod:?} not found"))?;
     let status = desired.status.clone().unwrap_or_default();
-    container_id(&status, container, false).ok_or_else(|| {
-        (StatusCode::NOT_FOUND, format!("container {container:?} not found in pod {pod:?}")).into_response()
-    })
+    container_id(&status, container, false).ok_or_else(|| format!("container {container:?} not found in pod {pod:?}"))
 }
 
 async fn sandbox(state: &KubeletState, namespace: &str, pod: &str) -> Option<String> {
