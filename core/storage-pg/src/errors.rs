@@ -10,6 +10,8 @@ pub(crate) enum Failure {
     BadRow(sqlx::Error),
     /// Nothing was written; the next attempt may succeed.
     Transient(sqlx::Error),
+    /// Nothing was written, because the connection was closed before it was used.
+    NotSent(sqlx::Error),
     /// Nothing was written, because the log has no range for the new revisions yet.
     NoPartition(sqlx::Error),
     /// Nothing was written: no leader, or no longer this epoch.
@@ -31,6 +33,8 @@ impl Failure {
             return match error {
                 // Refused before anything was sent.
                 sqlx::Error::Encode(_) => Self::BadRow(error),
+                // Only a send ends so, and without its last message, Sync, nothing is committed.
+                sqlx::Error::Io(ref io) if io.kind() == std::io::ErrorKind::BrokenPipe => Self::NotSent(error),
                 _ => Self::InDoubt(error),
             };
         };

@@ -13,7 +13,7 @@ use std::{
 };
 
 use gantry_storage::{Change, CommitError, Epoch, Revision, Shard, Write};
-use sqlx::{PgConnection, PgPool, postgres::PgConnectOptions};
+use sqlx::{Connection, PgConnection, PgPool, postgres::PgConnectOptions};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout},
@@ -34,8 +34,11 @@ use crate::{
 pub(crate) const QUEUE: usize = 4096;
 /// How long a batch may take before its connection is given up.
 const BATCH_PATIENCE: Duration = Duration::from_secs(10);
+/// A connection unused for so long is asked for a sign of life first: a batch that breaks on a dead one is in doubt, and its
+/// writers would wait for that to be settled.
+const IDLE: Duration = Duration::from_secs(1);
 /// How long the outcome of a batch in doubt is asked for.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(15);
+const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 /// Between attempts to ask.
 const SETTLE_EVERY: Duration = Duration::from_millis(50);
 
@@ -59,6 +62,19 @@ pub(crate) struct WriteBatcher {
 pub(crate) struct Session {
     connection: PgConnection,
     epoch: Epoch,
+    used: Instant,
+}
+
+impl Session {
+    /// Whether the connection still works. One that was used just now is not asked.
+    async fn lives(&mut self) -> bool {
+        if self.used.elapsed() < IDLE {
+            return true;
+        }
+        let answered = matches!(timeout(startup::CONNECT_PATIENCE, self.connection.ping()).await, Ok(Ok(())));
+        self.used = Instant::now();
+        answered
+    }
 }
 
 /// What the caller does after a batch failed.
@@ -140,22 +156,26 @@ impl WriteBatcher {
         let id = BatchId { shard: self.shard, epoch: session.epoch, replica: self.replica, sequence: self.sequence };
         let applied = timeout(BATCH_PATIENCE, batch::apply(&mut session.connection, id, notify, writes)).await;
         let late = |_| Failure::InDoubt(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()));
+        session.used = Instant::now();
         let applied = applied.map_err(late)?.map_err(Failure::of)?;
         Ok((applied, session.epoch))
     }
 
     /// Connects, if need be, and makes this replica known to `batch_apply`.
     async fn register(&mut self) -> Result<(), sqlx::Error> {
-        if self.session.is_some() {
+        if let Some(session) = &mut self.session
+            && session.lives().await
+        {
             return Ok(());
         }
+        self.session = None;
         let mut connection = startup::connect(&self.options).await?;
         let text = "INSERT INTO writers VALUES ($1, $2, $3, 0, 0) ON CONFLICT DO NOTHING";
         let query = sqlx::query(text).bind(self.shard as i32).bind(self.replica).bind(self.sequence);
         query.execute(&mut connection).await?;
         let query = sqlx::query_scalar("SELECT epoch FROM meta WHERE shard = $1").bind(self.shard as i32);
         let epoch: i64 = query.fetch_one(&mut connection).await?;
-        self.session = Some(Session { connection, epoch: Epoch(epoch.cast_unsigned()) });
+        self.session = Some(Session { connection, epoch: Epoch(epoch.cast_unsigned()), used: Instant::now() });
         Ok(())
     }
 
@@ -182,7 +202,7 @@ impl WriteBatcher {
                 part.into_iter().for_each(|w| w.answer(Err(taken())));
             }
             Failure::NoPartition(error) => return self.make_room(error, part).await,
-            Failure::Unregistered(error) => {
+            Failure::NotSent(error) | Failure::Unregistered(error) => {
                 tracing::warn!(shard = ?self.shard, error = &error as &dyn std::error::Error, "registering anew");
                 self.session = None;
                 return Next::Again(part);
@@ -247,7 +267,7 @@ impl WriteBatcher {
     /// `None`: it was not committed and never will be.
     async fn ask_outcome(&mut self, part: &[Waiting]) -> Result<Option<(Applied, Epoch)>, sqlx::Error> {
         self.register().await?;
-        let Session { connection, epoch } = self.session.as_mut().expect("registered in the line above");
+        let Session { connection, epoch, .. } = self.session.as_mut().expect("registered in the line above");
         let query = sqlx::query_as("SELECT base, applied FROM batch_settle($1, $2, $3)");
         let query = query.bind(self.shard as i32).bind(self.replica).bind(self.sequence);
         let (Some(base), Some(count)): (Option<i64>, Option<i64>) = query.fetch_one(&mut *connection).await? else {
