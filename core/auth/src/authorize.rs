@@ -21,15 +21,22 @@ impl AuthorizerChain {
 
 impl Authorizer for AuthorizerChain {
     fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        self.before_rbac(attributes).unwrap_or_else(|| self.store.rbac().authorize(attributes))
+    }
+
+    fn explain(&self, attributes: &Attributes<'_>) -> Decision {
+        self.before_rbac(attributes).unwrap_or_else(|| self.store.rbac().explain(attributes))
+    }
+}
+
+impl AuthorizerChain {
+    /// What is allowed without a look at roles.
+    fn before_rbac(&self, attributes: &Attributes<'_>) -> Option<Decision> {
         if attributes.user.is_master() {
-            return Decision::Allow(Cow::Borrowed(""));
+            return Some(Decision::Allow(Cow::Borrowed("")));
         }
-        if let Some(node) = attributes.user.node_name() {
-            let decision = self.store.with_graph(|graph| authorize_node(graph, node, attributes));
-            if decision.is_allowed() {
-                return decision;
-            }
-        }
-        self.store.rbac().authorize(attributes)
+        let node = attributes.user.node_name()?;
+        let decision = self.store.with_graph(|graph| authorize_node(graph, node, attributes));
+        decision.is_allowed().then_some(decision)
     }
 }

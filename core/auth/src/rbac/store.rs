@@ -82,15 +82,25 @@ impl RbacStore {
     }
 }
 
-impl Authorizer for RbacStore {
-    fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+impl RbacStore {
+    fn decide(&self, attributes: &Attributes<'_>, reason: impl Fn(&Grant) -> Cow<'static, str>) -> Decision {
         let tables = self.tables.read();
         let granted = tables
             .visit(attributes.user, attributes.namespace, |_, rules| rules.iter().any(|rule| rule.permits(attributes)));
         match granted {
-            Some(grant) => Decision::Allow(Cow::Owned(grant.reason(&attributes.user.name))),
+            Some(grant) => Decision::Allow(reason(grant)),
             None => Decision::NoOpinion(Cow::Borrowed("")),
         }
+    }
+}
+
+impl Authorizer for RbacStore {
+    fn authorize(&self, attributes: &Attributes<'_>) -> Decision {
+        self.decide(attributes, |_| Cow::Borrowed(""))
+    }
+
+    fn explain(&self, attributes: &Attributes<'_>) -> Decision {
+        self.decide(attributes, |grant| Cow::Owned(grant.reason(&attributes.user.name)))
     }
 }
 

@@ -46,7 +46,7 @@ pub fn access_review(
         ReviewKind::SelfSubject(user) => user.clone(),
         ReviewKind::Subject | ReviewKind::Local(_) => user_of(spec),
     };
-    let decision = authorizer.authorize(&attributes_of(spec, &user, &selectors));
+    let decision = authorizer.explain(&attributes_of(spec, &user, &selectors));
     let metadata = match kind {
         ReviewKind::Local(namespace) => json!({ "namespace": namespace }),
         _ => json!({}),
