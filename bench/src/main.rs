@@ -4,6 +4,7 @@
 mod cpu;
 mod etcd;
 mod latency;
+mod services;
 mod store;
 
 use clap::{Parser, Subcommand};
@@ -19,11 +20,14 @@ struct Cli {
 enum What {
     /// Durable compare-and-set writes, against etcd from the PATH; fan-out and lists of the watch cache.
     Store(store::Options),
+    /// Service rules in the kernel: the full table, and one endpoint's change among all services.
+    Services(services::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().what {
         What::Store(options) => store::run(options).await,
+        What::Services(options) => services::run(&options),
     }
 }

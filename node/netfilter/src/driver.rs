@@ -37,7 +37,7 @@ pub enum FirewallError {
 /// One caller at a time. After an error the driver reads the kernel back before the next update, so an update may simply
 /// be sent again.
 #[async_trait]
-pub trait FirewallDriver: Send {
+pub trait FirewallDriver: Send + Sync {
     /// Makes the kernel follow, one atomic step per table.
     async fn apply(&mut self, update: Update<'_>) -> Result<Applied, FirewallError>;
 

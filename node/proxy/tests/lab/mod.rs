@@ -107,7 +107,8 @@ impl Lab {
             block_on(async move {
                 prepare_node(&config).await.expect("the node's network");
                 ready.send(()).expect("the lab waits");
-                daemon(node, api, stop).await;
+                // Spawned, as in a daemon of several threads: so the parts must be Send.
+                tokio::spawn(daemon(node, api, stop)).await.expect("no part panics");
             });
         }));
         wait.recv().expect("the node's network is ready");
