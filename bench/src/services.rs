@@ -112,7 +112,7 @@ fn service(index: usize) -> Value {
 /// `generation` changes the first endpoint's address.
 fn put_endpoints(api: &MemoryApi, options: &Options, index: usize, generation: usize) {
     let endpoint = |nth: usize| {
-        let moved = if nth == 0 { generation % 200 } else { 0 };
+        let moved = if nth == 0 { (generation * 7) % 199 } else { 0 };
         json!({"addresses": [format!("10.244.{}.{}", index % 250, nth + 1 + moved)], "nodeName": "node-2",
                "conditions": {"ready": true, "serving": true, "terminating": false}})
     };
