@@ -74,11 +74,11 @@ async fn measure(options: &Options, many: Load, one: Load, postgres: &ManagedPos
 
     let ours = [Target::Storage(storage, postgres.pid()), Target::Cache(cache, postgres.pid())];
     let targets: Vec<Target> = ours.into_iter().chain(etcd.as_ref().map(Target::Etcd)).collect();
-    for load in [many, one] {
+    for (phase, load) in [many, one].into_iter().enumerate() {
         let mut results: Vec<Vec<Outcome>> = targets.iter().map(|_| Vec::new()).collect();
         for round in 0..options.rounds {
             for (target, results) in targets.iter().zip(&mut results) {
-                results.push(target.run(&load, round).await?);
+                results.push(target.run(&load, phase * options.rounds + round).await?);
             }
         }
         report(&load, &targets, results);

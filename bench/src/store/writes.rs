@@ -83,12 +83,13 @@ impl Target<'_> {
         })
     }
 
-    pub async fn run(&self, load: &Load, round: usize) -> anyhow::Result<Outcome> {
+    /// `run` is a number of its own for each call, so that no two write the same keys.
+    pub async fn run(&self, load: &Load, run: usize) -> anyhow::Result<Outcome> {
         let clients = self.clients(load.clients).await?;
         let (server, own) = (cpu::of_tree(self.pid()), own_cpu());
         let began = Instant::now();
         let runs = clients.into_iter().enumerate().map(|(n, client)| {
-            let name = format!("{}-{}-{round}-{n}", self.name().replace([' ', '+'], ""), load.clients);
+            let name = format!("{}-{run}-{n}", self.name().replace([' ', '+'], ""));
             tokio::spawn(write_on(client, name, *load, began + load.duration))
         });
         let mut latencies = Latencies::default();

@@ -1,5 +1,6 @@
 //! The cache on storage in memory.
 
+mod clock;
 mod list;
 mod model;
 mod support;
