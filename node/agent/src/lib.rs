@@ -11,6 +11,7 @@ pub mod events;
 pub mod hooks;
 pub mod image_pull;
 pub mod kubelet;
+pub mod log_rotation;
 pub mod machine;
 pub mod node;
 pub mod pod;

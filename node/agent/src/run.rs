@@ -92,6 +92,7 @@ pub async fn run(config: NodeConfig, parts: NodeParts, shutdown: Shutdown) -> Re
     }
     shutdown.spawn(pods.clone().follow_runtime(channel, stop.clone()));
     shutdown.spawn(pods.clone().follow_references(reference_changes, stop.clone()));
+    shutdown.spawn(crate::log_rotation::run(node.clone(), stop.clone()));
     shutdown.spawn(be_present(registration, parts.network, shutdown.clone()));
     pods.follow_api(stop).await;
     Ok(())

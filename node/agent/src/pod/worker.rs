@@ -70,7 +70,12 @@ pub struct PodWorker {
     volumes: Option<MountedVolumes>,
     tokens: PodTokens,
     prepare_wait: Duration,
-    prepare_at: Option<Instant>,
+    /// Sandbox and volumes are not tried again before this.
+    prepare_not_before: Option<Instant>,
+    /// Volumes of a running pod are not brought up to date again before this.
+    volumes_not_before: Option<Instant>,
+    /// The next turn comes at once.
+    again: bool,
     is_gone: bool,
     must_reread: bool,
     /// Containers whose state must be read again; true: it is known to have ended.
@@ -107,7 +112,9 @@ impl PodWorker {
             volumes: None,
             tokens: PodTokens::default(),
             prepare_wait: FIRST_RETRY,
-            prepare_at: None,
+            prepare_not_before: None,
+            volumes_not_before: None,
+            again: false,
             is_gone: false,
             must_reread: false,
             stale: HashMap::new(),
@@ -153,7 +160,8 @@ impl PodWorker {
                 self.volumes_are_stale = true;
                 // What a container lacked may be there now.
                 self.retry_at.clear();
-                self.prepare_at = None;
+                self.prepare_not_before = None;
+                self.volumes_not_before = None;
             }
         }
     }
@@ -180,6 +188,9 @@ impl PodWorker {
     }
 
     async fn wait(&mut self) {
+        if std::mem::take(&mut self.again) {
+            return;
+        }
         let due = self.next_due();
         tokio::select! {
             message = self.mailbox.recv() => match message {
@@ -200,8 +211,22 @@ impl PodWorker {
         let now = Timestamp::now();
         let held = self.plan(now).held.into_iter().map(|held| after(held.until));
         let all =
-            held.chain(self.retry_at.values().copied()).chain(self.prepare_at).chain(self.tokens.renew_at().map(after));
+            held.chain(self.retry_at.values().copied()).chain(self.prepare_not_before).chain(self.volumes_due(after));
         all.min().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
+    }
+
+    /// When the volumes of a running pod must be looked at again.
+    fn volumes_due(&self, after: impl Fn(Timestamp) -> Instant) -> Option<Instant> {
+        self.volumes.as_ref()?;
+        self.volumes_not_before.or_else(|| self.tokens.renew_at().map(after))
+    }
+
+    /// What was waited for until now holds nothing back any more.
+    fn forget_passed(&mut self) {
+        let now = Instant::now();
+        self.retry_at.retain(|_, at| *at > now);
+        self.prepare_not_before = self.prepare_not_before.filter(|at| *at > now);
+        self.volumes_not_before = self.volumes_not_before.filter(|at| *at > now);
     }
 
     fn plan(&self, now: Timestamp) -> Plan {
@@ -215,6 +240,7 @@ impl PodWorker {
 
     /// One step: read what changed, decide, act, report.
     async fn sync(&mut self) {
+        self.forget_passed();
         self.read_changes().await;
         self.refresh_volumes().await;
         let plan = self.plan(Timestamp::now());
@@ -284,7 +310,8 @@ impl PodWorker {
     /// Volumes of a running pod follow their sources, and tokens are renewed.
     async fn refresh_volumes(&mut self) {
         let tokens_are_due = self.tokens.renew_at().is_some_and(|at| at <= Timestamp::now());
-        if self.volumes.is_none() || !(self.volumes_are_stale || tokens_are_due) {
+        let is_due = self.volumes_are_stale || tokens_are_due;
+        if self.volumes.is_none() || !is_due || self.volumes_not_before.is_some() {
             return;
         }
         self.volumes_are_stale = false;
@@ -300,7 +327,7 @@ impl PodWorker {
                 // The old files stay; what is missing now is tried again when it changes, or later.
                 self.announce_prepare(&error);
                 self.volumes_are_stale = true;
-                self.prepare_at = Some(Instant::now() + MAX_RETRY);
+                self.volumes_not_before = Some(Instant::now() + MAX_RETRY);
             }
         }
     }
@@ -335,26 +362,17 @@ impl PodWorker {
         }
         let Some((sandbox, volumes)) = self.prepare(&plan).await else { return };
         for start in &plan.start {
-            self.start(start, &sandbox, &volumes).await;
+            // Once it runs another container may be next in the order.
+            self.again |= self.start(start, &sandbox, &volumes).await;
             if self.is_ending() {
                 return;
             }
         }
-        if !plan.start.is_empty() {
-            // Another container may be next in the order.
-            self.report_sender_wakes();
-        }
-    }
-
-    /// Makes the next turn of the loop come at once.
-    fn report_sender_wakes(&mut self) {
-        self.prepare_at = Some(Instant::now());
     }
 
     /// Sandbox and volumes, made at the same time. `None`: not now; tried again later.
     async fn prepare(&mut self, plan: &Plan) -> Option<(ObservedSandbox, MountedVolumes)> {
-        if self.prepare_at.take().is_some_and(|at| at > Instant::now() && self.prepare_wait > FIRST_RETRY) {
-            self.prepare_at = Some(Instant::now() + self.prepare_wait);
+        if self.prepare_not_before.is_some() {
             return None;
         }
         let applier = self.applier();
@@ -416,7 +434,7 @@ impl PodWorker {
             None => {}
         }
         if failed {
-            self.prepare_at = Some(Instant::now() + self.prepare_wait);
+            self.prepare_not_before = Some(Instant::now() + self.prepare_wait);
             self.prepare_wait = (self.prepare_wait * 2).min(MAX_RETRY);
             return None;
         }
@@ -433,9 +451,10 @@ impl PodWorker {
         self.node.events.warning(Subject::pod(&self.pod), reason, error.to_string());
     }
 
-    async fn start(&mut self, start: &Start, sandbox: &ObservedSandbox, volumes: &MountedVolumes) {
+    /// Returns whether the container was started.
+    async fn start(&mut self, start: &Start, sandbox: &ObservedSandbox, volumes: &MountedVolumes) -> bool {
         if self.retry_at.get(&start.name).is_some_and(|at| *at > Instant::now()) {
-            return;
+            return false;
         }
         self.retry_at.remove(&start.name);
         let work = {
@@ -443,7 +462,8 @@ impl PodWorker {
             let (sandbox, volumes) = (sandbox.clone(), volumes.clone());
             async move { applier.start_container(&start, &sandbox, &volumes).await }
         };
-        let Some(outcome) = self.or_ending(work).await else { return };
+        let Some(outcome) = self.or_ending(work).await else { return false };
+        let started = outcome.is_ok();
         let attempted = match outcome {
             Ok(container) => {
                 self.waiting.remove(&start.name);
@@ -458,6 +478,7 @@ impl PodWorker {
             }
             self.forget_older(&start.name, start.attempt).await;
         }
+        started
     }
 
     /// Returns whether the failure left a container behind.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use gantry_agent::{NodeConfig, NodeParts, PodNetwork, run};
+use gantry_agent::{KubeletServing, NodeConfig, NodeParts, PodNetwork, run};
 use gantry_base::Shutdown;
 use gantry_cri::{
     Containerd, ContainerdConfig, RuntimeClient,
@@ -72,6 +72,7 @@ pub struct TestNode {
     pub runtime: RuntimeClient,
     pub containerd: Containerd,
     pub folder: tempfile::TempDir,
+    kubelet: Option<KubeletServing>,
     daemon: Option<(Shutdown, tokio::task::JoinHandle<()>)>,
 }
 
@@ -89,13 +90,18 @@ fn write_busybox_image(path: &Path) {
 impl TestNode {
     /// Starts containerd and the daemon; returns when the node is Ready.
     pub async fn start() -> Self {
+        Self::start_serving(None).await
+    }
+
+    /// As [`Self::start`], with the kubelet API.
+    pub async fn start_serving(kubelet: Option<KubeletServing>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let containerd =
             Containerd::start(ContainerdConfig::below(&folder.path().join("c"))).await.expect("containerd starts");
         std::fs::create_dir_all(folder.path().join("images")).expect("made");
         write_busybox_image(&folder.path().join("images/busybox.tar"));
         let runtime = RuntimeClient::new(connect(&containerd.config().socket()).expect("a path"));
-        let mut node = Self { api: FakeApi::new(), runtime, containerd, folder, daemon: None };
+        let mut node = Self { api: FakeApi::new(), runtime, containerd, folder, kubelet, daemon: None };
         node.start_daemon();
         node.until_ready().await;
         node
@@ -112,7 +118,7 @@ impl TestNode {
             source: Arc::new(self.api.clone()),
             sink: Arc::new(self.api.clone()),
             network: Arc::new(BridgeNetwork { cni_conf_dir, state: state.join("ipam") }),
-            kubelet: None,
+            kubelet: self.kubelet.clone(),
         };
         let shutdown = Shutdown::new();
         let running = shutdown.clone();

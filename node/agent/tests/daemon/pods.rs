@@ -1,9 +1,7 @@
 //! The daemon from the API's objects to real containers and back.
 
-mod support;
-
+use crate::support::node::{IMAGE, TestNode, in_private_namespaces};
 use serde_json::{Value, json};
-use support::node::{IMAGE, TestNode, in_private_namespaces};
 
 fn pod(script: &str) -> Value {
     json!({"spec": {"nodeName": "n1", "terminationGracePeriodSeconds": 5, "containers": [main(script)]}})
@@ -44,7 +42,8 @@ async fn eventually<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_runs_with_environment_and_volumes_that_follow_their_sources_and_is_deleted() {
-    if !in_private_namespaces("a_pod_runs_with_environment_and_volumes_that_follow_their_sources_and_is_deleted") {
+    if !in_private_namespaces("pods::a_pod_runs_with_environment_and_volumes_that_follow_their_sources_and_is_deleted")
+    {
         return;
     }
     let node = TestNode::start().await;
@@ -90,7 +89,7 @@ async fn a_pod_runs_with_environment_and_volumes_that_follow_their_sources_and_i
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ends_of_containers_lead_to_restarts_back_off_and_final_phases() {
-    if !in_private_namespaces("ends_of_containers_lead_to_restarts_back_off_and_final_phases") {
+    if !in_private_namespaces("pods::ends_of_containers_lead_to_restarts_back_off_and_final_phases") {
         return;
     }
     let node = TestNode::start().await;
@@ -137,7 +136,7 @@ async fn ends_of_containers_lead_to_restarts_back_off_and_final_phases() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn probes_decide_over_readiness_and_life() {
-    if !in_private_namespaces("probes_decide_over_readiness_and_life") {
+    if !in_private_namespaces("pods::probes_decide_over_readiness_and_life") {
         return;
     }
     let node = TestNode::start().await;
@@ -166,7 +165,7 @@ async fn probes_decide_over_readiness_and_life() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_starts_again_leaves_containers_and_readiness_alone() {
-    if !in_private_namespaces("a_daemon_that_starts_again_leaves_containers_and_readiness_alone") {
+    if !in_private_namespaces("pods::a_daemon_that_starts_again_leaves_containers_and_readiness_alone") {
         return;
     }
     let mut node = TestNode::start().await;

@@ -1,0 +1,5 @@
+//! The daemon against an API in memory and a real containerd.
+
+mod kubelet_api;
+mod pods;
+mod support;
