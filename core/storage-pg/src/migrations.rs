@@ -6,7 +6,7 @@ use sqlx::{
 };
 
 /// Number, name and text of each file of `/migrations`.
-const MIGRATIONS: [(i64, &str, &str); 1] =
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 1] =
     [(1, "store_create", include_str!("../../../migrations/0001_store_create.sql"))];
 
 /// Brings the database up to date. Replicas that start at once take turns (an advisory lock of sqlx's).

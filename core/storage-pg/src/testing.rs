@@ -13,7 +13,7 @@ use std::{
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tokio::sync::OnceCell;
 
-use crate::{ManagedOptions, ManagedPostgres, PgStorage, startup};
+use crate::{ManagedOptions, ManagedPostgres, PgStorage, migrations, startup};
 
 /// A database of a test's own. On a server of the user's it is dropped with this; on ours it goes with the server, because
 /// each DROP DATABASE waits for a checkpoint.
@@ -116,8 +116,8 @@ impl Server {
 
 /// Differs with the migrations, so that branches that share a machine do not share it.
 fn template_name() -> String {
-    let text = include_str!("../../../migrations/0001_store_create.sql");
-    format!("template_{:016x}", gantry_storage::digest::mix(text, gantry_storage::Revision::ZERO))
+    let text: String = migrations::MIGRATIONS.iter().map(|(_, _, text)| *text).collect();
+    format!("template_{:016x}", gantry_storage::digest::mix(&text, gantry_storage::Revision::ZERO))
 }
 
 fn with_database(url: &str, name: &str) -> String {
