@@ -3,10 +3,12 @@
 use crate::{
     field::{Causes, Root},
     kinds::{
-        self,
+        self, certificate_signing_request as csr,
         classes::{priority_class, runtime_class, storage_class},
         endpoint_slice, endpoints, horizontal_pod_autoscaler as autoscaler, persistent_volume_claim as claim,
-        pod_disruption_budget as budget, rbac, workload,
+        pod_disruption_budget as budget, rbac,
+        storage::{csi_driver, volume_attributes_class},
+        workload,
     },
     names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
 };
@@ -36,10 +38,10 @@ pub fn rules(group: &str, resource: &str) -> Option<&'static Rules> {
     TABLE.iter().find(|rules| rules.resource == resource && rules.group == group)
 }
 
-/// What names may be for resources without rules of their own: some are made of addresses, versions or free text.
+/// What names may be for resources without rules of their own: some are made of addresses.
 pub fn name_rule(group: &str, resource: &str) -> NameRule {
     match (group, resource) {
-        ("certificates.k8s.io", _) | ("apiregistration.k8s.io", _) | (NETWORKING, "ipaddresses") => PathSegment,
+        (NETWORKING, "ipaddresses") => PathSegment,
         _ => DnsSubdomain,
     }
 }
@@ -76,13 +78,9 @@ const STORAGE: &str = "storage.k8s.io";
 static FIXED: &[Fixed] = &[
     fixed("apps", "controllerrevisions", &["data"], "data", false),
     fixed(NETWORKING, "ipaddresses", &["spec", "parentRef"], "parentRef", false),
-    fixed(STORAGE, "csidrivers", &["spec", "attachRequired"], "attachedRequired", false),
-    fixed(STORAGE, "csidrivers", &["spec", "volumeLifecycleModes"], "volumeLifecycleModes", false),
     fixed(STORAGE, "csistoragecapacities", &["storageClassName"], "storageClassName", false),
     fixed(STORAGE, "csistoragecapacities", &["nodeTopology"], "nodeTopology", false),
     fixed(STORAGE, "volumeattachments", &["spec"], "spec", false),
-    fixed(STORAGE, "volumeattributesclasses", &["driverName"], "driverName", true),
-    fixed(STORAGE, "volumeattributesclasses", &["parameters"], "parameters", true),
     fixed(DEVICES, "resourceclaims", &["spec"], "spec", false),
     fixed(DEVICES, "resourceclaimtemplates", &["spec"], "spec", false),
     fixed(DEVICES, "resourceslices", &["spec", "driver"], "driver", false),
@@ -126,6 +124,7 @@ static TABLE: &[Rules] = &[
     row("", "resourcequotas", DnsSubdomain, kinds::resource_quota::create, kinds::resource_quota::update),
     row("", "secrets", DnsSubdomain, kinds::secret::create, kinds::secret::update),
     row("", "services", DnsLabel, kinds::service::create, kinds::service::update),
+    row("apiregistration.k8s.io", "apiservices", PathSegment, kinds::api_service::create, kinds::api_service::update),
     row("apps", "daemonsets", DnsSubdomain, workload::daemon_set::create, workload::daemon_set::update),
     row("apps", "deployments", DnsSubdomain, workload::deployment::create, workload::deployment::update),
     row("apps", "replicasets", DnsSubdomain, workload::replica_set::create, workload::replica_set::update),
@@ -133,16 +132,32 @@ static TABLE: &[Rules] = &[
     row("autoscaling", "horizontalpodautoscalers", DnsSubdomain, autoscaler::create, autoscaler::update),
     row("batch", "cronjobs", DnsSubdomain, kinds::cron_job::create, kinds::cron_job::update),
     row("batch", "jobs", DnsSubdomain, kinds::job::create, kinds::job::update),
+    row("certificates.k8s.io", "certificatesigningrequests", PathSegment, csr::create, csr::update),
     row("coordination.k8s.io", "leases", DnsSubdomain, kinds::lease::create, kinds::lease::update),
     row("discovery.k8s.io", "endpointslices", DnsSubdomain, endpoint_slice::create, endpoint_slice::update),
     row("events.k8s.io", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row(
+        "flowcontrol.apiserver.k8s.io",
+        "flowschemas",
+        DnsSubdomain,
+        kinds::flow_schema::create,
+        kinds::flow_schema::update,
+    ),
     row(NETWORKING, "ingressclasses", DnsSubdomain, kinds::ingress_class::create, kinds::ingress_class::update),
     row(NETWORKING, "ingresses", DnsSubdomain, kinds::ingress::create, kinds::ingress::update),
     row(NETWORKING, "networkpolicies", DnsSubdomain, kinds::network_policy::create, kinds::network_policy::update),
     row("node.k8s.io", "runtimeclasses", DnsSubdomain, runtime_class::create, runtime_class::update),
     row("policy", "poddisruptionbudgets", DnsSubdomain, budget::create, budget::update),
     row("scheduling.k8s.io", "priorityclasses", DnsSubdomain, priority_class::create, priority_class::update),
-    row("storage.k8s.io", "storageclasses", DnsSubdomain, storage_class::create, storage_class::update),
+    row(STORAGE, "csidrivers", DnsSubdomain, csi_driver::create, csi_driver::update),
+    row(
+        STORAGE,
+        "volumeattributesclasses",
+        DnsSubdomain,
+        volume_attributes_class::create,
+        volume_attributes_class::update,
+    ),
+    row(STORAGE, "storageclasses", DnsSubdomain, storage_class::create, storage_class::update),
     row(RBAC, "roles", PathSegment, rbac::role::create, rbac::role::update),
     row(RBAC, "clusterroles", PathSegment, rbac::cluster_role::create, rbac::cluster_role::update),
     row(RBAC, "rolebindings", PathSegment, rbac::role_binding::create, rbac::role_binding::update),

@@ -304,11 +304,29 @@ fn jobs_end_and_cron_jobs_have_schedules() {
 
 #[test]
 fn kinds_without_rules_of_their_own_follow_the_tables() {
-    let driver = json!({"spec": {"fsGroupPolicy": "Odd"}});
-    assert_eq!(create("storage.k8s.io/csidrivers", driver), ["NotSupported:spec.fsGroupPolicy"]);
+    let attachment = |node: &str| json!({"spec": {"attacher": "a.example.com", "nodeName": node, "source": {}}});
+    let path = "storage.k8s.io/volumeattachments";
+    assert_eq!(create(path, attachment("")), ["Required:spec.nodeName"]);
+    assert_eq!(update(path, attachment("n"), attachment("m")), ["Invalid:spec"]);
+}
+
+#[test]
+fn cluster_wide_kinds_check_their_own_fields() {
+    let driver = json!({"spec": {"fsGroupPolicy": "Odd", "tokenRequests": [{"audience": "a"}, {"audience": "a"}]}});
+    let causes = ["NotSupported:spec.fsGroupPolicy", "Duplicate:spec.tokenRequests[1].audience"];
+    assert_eq!(create("storage.k8s.io/csidrivers", driver), causes);
     let class = |parameter: &str| json!({"driverName": "d.example.com", "parameters": {"a": parameter}});
     let path = "storage.k8s.io/volumeattributesclasses";
     assert_eq!(update(path, class("b"), class("c")), ["Forbidden:parameters"]);
+    let schema = json!({"spec": {"priorityLevelConfiguration": {"name": "p"}, "rules": [{"subjects": []}]}});
+    let causes = ["Required:spec.rules[0].subjects", "Required:spec.rules[0]"];
+    assert_eq!(create("flowcontrol.apiserver.k8s.io/flowschemas", schema), causes);
+    let request = json!({"spec": {"request": "YWJj", "signerName": "example.com/test", "usages": ["any"]}});
+    assert_eq!(create("certificates.k8s.io/certificatesigningrequests", request), ["Invalid:spec.request"]);
+    let service = json!({"metadata": {"name": "v2.g.io"}, "spec": {"group": "g.io", "version": "v1",
+        "groupPriorityMinimum": 0, "versionPriority": 1}});
+    let causes = ["Invalid:metadata.name", "Invalid:spec.groupPriorityMinimum"];
+    assert_eq!(create("apiregistration.k8s.io/apiservices", service), causes);
 }
 
 #[test]

@@ -103,10 +103,16 @@ fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) ->
     Ok((changed.then_some(merged), recorded))
 }
 
+/// The live object without its record, which is not copied.
 fn without_record(live: &Object) -> Object {
-    let mut bare = live.clone();
-    entries::take(&mut bare);
-    bare
+    let bare = |(name, value): (&String, &Value)| match value {
+        Value::Object(metadata) if name == "metadata" => {
+            let rest = metadata.iter().filter(|(member, _)| *member != "managedFields");
+            (name.clone(), Value::Object(rest.map(|(member, value)| (member.clone(), value.clone())).collect()))
+        }
+        _ => (name.clone(), value.clone()),
+    };
+    live.iter().map(bare).collect()
 }
 
 fn union_of<'a>(others: &[Entry<'a>], set: &FieldSet<'a>) -> FieldSet<'a> {

@@ -1,5 +1,7 @@
 //! What a configuration has to be before it can be applied: fields of the type, in their shapes, each item once.
 
+use std::borrow::Cow;
+
 use gantry_kinds::{Shape, Type};
 use gantry_meta::{Object, Value};
 
@@ -8,54 +10,71 @@ use crate::PatchError;
 
 /// Fails on the first unknown field, value of a wrong shape, or item that occurs twice or lacks its key.
 pub(crate) fn check(ty: &Type, config: &Object) -> Result<(), PatchError> {
-    members(Parts::Struct(ty), config, "")
+    members(Parts::Struct(ty), config).map_err(|fault| {
+        let path: String = fault.steps.into_iter().rev().collect();
+        PatchError::Malformed(format!("failed to create typed patch object: {path}: {}", fault.why))
+    })
 }
 
-fn refused(path: &str, why: &str) -> PatchError {
-    PatchError::Malformed(format!("failed to create typed patch object: {path}: {why}"))
+/// What is wrong, and the way there from the inside out: a path is spelled only when something is wrong.
+struct Fault {
+    why: Cow<'static, str>,
+    steps: Vec<String>,
 }
 
-fn members(parts: Parts<'_>, object: &Object, path: &str) -> Result<(), PatchError> {
-    for (name, value) in object {
-        let below = format!("{path}.{name}");
-        if let Parts::Struct(ty) = parts {
-            let field = ty.field(name).ok_or_else(|| refused(&below, "field not declared in schema"))?;
-            shape(&field.shape, value, &below)?;
-        }
-        parts_of(parts.of_member(name), value, &below)?;
+impl Fault {
+    fn new(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { why: why.into(), steps: Vec::new() }
     }
-    Ok(())
+
+    fn below(mut self, step: String) -> Self {
+        self.steps.push(step);
+        self
+    }
 }
 
-fn parts_of(parts: Parts<'_>, value: &Value, path: &str) -> Result<(), PatchError> {
+fn members(parts: Parts<'_>, object: &Object) -> Result<(), Fault> {
+    object.iter().try_for_each(|(name, value)| member(parts, name, value).map_err(|f| f.below(format!(".{name}"))))
+}
+
+fn member(parts: Parts<'_>, name: &str, value: &Value) -> Result<(), Fault> {
+    match parts {
+        Parts::Struct(ty) => {
+            let field = ty.field(name).ok_or_else(|| Fault::new("field not declared in schema"))?;
+            shape(&field.shape, value)?;
+        }
+        Parts::Map(of_values) => shape(of_values, value)?,
+        _ => {}
+    }
+    parts_of(parts.of_member(name), value)
+}
+
+fn parts_of(parts: Parts<'_>, value: &Value) -> Result<(), Fault> {
     match (parts, value) {
-        (Parts::Struct(_), Value::Object(object)) => members(parts, object, path),
-        (Parts::Map(shape_of_values), Value::Object(object)) => object.iter().try_for_each(|(name, value)| {
-            let below = format!("{path}.{name}");
-            shape(shape_of_values, value, &below)?;
-            parts_of(parts.of_member(name), value, &below)
-        }),
-        (Parts::Keyed(..) | Parts::Set, Value::Array(list)) => items(parts, list, path),
+        (Parts::Struct(_) | Parts::Map(_), Value::Object(object)) => members(parts, object),
+        (Parts::Keyed(..) | Parts::Set, Value::Array(list)) => items(parts, list),
         _ => Ok(()),
     }
 }
 
-fn items(parts: Parts<'_>, list: &[Value], path: &str) -> Result<(), PatchError> {
+fn items(parts: Parts<'_>, list: &[Value]) -> Result<(), Fault> {
     let mut seen: Vec<Element<'_>> = Vec::with_capacity(list.len());
-    for (at, item) in list.iter().enumerate() {
-        let below = format!("{path}[{at}]");
-        let element = parts.item_element(item).ok_or_else(|| refused(&below, "an item lacks a key of its list"))?;
-        if seen.contains(&element) {
-            return Err(refused(&below, "duplicate entries for key"));
-        }
-        seen.push(element);
-        parts_of(parts.of_item(), item, &below)?;
+    list.iter()
+        .enumerate()
+        .try_for_each(|(at, item)| item_of(parts, item, &mut seen).map_err(|fault| fault.below(format!("[{at}]"))))
+}
+
+fn item_of<'a>(parts: Parts<'_>, item: &Value, seen: &mut Vec<Element<'a>>) -> Result<(), Fault> {
+    let element = parts.item_element(item).ok_or_else(|| Fault::new("an item lacks a key of its list"))?;
+    if seen.contains(&element) {
+        return Err(Fault::new("duplicate entries for key"));
     }
-    Ok(())
+    seen.push(element);
+    parts_of(parts.of_item(), item)
 }
 
 /// The kind of JSON value that a shape takes.
-fn shape(shape: &Shape, value: &Value, path: &str) -> Result<(), PatchError> {
+fn shape(shape: &Shape, value: &Value) -> Result<(), Fault> {
     let fits = match shape {
         _ if value.is_null() => true,
         Shape::String | Shape::Bytes | Shape::Time | Shape::MicroTime => value.is_string(),
@@ -67,5 +86,5 @@ fn shape(shape: &Shape, value: &Value, path: &str) -> Result<(), PatchError> {
         Shape::List(_) => value.is_array(),
         Shape::Raw | Shape::SchemaOr(..) => true,
     };
-    if fits { Ok(()) } else { Err(refused(path, &format!("expected {}", shape.expected()))) }
+    if fits { Ok(()) } else { Err(Fault::new(format!("expected {}", shape.expected()))) }
 }

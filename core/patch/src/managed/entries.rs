@@ -14,6 +14,8 @@ use super::{
 const MAX_UPDATERS: usize = 10;
 const ANCIENT_CHANGES: &str = "ancient-changes";
 const MANAGER_MAX_BYTES: usize = 128;
+/// `2026-11-21T14:20:00Z`
+const WIRE_TIME_BYTES: usize = 20;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Operation {
@@ -103,9 +105,17 @@ impl<'a> Entry<'a> {
         time::parse_time(&self.time).map_or(0, Timestamp::as_second)
     }
 
+    /// Our own spelling of times sorts as text.
+    fn cmp_times(&self, other: &Self) -> Ordering {
+        if self.time.len() == WIRE_TIME_BYTES && other.time.len() == WIRE_TIME_BYTES {
+            return self.time.cmp(&other.time);
+        }
+        self.seconds().cmp(&other.seconds())
+    }
+
     fn cmp_on_wire(&self, other: &Self) -> Ordering {
         (self.owner.operation.cmp(&other.owner.operation))
-            .then_with(|| self.seconds().cmp(&other.seconds()))
+            .then_with(|| self.cmp_times(other))
             .then_with(|| self.owner.manager.cmp(&other.owner.manager))
             .then_with(|| self.owner.api_version.cmp(&other.owner.api_version))
             .then_with(|| self.owner.subresource.cmp(&other.owner.subresource))

@@ -33,7 +33,8 @@ impl<'a> Element<'a> {
     pub fn key<'v>(members: impl Iterator<Item = (&'v str, &'v Value)>) -> Self {
         let mut text = String::with_capacity(32);
         for (at, (name, value)) in members.enumerate() {
-            let _ = write!(text, "{}{}:{value}", if at == 0 { "{" } else { "," }, Value::from(name));
+            // Names of fields need no escapes.
+            let _ = write!(text, "{}\"{name}\":{value}", if at == 0 { "{" } else { "," });
         }
         text.push('}');
         Self { kind: ElementKind::Key, text: Cow::Owned(text) }

@@ -1,11 +1,14 @@
 //! One file per kind (a folder for Pod): its rules, in the order in which the reference reports them.
 
+pub mod api_service;
+pub mod certificate_signing_request;
 pub mod classes;
 pub mod config_map;
 pub mod cron_job;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod event;
+pub mod flow_schema;
 pub mod horizontal_pod_autoscaler;
 pub mod ingress;
 pub mod ingress_class;
@@ -23,6 +26,7 @@ pub mod rbac;
 pub mod resource_quota;
 pub mod secret;
 pub mod service;
+pub mod storage;
 pub mod workload;
 
 use crate::{field::Causes, table::Update};

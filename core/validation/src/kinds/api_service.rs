@@ -1,0 +1,61 @@
+//! APIService.
+
+use crate::{
+    field::{Causes, Field, Root},
+    names,
+    rules::numbers,
+    table::Update,
+};
+
+const GROUP_PRIORITY_MAX: i64 = 20_000;
+const VERSION_PRIORITY_MAX: i64 = 1_000;
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    let spec = object.member("spec");
+    let (group, version) = (spec.member("group"), spec.member("version"));
+    if object.name() != format!("{}.{}", version.text(), group.text()) {
+        causes.invalid(&object.member("metadata").member("name"), "must be `spec.version+\".\"+spec.group`");
+    }
+    if !group.is_empty() {
+        causes.invalid_each(&group, names::dns_subdomain(group.text()));
+    }
+    causes.invalid_each(&version, names::dns_1035_label(version.text()));
+    between(&spec.member("groupPriorityMinimum"), GROUP_PRIORITY_MAX, causes);
+    between(&spec.member("versionPriority"), VERSION_PRIORITY_MAX, causes);
+    backend(&spec, causes);
+}
+
+fn between(field: &Field<'_>, max: i64, causes: &mut Causes) {
+    if !(1..=max).contains(&field.int().unwrap_or_default()) {
+        causes.invalid(field, "is out of range");
+    }
+}
+
+/// Served here, or by a service that is trusted somehow.
+fn backend(spec: &Field<'_>, causes: &mut Causes) {
+    let (service, skip, bundle) =
+        (spec.member("service"), spec.member("insecureSkipTLSVerify"), spec.member("caBundle"));
+    if !service.is_set() {
+        if !bundle.is_empty() {
+            causes.invalid(&bundle, "local APIServices may not have a caBundle");
+        }
+        if skip.flag() {
+            causes.invalid(&skip, "local APIServices may not have insecureSkipTLSVerify");
+        }
+        return;
+    }
+    causes.require(&service.member("namespace"));
+    causes.require(&service.member("name"));
+    if service.member("port").is_set() {
+        numbers::port(&service.member("port"), causes);
+    }
+    if skip.flag() && !bundle.is_empty() {
+        causes.invalid(&skip, "may not be true if caBundle is present");
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    if update.subresource.is_none() {
+        create(update.new, causes);
+    }
+}

@@ -1,0 +1,116 @@
+//! CertificateSigningRequest. Whether the request itself parses is for the signer that reads it.
+
+use gantry_meta::Value;
+
+use crate::{
+    field::{Causes, Field, Root},
+    names,
+    table::Update,
+};
+
+const EXPIRATION_MIN_SECONDS: i64 = 600;
+const SIGNER_MAX_BYTES: usize = 571;
+const USAGES: [&str; 23] = [
+    "any",
+    "cert sign",
+    "client auth",
+    "code signing",
+    "content commitment",
+    "crl sign",
+    "data encipherment",
+    "decipher only",
+    "digital signature",
+    "email protection",
+    "encipher only",
+    "ipsec end system",
+    "ipsec tunnel",
+    "ipsec user",
+    "key agreement",
+    "key encipherment",
+    "microsoft sgc",
+    "netscape sgc",
+    "ocsp signing",
+    "s/mime",
+    "server auth",
+    "signing",
+    "timestamping",
+];
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    let spec = object.member("spec");
+    let (request, usages) = (spec.member("request"), spec.member("usages"));
+    if !is_request(request.text()) {
+        causes.invalid(&request, "PEM block type must be CERTIFICATE REQUEST");
+    }
+    if causes.require(&usages) {
+        self::usages(&usages, causes);
+    }
+    signer(&spec.member("signerName"), causes);
+    let seconds = spec.member("expirationSeconds");
+    if seconds.int().is_some_and(|n| n < EXPIRATION_MIN_SECONDS) {
+        causes.invalid(&seconds, "may not specify a duration less than 600 seconds (10 minutes)");
+    }
+}
+
+/// Base64 of a PEM block of that type.
+fn is_request(base64: &str) -> bool {
+    use base64::Engine as _;
+    let decoded = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();
+    let text = String::from_utf8_lossy(&decoded);
+    let body = text.split_once("-----BEGIN CERTIFICATE REQUEST-----").map(|(_, rest)| rest);
+    body.is_some_and(|rest| rest.contains("-----END CERTIFICATE REQUEST-----"))
+}
+
+fn usages(usages: &Field<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for usage in usages.items() {
+        causes.one_of(&usage, &USAGES);
+        if seen.contains(&usage.text()) {
+            causes.duplicate(&usage);
+        }
+        seen.push(usage.text());
+    }
+}
+
+/// `example.com/name`: a domain of at least two labels, and a path of subdomains.
+fn signer(signer: &Field<'_>, causes: &mut Causes) {
+    if !causes.require(signer) {
+        return;
+    }
+    let Some((domain, path)) = signer.text().split_once('/').filter(|(_, path)| !path.contains('/')) else {
+        return causes
+            .invalid(signer, "must be a fully qualified domain and path of the form 'example.com/signer-name'");
+    };
+    causes.invalid_each(signer, names::dns_subdomain(domain));
+    if !domain.contains('.') {
+        causes.invalid(signer, "should be a domain with at least two segments separated by dots");
+    }
+    for part in path.split('.') {
+        causes.invalid_each(signer, names::dns_label(part));
+    }
+    if signer.text().len() > SIGNER_MAX_BYTES {
+        causes.too_long(signer, SIGNER_MAX_BYTES);
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    let (new, old) = (conditions(update.new), conditions(update.old));
+    let field = update.new.member("status").member("conditions");
+    let has = |list: &[&str], kind: &str| list.contains(&kind);
+    if has(&new, "Approved") && has(&new, "Denied") {
+        causes.invalid(&field, "Approved and Denied conditions are mutually exclusive");
+    }
+    for kind in ["Approved", "Denied", "Failed"] {
+        if has(&old, kind) && !has(&new, kind) {
+            causes.forbidden(&field, "Approved, Denied and Failed conditions may not be removed");
+        }
+    }
+    let certificate = |root: Root<'_>| root.member("status").member("certificate").value().cloned();
+    if certificate(update.old).is_some_and(|old: Value| Some(old) != certificate(update.new)) {
+        causes.invalid(&update.new.member("status").member("certificate"), "field is immutable");
+    }
+}
+
+fn conditions<'a>(object: Root<'a>) -> Vec<&'a str> {
+    object.member("status").member("conditions").items().map(|condition| condition.member("type").text()).collect()
+}
