@@ -50,7 +50,7 @@ fn annotation<'a>(object: &'a Object, name: &str) -> Option<&'a str> {
 }
 
 fn patch(members: Object) -> Option<Mend> {
-    (!members.is_empty()).then(|| Mend::Patch(Value::Object(members)))
+    (!members.is_empty()).then_some(Mend::Patch(Value::Object(members)))
 }
 
 fn mend_members(existing: &Object, wanted: &Object, members: &[&str]) -> Option<Mend> {

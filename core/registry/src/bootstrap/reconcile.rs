@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use gantry_auth::rbac::aggregate_cluster_roles;
 use gantry_meta::{Object, ObjectView, Reason};
 use gantry_runtime::{
-    Backoff, DeleteOptions, ListOptions, ObjectSink, ObjectSource, Observed, Patch, SinkError, WriteTarget,
+    Backoff, DeleteOptions, ListOptions, ObjectSink, ObjectSource, Observed, Patch, SinkError, SourceError, WriteTarget,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -64,20 +64,37 @@ enum Step {
     Mend(Mend),
 }
 
-/// The existing objects, by namespace and name.
-async fn existing(
-    source: &dyn ObjectSource,
-    defaults: &Defaults,
-) -> Result<HashMap<(String, String), Object>, BootstrapError> {
-    let listed = source.list(&defaults.resource, &ListOptions::default()).await;
-    let listed = listed
+type ByName = HashMap<(String, String), Object>;
+
+/// The existing objects among the wanted ones, by namespace and name. A few are asked for one by one: their collection may be as
+/// large as the cluster.
+async fn existing(source: &dyn ObjectSource, defaults: &Defaults) -> Result<ByName, BootstrapError> {
+    const FEW: usize = 4;
+    let found =
+        if defaults.objects.len() <= FEW { one_by_one(source, defaults).await } else { listed(source, defaults).await };
+    let found = found
         .map_err(|source| BootstrapError::List { resource: defaults.resource.group_resource().to_string(), source })?;
+    let read = |item: Observed| ((item.namespace, item.name), serde_json::from_slice(&item.json).unwrap_or_default());
+    Ok(found.into_iter().map(read).collect())
+}
+
+async fn one_by_one(source: &dyn ObjectSource, defaults: &Defaults) -> Result<Vec<Observed>, SourceError> {
+    let mut found = Vec::new();
+    for wanted in &defaults.objects {
+        found.extend(source.get(&defaults.resource, wanted.namespace(), wanted.name()).await?);
+    }
+    Ok(found)
+}
+
+async fn listed(source: &dyn ObjectSource, defaults: &Defaults) -> Result<Vec<Observed>, SourceError> {
     let wanted: HashSet<(&str, &str)> =
         defaults.objects.iter().map(|object| (object.namespace(), object.name())).collect();
+    let first = wanted.iter().next().map_or("", |(namespace, _)| namespace);
+    let shared = wanted.iter().all(|(namespace, _)| *namespace == first);
+    let namespace = if shared { first.to_owned() } else { String::new() };
+    let listed = source.list(&defaults.resource, &ListOptions { namespace, ..ListOptions::default() }).await?;
     let among_wanted = |item: &Observed| wanted.contains(&(item.namespace.as_str(), item.name.as_str()));
-    let found = listed.items.into_iter().filter(among_wanted);
-    let read = |item: Observed| ((item.namespace, item.name), serde_json::from_slice(&item.json).unwrap_or_default());
-    Ok(found.map(read).collect())
+    Ok(listed.items.into_iter().filter(among_wanted).collect())
 }
 
 async fn run(
