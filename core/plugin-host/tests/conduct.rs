@@ -23,7 +23,7 @@ fn validate(plugin: &Plugin, object: &[u8]) -> Result<String, CallError> {
 fn the_manifest_is_read_without_loading() {
     let checked = gantry_plugin_host::check(&LIBRARY, &Default::default()).expect("good");
     let ids: Vec<&str> = checked.manifest.plugins.iter().map(|p| p.id.as_str()).collect();
-    assert_eq!(ids, ["test/hostile", "test/pods"]);
+    assert_eq!(ids, ["test/hostile", "test/pods", "test/moody"]);
     assert_eq!(checked.manifest.plugins[1].interfaces, ["gantry.ctl.reconcile/1"]);
 }
 

@@ -3,8 +3,8 @@
 use std::{thread, time::Duration};
 
 use gantry_plugin::{
-    Cause, Controller, Cx, EventType, Failure, HostRef, Key, NoConfig, ObjectReference, Ops, Outcome, Plugin, Query,
-    Reader, ServiceType, Watch, resource,
+    Cause, Controller, Cx, EventType, Failure, Hooks, HostRef, Key, NoConfig, Nodes, ObjectReference, Ops, Outcome,
+    Plugin, Pod, Query, Reader, Scheduler, Scored, ServiceType, Verdicts, Watch, resource,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -115,4 +115,51 @@ impl Controller for Pods {
     }
 }
 
-gantry_plugin::export!(Hostile: ServiceType, Pods: Controller);
+/// Lets every pod pass, save those whose names ask for something else.
+struct Moody;
+
+impl Plugin for Moody {
+    const ID: &'static str = "test/moody";
+    const VERSION: &'static str = "1.2.3";
+    type Config = NoConfig;
+
+    fn new(_: HostRef<'_>, _: NoConfig) -> Result<Self, String> {
+        Ok(Self)
+    }
+}
+
+impl Scheduler for Moody {
+    type Cycle = ();
+    const HOOKS: Hooks = Hooks::FILTER.and(Hooks::SCORE).and(Hooks::BIND);
+
+    fn filter(
+        &self,
+        _: &Cx<'_>,
+        pod: &Pod<'_>,
+        nodes: &Nodes<'_>,
+        (): &(),
+        out: &mut Verdicts<'_>,
+    ) -> Result<(), Failure> {
+        match pod.name {
+            "panic" => panic!("as asked"),
+            "spin" => loop {
+                std::hint::spin_loop();
+            },
+            "none" => (0..nodes.selected().len()).for_each(|position| out.unschedulable(position, "not today")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn score(&self, _: &Cx<'_>, pod: &Pod<'_>, _: &Nodes<'_>, (): &(), scores: &mut [i64]) -> Result<Scored, Failure> {
+        scores.fill(if pod.name == "wild" { 101 } else { 1 });
+        Ok(Scored::Yes)
+    }
+
+    fn pre_bind(&self, _: &Cx<'_>, pod: &Pod<'_>, node: &str, (): &mut ()) -> Result<Option<Vec<u8>>, Failure> {
+        let note = json!({"metadata": {"annotations": {"test/node": node}}});
+        Ok((pod.name == "noted").then(|| note.to_string().into_bytes()))
+    }
+}
+
+gantry_plugin::export!(Hostile: ServiceType, Pods: Controller, Moody: Scheduler);
