@@ -122,6 +122,7 @@ pub enum Match {
     DestinationPort(u16),
     SourceIsLocal,
     DestinationIsLocal,
+    DestinationIsElsewhere,
     /// IPv4 only: sent by the very address that it goes to, after all rewriting.
     SourceIsDestination,
     /// Any of the mark's bits is not set.
@@ -233,6 +234,7 @@ impl Rule {
             Match::DestinationPort(port) => write!(f, " -m {protocol} --dport {port}"),
             Match::SourceIsLocal => f.write_str(" -m addrtype --src-type LOCAL"),
             Match::DestinationIsLocal => f.write_str(" -m addrtype --dst-type LOCAL"),
+            Match::DestinationIsElsewhere => f.write_str(" -m addrtype ! --dst-type LOCAL"),
             Match::SourceIsDestination => write!(f, " -m bpf --bytecode \"{SOURCE_IS_DESTINATION}\""),
             Match::Unmarked(bits) => write!(f, " -m mark ! --mark {bits:#x}/{bits:#x}"),
             Match::Marked(bits) => write!(f, " -m mark --mark {bits:#x}/{bits:#x}"),

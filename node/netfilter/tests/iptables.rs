@@ -103,7 +103,9 @@ fn every_shape() -> RuleSet {
             Rule::new(Target::Drop).when(Match::Conntrack(ConntrackState::Invalid)),
             Rule::new(Target::Accept).when(Match::Conntrack(ConntrackState::RelatedOrEstablished)),
             Rule::new(Target::Accept).when(Match::Conntrack(ConntrackState::New)),
-            Rule::new(Target::Drop).when(Match::Conntrack(ConntrackState::Unexpected)),
+            Rule::new(Target::Drop)
+                .when(Match::Conntrack(ConntrackState::Unexpected))
+                .when(Match::DestinationIsElsewhere),
         ],
     );
     set

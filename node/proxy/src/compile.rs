@@ -184,7 +184,10 @@ impl Compiler<'_> {
         for from in self.sources(&step.from)? {
             let rule = from.narrow(self.sent_to(Rule::new(target.clone()), step, true));
             match step.to {
-                Destination::Address { .. } => self.out.dispatch.filter_services.push(rule),
+                // An address that the node itself has is the node's to answer: cluster DNS has no endpoints.
+                Destination::Address { .. } => {
+                    self.out.dispatch.filter_services.push(rule.when(Match::DestinationIsElsewhere));
+                }
                 Destination::NodePort { .. } => self.out.dispatch.filter_node_ports.push(rule),
             }
         }

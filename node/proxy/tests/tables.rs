@@ -75,7 +75,10 @@ fn a_service_without_endpoints_has_refusals_and_no_chain() {
     let compiled = compile(&rules(spec(json!({})), &[]), &networks()).expect("a plan of ours");
     assert!(compiled.chains.is_empty() && compiled.dispatch.nat_services.is_empty());
     let refusal = &text(&compiled.dispatch.filter_services)[0];
-    assert!(refusal.ends_with("--dport 80 -j REJECT --reject-with icmp-port-unreachable"), "{refusal}");
+    assert!(
+        refusal.ends_with("--dport 80 -m addrtype ! --dst-type LOCAL -j REJECT --reject-with icmp-port-unreachable"),
+        "{refusal}"
+    );
     assert!(text(&compiled.dispatch.filter_node_ports)[0].starts_with("-p tcp"));
 }
 

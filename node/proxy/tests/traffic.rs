@@ -163,7 +163,16 @@ fn a_datagram_client_that_never_pauses_follows_when_the_endpoint_moves() {
 fn a_pod_resolves_a_service_with_an_ordinary_resolver() {
     let lab = Lab::new();
     let client = lab.pod(1, "client");
+    // As the server makes it, without endpoints: the node has its address and answers itself, so it must not refuse.
+    lab.api.put(&lab::services(), json!({
+        "metadata": {"namespace": "kube-system", "name": "kube-dns"},
+        "spec": {"type": "ClusterIP", "clusterIP": CLUSTER_DNS, "ports": [{"name": "dns", "protocol": "UDP", "port": 53}]},
+    }));
     lab.put_service("web", node_port_spec(json!({})));
+    until(
+        || lab.iptables_save(1),
+        |saved| saved.contains("default/web:http") && saved.contains("kube-system/kube-dns:dns"),
+    );
     let resolve = || {
         let args =
             ["nslookup", "-type=a", "web.default.svc.cluster.local", &CLUSTER_DNS.to_string()].map(str::to_owned);
