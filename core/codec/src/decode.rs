@@ -5,7 +5,7 @@ mod scalar;
 mod seed;
 mod text;
 
-use crate::{DecodeError, canonical, yaml};
+use crate::{DecodeError, canonical, protobuf, yaml};
 use gantry_kinds::{Resource, Subresource, Type};
 use gantry_meta::{Object, Value};
 pub(crate) use seed::Problems;
@@ -18,6 +18,8 @@ use serde_json::error::Category;
 pub enum Format {
     Json,
     Yaml,
+    /// In the envelope of the reference.
+    Protobuf,
 }
 
 /// What happens to unknown and repeated fields (`fieldValidation`).
@@ -72,6 +74,10 @@ pub fn decode(
     let mut problems = Problems::default();
     let object = match format {
         Format::Json => typed_json(expected.ty, body, &mut problems)?,
+        Format::Protobuf => {
+            let object = protobuf::decode(expected.ty, body)?;
+            typed(expected.ty, Value::Object(object), &mut problems)?
+        }
         Format::Yaml => {
             let value = yaml::from_yaml(body, &mut problems)?;
             typed(expected.ty, value, &mut problems)?
@@ -97,6 +103,7 @@ pub fn parse_untyped(body: &[u8], format: Format) -> Result<(Value, Vec<String>)
     let mut problems = Problems::default();
     let value = match format {
         Format::Yaml => yaml::from_yaml(body, &mut problems)?,
+        Format::Protobuf => return Err(DecodeError::Syntax("protobuf cannot be read without a type".into())),
         Format::Json => with_json(body, |json| Seed::raw(&mut problems).deserialize(json))?.unwrap_or(Value::Null),
     };
     Ok((value, problems.into_texts()))

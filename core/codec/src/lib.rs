@@ -11,6 +11,7 @@ pub mod discovery;
 mod encode;
 mod error;
 pub mod openapi;
+mod protobuf;
 pub mod table;
 mod yaml;
 

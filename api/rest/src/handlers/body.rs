@@ -45,7 +45,8 @@ pub(super) fn object_type(request: &HttpRequest) -> Result<MediaType, Status> {
     match media_type(request).as_str() {
         "" | "application/json" => Ok(MediaType::Json),
         "application/yaml" => Ok(MediaType::Yaml),
-        other => Err(unsupported(other, "application/json, application/yaml")),
+        "application/vnd.kubernetes.protobuf" => Ok(MediaType::Protobuf),
+        _ => Err(unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
     }
 }
 
@@ -56,18 +57,16 @@ pub(super) fn patch_type(request: &HttpRequest) -> Result<fn(Bytes, bool) -> Pat
         "application/merge-patch+json" => Ok(|body, _| Patch::Merge(body)),
         "application/strategic-merge-patch+json" => Ok(|body, _| Patch::Strategic(body)),
         "application/apply-patch+yaml" => Ok(|body, force| Patch::Apply { body, force }),
-        other => {
+        _ => {
             let accepted = "application/json-patch+json, application/merge-patch+json, \
                             application/strategic-merge-patch+json, application/apply-patch+yaml";
-            Err(unsupported(other, accepted).with_empty_details())
+            Err(unsupported(accepted).with_empty_details())
         }
     }
 }
 
-fn unsupported(given: &str, accepted: &str) -> Status {
-    let protobuf = if given == "application/vnd.kubernetes.protobuf" { " (protobuf is not supported yet)" } else { "" };
-    let message =
-        format!("the body of the request was in an unknown format - accepted media types: {accepted}{protobuf}");
+fn unsupported(accepted: &str) -> Status {
+    let message = format!("the body of the request was in an unknown format - accepted media types: {accepted}");
     Status::failure(Reason::UnsupportedMediaType, message)
 }
 

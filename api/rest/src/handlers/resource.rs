@@ -178,6 +178,7 @@ fn delete_options(request: &HttpRequest, query: &Query<'_>, bytes: &Bytes) -> Re
     let format = match body::object_type(request)? {
         MediaType::Json => Format::Json,
         MediaType::Yaml => Format::Yaml,
+        MediaType::Protobuf => Format::Protobuf,
     };
     let ty = gantry_kinds::catalog().type_of_kind("", "v1", DeleteOptions::KIND);
     let ty = ty.ok_or_else(|| Status::internal("DeleteOptions has no field table"))?;

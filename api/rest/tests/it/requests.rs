@@ -131,7 +131,7 @@ async fn bad_bodies_and_options_get_the_answer_that_clients_know() {
         ),
         (json_type, Bytes::from_static(b"{\"metadata\":{\"name\":\"Not Valid\"}}"), 422),
         (Some("text/plain"), Bytes::from_static(b"x"), 415),
-        (Some("application/vnd.kubernetes.protobuf"), Bytes::from_static(b"k8s\0"), 415),
+        (Some("application/vnd.kubernetes.protobuf"), Bytes::from_static(b"k8s\0\x12\x7f"), 400),
         (json_type, Bytes::from(vec![b' '; (3 << 20) + 1]), 413),
         (json_type, Bytes::from("{\"metadata\":{\"name\":\"a\"},\"x\":".to_owned() + &"[".repeat(20_000)), 400),
     ] {

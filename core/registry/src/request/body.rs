@@ -7,6 +7,8 @@ use bytes::Bytes;
 pub enum MediaType {
     Json,
     Yaml,
+    /// In the envelope of the reference, `k8s\0`.
+    Protobuf,
 }
 
 /// An object as the client wrote it. Decoded by the executor, after authorisation.

@@ -81,6 +81,7 @@ pub(crate) fn read_body(
     let format = match body.media_type {
         MediaType::Json => Format::Json,
         MediaType::Yaml => Format::Yaml,
+        MediaType::Protobuf => Format::Protobuf,
     };
     let decoded = gantry_codec::decode(expected, &body.bytes, format, strictness(validation))?;
     decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
