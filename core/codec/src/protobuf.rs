@@ -118,7 +118,7 @@ fn map_entry(field: &Field, shape: &Shape, pair: &[u8], depth: usize) -> Result<
     let zero = || match shape {
         Shape::Struct(_) | Shape::Map(_) => Value::Object(Object::new()),
         Shape::List(_) => Value::Array(Vec::new()),
-        Shape::Quantity => Value::from("0"),
+        Shape::Quantity | Shape::ResourceQuantity => Value::from("0"),
         _ => Value::from(""),
     };
     Ok((key, held.unwrap_or_else(zero)))
@@ -133,7 +133,7 @@ fn value(field: &Field, shape: &Shape, payload: Payload<'_>, depth: usize) -> Re
         // Negative numbers are written in 64 bits, whatever their type.
         (Shape::Int32 | Shape::Int64, Payload::Varint(number)) => Value::from(number.cast_signed()),
         (Shape::Double, Payload::Fixed64(bits)) => Value::from(f64::from_bits(bits)),
-        (Shape::Quantity, Payload::Bytes(message)) => match first_bytes(message)? {
+        (Shape::Quantity | Shape::ResourceQuantity, Payload::Bytes(message)) => match first_bytes(message)? {
             Some(bytes) => text(bytes)?,
             None => Value::from("0"),
         },
@@ -245,6 +245,15 @@ mod tests {
         let mut container = Object::new();
         members(ty, &[], &field(10, &probe), &mut container, 0).unwrap();
         assert_eq!(container["livenessProbe"], json!({"httpGet": {"port": "web"}, "periodSeconds": 5}));
+    }
+
+    #[test]
+    fn amounts_by_name_are_read() {
+        let pair = [field(1, b"pods"), field(2, &field(1, b"1"))].concat();
+        let ty = catalog().type_named("io.k8s.api.core.v1.ResourceQuotaSpec").unwrap();
+        let mut spec = Object::new();
+        members(ty, &[], &field(1, &pair), &mut spec, 0).unwrap();
+        assert_eq!(spec["hard"], json!({"pods": "1"}));
     }
 
     #[test]

@@ -55,7 +55,10 @@ fn pod(pod: &mut Object, _: &Surroundings) {
 
 fn host_port(port: &mut Object) {
     if let Some(number) = port.get("containerPort").cloned() {
-        set_if_absent(port, "hostPort", number);
+        // A zero would not be written, so it is no default either.
+        if number != 0 {
+            set_if_absent(port, "hostPort", number);
+        }
     }
 }
 
