@@ -197,3 +197,18 @@ fn what_others_wrote_into_the_tables_stays_while_services_come_and_go() {
     until(|| lab.iptables_save(0), |saved| !saved.contains("default/web:http"));
     assert!(lab.iptables_save(0).contains(foreign));
 }
+
+#[test]
+fn load_balancers_learn_on_the_health_check_port_which_nodes_have_endpoints() {
+    let lab = Lab::new();
+    let a = lab.pod(0, "a");
+    let spec = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "healthCheckNodePort": 31000});
+    lab.put_service("web", node_port_spec(spec));
+    lab.put_endpoints("web", "TCP", &[&a]);
+    for (node, status) in lab.nodes.iter().zip(["200 OK", "503 Service Unavailable"]) {
+        let expected = format!("HTTP/1.1 {status}\r\n");
+        until(|| lab::http_get((node.address, 31000)), |answer| answer.starts_with(&expected));
+    }
+    lab.put_endpoints("web", "TCP", &[]);
+    until(|| lab::http_get((lab.nodes[0].address, 31000)), |answer| answer.contains("\"localEndpoints\":0"));
+}

@@ -315,3 +315,15 @@ pub fn until_refused(namespace: Option<&str>, to: impl Into<SocketAddr> + Copy) 
     let kind = || connect(namespace, to).map(|(name, _)| name).map_err(|error| error.kind());
     until(kind, |answer| *answer == Err(std::io::ErrorKind::ConnectionRefused)).expect_err("it holds");
 }
+
+/// The whole answer as text; empty if there is none.
+pub fn http_get(to: impl Into<SocketAddr>) -> String {
+    let ask = |to: SocketAddr| -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&to, CONNECT)?;
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text)?;
+        Ok(text)
+    };
+    ask(to.into()).unwrap_or_default()
+}
