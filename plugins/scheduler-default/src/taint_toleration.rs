@@ -79,3 +79,38 @@ impl Scheduler for TaintToleration {
         scale(scores, true);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gantry_plugin::{
+        scheduler::Verdict,
+        testing::{Cell, FakePod, SchedulerHarness},
+    };
+    use serde_json::json;
+
+    use super::TaintToleration;
+
+    fn taint(effect: &str) -> Cell {
+        Cell::Texts(["k", "v", effect].map(str::to_owned).to_vec())
+    }
+
+    #[test]
+    fn taints_refuse_or_deter_whoever_does_not_bear_them() {
+        let mut harness = SchedulerHarness::<TaintToleration>::new(json!({})).expect("no configuration");
+        harness.node(&[("node.taints", taint("NoSchedule"))]);
+        harness.node(&[("node.taints", taint("PreferNoSchedule"))]);
+        harness.node(&[]);
+        let judge = |tolerations| {
+            let pod = FakePod { object: json!({"spec": {"tolerations": tolerations}}), ..FakePod::default() };
+            harness.judge(&pod).expect("judged")
+        };
+        let plain = judge(json!([]));
+        assert_eq!(plain.verdicts[0], Verdict::Unresolvable("node(s) had untolerated taint {k: v}".into()));
+        assert_eq!(
+            (&plain.verdicts[1..], plain.scores),
+            (&[Verdict::Fits, Verdict::Fits][..], Some(vec![100, 0, 100]))
+        );
+        let bearing = judge(json!([{"key": "k", "operator": "Exists"}]));
+        assert_eq!((bearing.verdicts[0].clone(), bearing.scores), (Verdict::Fits, Some(vec![100, 100, 100])));
+    }
+}

@@ -9,7 +9,7 @@ use std::time::Duration;
 use gantry_abi as abi;
 pub use nodes::{List, Nodes};
 pub use pod::Pod;
-pub use shim::Verdicts;
+pub use shim::{Verdict, Verdicts};
 
 use crate::{Cx, Failure, Plugin};
 

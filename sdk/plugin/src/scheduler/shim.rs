@@ -18,7 +18,30 @@ pub struct Verdicts<'o> {
     texts: Vec<String>,
 }
 
-impl Verdicts<'_> {
+/// What was said about one node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    Fits,
+    Unschedulable(String),
+    Unresolvable(String),
+}
+
+impl<'o> Verdicts<'o> {
+    /// All fit. The slices have an element per candidate, all 0.
+    pub(crate) fn new(codes: &'o mut [u8], reasons: &'o mut [u16]) -> Self {
+        Self { codes, reasons, texts: Vec::new() }
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Verdict> {
+        let text = |reason: u16| self.texts[usize::from(reason)].clone();
+        let verdict = |(code, reason): (&u8, &u16)| match abi::Code::from(*code) {
+            abi::UNSCHEDULABLE => Verdict::Unschedulable(text(*reason)),
+            abi::UNRESOLVABLE => Verdict::Unresolvable(text(*reason)),
+            _ => Verdict::Fits,
+        };
+        self.codes.iter().zip(&*self.reasons).map(verdict).collect()
+    }
+
     /// The node cannot take the pod as things stand; fewer pods on it might help. Lines of `reason` count each by itself.
     pub fn unschedulable(&mut self, position: usize, reason: &str) {
         self.refuse(position, abi::UNSCHEDULABLE as u8, reason);
@@ -244,7 +267,7 @@ unsafe extern "C" fn filter<P: Scheduler>(
             let n = nodes.selected().len();
             let codes = std::slice::from_raw_parts_mut(code, n);
             let indexes = std::slice::from_raw_parts_mut(reason, n);
-            let mut verdicts = Verdicts { codes, reasons: indexes, texts: Vec::new() };
+            let mut verdicts = Verdicts::new(codes, indexes);
             plugin.filter(cx, &pod_of(pod)?, &nodes, cycle_of::<P>(state), &mut verdicts)?;
             let texts = verdicts.texts.iter().map(|text| cx.keep(text)).collect::<Result<Vec<_>, _>>()?;
             *reasons = cx.keep_slice(&texts)?;

@@ -23,6 +23,8 @@ pub struct FakeHost {
 struct State {
     cluster: Mutex<FakeCluster>,
     log: Mutex<Vec<String>>,
+    /// Sid n is the text n - 1.
+    texts: Mutex<Vec<String>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -51,6 +53,16 @@ impl FakeHost {
     /// The lines logged so far.
     pub fn log(&self) -> Vec<String> {
         lock(&self.state.log).clone()
+    }
+
+    /// The sid of a text; a new one if it is new.
+    pub(crate) fn intern(&self, text: &str) -> abi::Sid {
+        let mut texts = lock(&self.state.texts);
+        let index = texts.iter().position(|known| known == text).unwrap_or_else(|| {
+            texts.push(text.to_owned());
+            texts.len() - 1
+        });
+        if text.is_empty() { 0 } else { index as abi::Sid + 1 }
     }
 
     pub fn host(&self) -> HostRef<'_> {
@@ -117,6 +129,8 @@ static LOG: abi::HostLogV1 = abi::HostLogV1 {
     level: Some(log_level),
     log: Some(log_line),
 };
+static TEXT: abi::HostTextV1 =
+    abi::HostTextV1 { size: abi::size_of_u32::<abi::HostTextV1>(), flags: 0, text: Some(text), find: Some(find) };
 static READER: abi::HostReaderV1 = abi::HostReaderV1 {
     size: abi::size_of_u32::<abi::HostReaderV1>(),
     flags: 0,
@@ -129,6 +143,7 @@ unsafe extern "C" fn query(_: *const abi::Host, id: abi::Str) -> *const c_void {
     // SAFETY: a text of the caller.
     match unsafe { id.text() } {
         Some(abi::HOST_LOG) => std::ptr::from_ref(&LOG).cast(),
+        Some(abi::HOST_TEXT) => std::ptr::from_ref(&TEXT).cast(),
         Some(abi::HOST_READER) => std::ptr::from_ref(&READER).cast(),
         _ => std::ptr::null(),
     }
@@ -155,6 +170,24 @@ unsafe extern "C" fn log_line(
 ) {
     // SAFETY: ours, and a text of the caller.
     unsafe { lock(&state(host).log).push(message.text().unwrap_or("not UTF-8").to_owned()) };
+}
+
+unsafe extern "C" fn text(host: *const abi::Host, call: *const abi::Call, sid: abi::Sid) -> abi::Str {
+    // SAFETY: ours, and the call of the hook that runs.
+    unsafe {
+        let texts = lock(&state(host).texts);
+        let index = (sid as usize).checked_sub(1);
+        index.and_then(|index| texts.get(index)).map_or(abi::Str::EMPTY, |text| keep_text(call, text.as_bytes()))
+    }
+}
+
+unsafe extern "C" fn find(host: *const abi::Host, _: *const abi::Call, wanted: abi::Str) -> abi::Sid {
+    // SAFETY: ours, and a text of the caller.
+    unsafe {
+        let wanted = wanted.text().unwrap_or_default();
+        let index = lock(&state(host).texts).iter().position(|known| known == wanted);
+        index.filter(|_| !wanted.is_empty()).map_or(0, |index| index as abi::Sid + 1)
+    }
 }
 
 unsafe extern "C" fn get(

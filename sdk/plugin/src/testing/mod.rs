@@ -11,7 +11,9 @@
 mod cluster;
 mod controller;
 mod host;
+mod scheduler;
 
 pub use cluster::FakeCluster;
 pub use controller::{ControllerHarness, Tried};
 pub use host::FakeHost;
+pub use scheduler::{Cell, FakePod, Judged, SchedulerHarness};
