@@ -78,11 +78,11 @@ async fn create_named(write: &Write<'_>, object: Object) -> Result<ApiResponse, 
 
 /// Creates an object that is decoded and named.
 pub(super) async fn create_decoded(write: &Write<'_>, decoded: Decoded) -> Result<ApiResponse, Status> {
-    warn_if_nothing_acts(write);
     let accepted = decoded.admit(write, None).await?.prepare(write, None)?.accept(write, None).await?;
     store(write, accepted).await
 }
 
+/// Said of what is stored alone: who is refused, or only tries, has other things to read.
 fn warn_if_nothing_acts(write: &Write<'_>) {
     let resource = &write.served.resource;
     if !resource.acted_on {
@@ -100,6 +100,7 @@ async fn store(write: &Write<'_>, accepted: Accepted) -> Result<ApiResponse, Sta
     }
     match write.put_claiming(accepted, None, Expect::Absent).await? {
         Ok(stored) => {
+            warn_if_nothing_acts(write);
             let json = read::served_wire(served, &stored);
             Ok(ApiResponse::Object(ObjectResponse { code: 201, kind: served.gvk.clone(), json }))
         }
