@@ -121,6 +121,8 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
         block.put_u16_le(length);
         block.put_u16_le(!length);
         block.put(plain);
+        // An empty block is what makes the reader hand out what came before.
+        block.put_slice(&[0, 0, 0, 0xff, 0xff]);
         block.freeze()
     }
 
@@ -173,7 +175,7 @@ mod tests {
         let mut writer = FrameWriter::new(&mut wire);
         assert_eq!(writer.open(&[("streamtype", "error")]).await.expect("written"), 1);
         assert_eq!(writer.open(&[("streamtype", "stdin")]).await.expect("written"), 3);
-        let first = 18 + 2 + 5 + 27;
+        let first = 18 + 2 + 5 + 27 + 5;
         assert_eq!(wire[..4], [0x80, 3, 0, 1]);
         let blocks = [&wire[18..first], &wire[first + 18..]].concat();
         let mut plain = Vec::new();

@@ -180,6 +180,8 @@ impl PodWorker {
                 Some(message) = self.mailbox.recv() => self.take(message),
                 Some(report) = self.reports.recv() => self.take_report(&report),
             }
+            // What came meanwhile is looked at in the next turn.
+            self.again = true;
             if self.is_ending() {
                 self.must_reread = true;
                 return None;
@@ -356,6 +358,7 @@ impl PodWorker {
             let id = kill.container_id.clone();
             self.or_ending(async move { applier.kill(&kill).await }).await;
             self.stale.insert(id, true);
+            self.again = true;
         }
         if plan.start.is_empty() && plan.create_sandbox.is_none() {
             return;
