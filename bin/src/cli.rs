@@ -156,6 +156,10 @@ pub struct NodeArgs {
     /// Credentials of the node (user `system:node:NAME`, group `system:nodes`)
     #[arg(long, env = "GANTRY_KUBECONFIG", value_name = "FILE")]
     pub kubeconfig: PathBuf,
+    /// Credentials of the service proxy and DNS (user `system:kube-proxy`); by default the node's own, which then needs the
+    /// rights of a service proxy
+    #[arg(long, env = "GANTRY_PROXY_KUBECONFIG", value_name = "FILE")]
+    pub proxy_kubeconfig: Option<PathBuf>,
     /// Where the API server offers gRPC; without it the node speaks REST, as to any Kubernetes
     #[arg(long, env = "GANTRY_GRPC_SERVER", value_name = "HOST:PORT")]
     pub grpc_server: Option<String>,

@@ -5,6 +5,7 @@ mod commands;
 mod config_file;
 mod control_plane;
 mod instance;
+mod node;
 mod node_ready;
 mod plugin_folder;
 mod progress;
@@ -50,8 +51,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Up(arguments) => commands::up::run(&arguments, &cli.telemetry),
+        Command::Down(arguments) => commands::down::run(&arguments),
+        Command::Server(arguments) => commands::server::run(&arguments, &cli.telemetry),
+        Command::Node(arguments) => commands::node::run(&arguments, &cli.telemetry),
         Command::Plugin(command) => commands::plugin::run(&command),
         Command::Admin(command) => commands::admin::run(&command),
-        other => anyhow::bail!("{other:?} is not wired yet"),
     }
 }

@@ -6,7 +6,7 @@ use gantry_network::NodeNetworks;
 use gantry_storage_pg::ManagedPostgres;
 
 use super::up::namespaces;
-use crate::{cli::DownArgs, instance, node_runtime};
+use crate::{cli::DownArgs, instance, node::runtime};
 
 /// Ends the instance; then, unless told to keep them, its containers, their containerd and their networks.
 ///
@@ -19,8 +19,8 @@ pub fn run(arguments: &DownArgs) -> Result<()> {
         return Ok(());
     }
     let was_running = instance::stop_running(&dir)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    executor.block_on(async {
         if !arguments.keep_pods {
             stop_nodes(&dir).await?;
         }
@@ -37,7 +37,7 @@ async fn stop_nodes(dir: &DataDir) -> Result<()> {
     }
     for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let node = entry?.path();
-        node_runtime::stop(&node).await.with_context(|| format!("containers of {}", node.display()))?;
+        runtime::stop(&node).await.with_context(|| format!("containers of {}", node.display()))?;
         namespaces::remove(&node)?;
     }
     NodeNetworks::new(dir.path()).destroy().await?;

@@ -1,17 +1,23 @@
 //! `gantry plugin`: what would be loaded, and what is.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use gantry_base::DataDir;
+use gantry_client::{ClientConfig, RestClient};
+use gantry_meta::GroupVersionResource;
 use gantry_plugin_host::{Pin, check};
+use gantry_runtime::{ListOptions, ObjectSource};
+use serde_json::Value;
 
 use crate::cli::PluginCommand;
 
 pub fn run(command: &PluginCommand) -> Result<()> {
     match command {
         PluginCommand::Check { file } => check_file(file),
-        PluginCommand::List { data_dir } => list(&DataDir::new(data_dir)?),
+        PluginCommand::List { data_dir } => {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(list(&DataDir::new(data_dir)?))
+        }
     }
 }
 
@@ -25,16 +31,28 @@ fn check_file(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Shows the Plugin objects as kubectl does.
-fn list(dir: &DataDir) -> Result<()> {
+/// The Plugin objects of the cluster that runs from the data folder.
+async fn list(dir: &DataDir) -> Result<()> {
     let kubeconfig = dir.kubeconfig();
     if !kubeconfig.is_file() {
         bail!("{} is missing: is a cluster running from this data folder?", kubeconfig.display());
     }
-    let status = Command::new("kubectl").arg("--kubeconfig").arg(kubeconfig).args(["get", "plugins"]).status();
-    let status = status.context("cannot run kubectl")?;
-    if !status.success() {
-        bail!("kubectl get plugins ended with {status}");
+    let client = RestClient::new(ClientConfig::from_kubeconfig(&kubeconfig, None)?)?;
+    let plugins = GroupVersionResource::new("plugins.gantry.dev", "v1", "plugins");
+    let listed = client.list(&plugins, &ListOptions::default()).await?;
+    println!("{:<32} {:<10} {:<8} {:<5} {:<12} FAULTS", "ID", "PHASE", "VERSION", "TIER", "HEALTH");
+    for item in listed.items {
+        let plugin: Value = serde_json::from_slice(&item.json)?;
+        let text = |member: &str| plugin["status"][member].as_str().unwrap_or("-").to_owned();
+        println!(
+            "{:<32} {:<10} {:<8} {:<5} {:<12} {}",
+            item.name,
+            text("phase"),
+            text("version"),
+            text("tier"),
+            text("health"),
+            plugin["status"]["faults"].as_i64().unwrap_or(0)
+        );
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{
 use gantry_base::DataDir;
 use gantry_registry::bootstrap;
 
-use super::{API_SERVICE_ADDRESS, SERVICE_CIDR};
+use super::{API_SERVICE_ADDRESS, DNS_SERVICE_ADDRESS, SERVICE_CIDR};
 use crate::cli::Role;
 
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ impl ControlPlaneConfig {
         bootstrap::ClusterFacts {
             service_cidr: SERVICE_CIDR.into(),
             api_service_address: API_SERVICE_ADDRESS.into(),
+            dns_service_address: DNS_SERVICE_ADDRESS.into(),
             advertised: SocketAddr::new(self.advertise, self.port()),
             authority_pem: authority_pem.into(),
         }

@@ -35,6 +35,7 @@ const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 const CLUSTER_CIDR: &str = "10.244.0.0/16";
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 const API_SERVICE_ADDRESS: &str = "10.96.0.1";
+const DNS_SERVICE_ADDRESS: &str = "10.96.0.10";
 /// The database may be starting too.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 
@@ -158,20 +159,20 @@ fn run_plugins(
             move |id| if id == "leader-election" { loopback.clone() } else { account(id) }
         });
         let mut controllers = gantry_controllers::Config::new(served);
-        controllers.election = Some(election("controllers", config.advertise));
+        controllers.election = Some(election("kube-controller-manager", config.advertise));
         shutdown.spawn(gantry_controllers::run(controllers, source.clone(), sinks, host.clone(), shutdown.token()));
     }
     if config.runs(Role::Scheduler) {
         let user = UserInfo::new("system:kube-scheduler", &["system:authenticated"]);
-        let sink = Arc::new(LocalClient::new(executor.clone(), user, "kube-scheduler"));
-        let mut scheduler = gantry_scheduler::Config::default();
-        // The lease that the role system:kube-scheduler names.
-        scheduler.election =
-            Some(ElectionConfig { name: "kube-scheduler".into(), ..election("scheduler", config.advertise) });
+        let sink: Arc<dyn ObjectSink> = Arc::new(LocalClient::new(executor.clone(), user, "kube-scheduler"));
+        let scheduler = gantry_scheduler::Config {
+            election: Some(election("kube-scheduler", config.advertise)),
+            ..Default::default()
+        };
         shutdown.spawn(gantry_scheduler::run(scheduler, source.clone(), sink, host, shutdown.token()));
     }
 }
 
 fn election(name: &str, advertise: IpAddr) -> ElectionConfig {
-    ElectionConfig::new("kube-system", &format!("gantry-{name}"), &format!("{advertise}_{}", std::process::id()))
+    ElectionConfig::new("kube-system", name, &format!("{advertise}_{}", std::process::id()))
 }

@@ -96,6 +96,16 @@ impl ManagedPostgres {
         Ok(layout.handle(&postmaster, false))
     }
 
+    /// The server that runs in `dir`, if one does.
+    ///
+    /// # Errors
+    /// If the path cannot be resolved.
+    pub fn running(dir: &Path) -> Result<Option<Self>, ManagedError> {
+        let dir = std::path::absolute(dir).map_err(files("cannot resolve", dir))?;
+        let layout = Layout::new(&dir);
+        Ok(Postmaster::of(&layout.data).map(|running| layout.handle(&running, true)))
+    }
+
     /// For sqlx and libpq: a socket in the folder, user `gantry`, database `postgres`.
     pub fn url(&self) -> &str {
         &self.url

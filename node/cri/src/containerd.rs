@@ -243,7 +243,8 @@ fn spawn(config: &ContainerdConfig) -> Result<Child, CriError> {
 }
 
 /// Ends the containerd that the pid file names, if that process is still a containerd with our configuration.
-async fn end_leftover(config: &ContainerdConfig) {
+/// Ends the containerd of these folders, whoever started it; returns once it is gone. Containers keep running.
+pub async fn end_leftover(config: &ContainerdConfig) {
     let Some(pid) = fs::read_to_string(config.pid_file()).ok().and_then(|text| text.trim().parse::<i32>().ok()) else {
         return;
     };

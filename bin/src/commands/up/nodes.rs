@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result};
 use gantry_auth::{
     kubeconfig::{Credentials, kubeconfig},
-    pki::{CertificateAuthority, Validity},
+    pki::{CertificateAuthority, IssuedCertificate, Validity},
 };
 use gantry_base::{DataDir, data_dir::write_atomically};
 use gantry_network::{NodeNamespace, NodeNetworks};
@@ -99,12 +99,18 @@ impl Fleet<'_> {
         let validity = Validity::days(Timestamp::now(), CERTIFICATE_DAYS);
         let certificate = self.authority.issue_node(&place.name, &[place.address, [127, 0, 0, 1].into()], validity)?;
         certificate.save(folder, "kubelet")?;
-        let server = format!("https://{}", SocketAddr::new(api, self.api_port));
-        let credentials = Credentials::ClientCertificate(&certificate);
         let user = format!("system:node:{}", place.name);
-        let text = kubeconfig("gantry", &server, self.authority.certificate_pem(), &user, &credentials);
-        write_atomically(&folder.join("kubeconfig"), text.as_bytes(), 0o600)?;
-        Ok(())
+        self.write_kubeconfig(&folder.join("kubeconfig"), &user, &certificate, api)?;
+        let user = "system:kube-proxy";
+        let certificate = self.authority.issue_client(user, None, validity)?;
+        self.write_kubeconfig(&folder.join("proxy.kubeconfig"), user, &certificate, api)
+    }
+
+    fn write_kubeconfig(&self, path: &Path, user: &str, certificate: &IssuedCertificate, api: IpAddr) -> Result<()> {
+        let server = format!("https://{}", SocketAddr::new(api, self.api_port));
+        let credentials = Credentials::ClientCertificate(certificate);
+        let text = kubeconfig("gantry", &server, self.authority.certificate_pem(), user, &credentials);
+        write_atomically(path, text.as_bytes(), 0o600).with_context(|| format!("cannot write {}", path.display()))
     }
 
     fn config(&self, place: &NodePlace, folder: &Path, api: IpAddr) -> serde_json::Value {
@@ -113,6 +119,7 @@ impl Fleet<'_> {
             "node-name": place.name,
             "node-ip": place.address,
             "kubeconfig": folder.join("kubeconfig"),
+            "proxy-kubeconfig": folder.join("proxy.kubeconfig"),
             "grpc-server": SocketAddr::new(api, self.grpc_port).to_string(),
             "images": self.dir.images(),
             "kubelet-certificate": folder.join("kubelet.crt"),

@@ -14,6 +14,8 @@ pub struct ClusterFacts {
     pub service_cidr: String,
     /// The address of the service `kubernetes`: the first of the range.
     pub api_service_address: String,
+    /// The address of the service `kube-dns`.
+    pub dns_service_address: String,
     /// Where pods and nodes reach this API server.
     pub advertised: SocketAddr,
     /// PEM of the authority whose client certificates count.
@@ -54,6 +56,14 @@ pub(super) fn all_but_namespaces(facts: &ClusterFacts) -> Vec<Defaults> {
             Upkeep::Binding,
             include_str!("data/cluster_role_bindings.json"),
         ),
+        // Our controllers patch what upstream's update.
+        Defaults::embedded(RBAC, "clusterroles", Upkeep::Role, include_str!("data/gantry_cluster_roles.json")),
+        Defaults::embedded(
+            RBAC,
+            "clusterrolebindings",
+            Upkeep::Binding,
+            include_str!("data/gantry_cluster_role_bindings.json"),
+        ),
         Defaults::embedded(RBAC, "roles", Upkeep::Role, include_str!("data/roles.json")),
         Defaults::embedded(RBAC, "rolebindings", Upkeep::Binding, include_str!("data/role_bindings.json")),
         Defaults::embedded(
@@ -83,6 +93,7 @@ fn of_this_cluster(facts: &ClusterFacts) -> Vec<Defaults> {
     let mut all = vec![
         one("networking.k8s.io", "servicecidrs", Upkeep::Exists, service_cidr(facts)),
         one("", "services", Upkeep::Members(&["spec"]), kubernetes_service(facts)),
+        one("", "services", Upkeep::Members(&["spec"]), dns_service(facts)),
         one("", "configmaps", Upkeep::Members(&["data"]), client_authority(facts)),
     ];
     // A server that only this machine reaches is no endpoint for pods.
@@ -113,6 +124,23 @@ fn kubernetes_service(facts: &ClusterFacts) -> Value {
             "type": "ClusterIP", "clusterIP": facts.api_service_address, "clusterIPs": [facts.api_service_address],
             "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
             "ports": [{"name": "https", "protocol": "TCP", "port": 443, "targetPort": facts.advertised.port()}],
+        },
+    })
+}
+
+/// Each node answers on this address itself: no pods stand behind it.
+fn dns_service(facts: &ClusterFacts) -> Value {
+    let port = |name, protocol| json!({"name": name, "protocol": protocol, "port": 53, "targetPort": 53});
+    json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {
+            "name": "kube-dns", "namespace": "kube-system",
+            "labels": {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"},
+        },
+        "spec": {
+            "type": "ClusterIP", "clusterIP": facts.dns_service_address, "clusterIPs": [facts.dns_service_address],
+            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
+            "ports": [port("dns", "UDP"), port("dns-tcp", "TCP")],
         },
     })
 }
@@ -163,6 +191,7 @@ mod tests {
         let facts = ClusterFacts {
             service_cidr: "10.96.0.0/16".into(),
             api_service_address: "10.96.0.1".into(),
+            dns_service_address: "10.96.0.10".into(),
             advertised: "192.0.2.1:6443".parse().unwrap(),
             authority_pem: "PEM".into(),
         };

@@ -1,0 +1,81 @@
+//! The node's containerd: one that runs already, or one of our own that outlives the daemon.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use futures::future::join_all;
+use gantry_base::Shutdown;
+use gantry_cri::{Containerd, ContainerdConfig, CriError, RuntimeClient, containerd::end_leftover, runtime::connect};
+
+use super::NodeSettings;
+
+/// What containers may take to end when their node is taken down.
+const GRACE_SECONDS: i64 = 2;
+
+/// Of the containerd that we start for a node with this folder.
+pub fn containerd_config(data_dir: &Path) -> ContainerdConfig {
+    ContainerdConfig::below(&data_dir.join("containerd"))
+}
+
+/// Where the node's containerd looks for CNI configurations.
+pub fn cni_conf_dir(settings: &NodeSettings) -> PathBuf {
+    match settings.containerd_socket {
+        Some(_) => "/etc/cni/net.d".into(),
+        None => containerd_config(&settings.data_dir).cni_conf_dir,
+    }
+}
+
+/// The socket of a containerd that answers. Ours is started again whenever it ends.
+///
+/// # Errors
+/// If it cannot be started; the end of its log is in the error.
+pub async fn ensure(settings: &NodeSettings, shutdown: &Shutdown) -> Result<PathBuf> {
+    if let Some(socket) = &settings.containerd_socket {
+        return Ok(socket.clone());
+    }
+    let config = containerd_config(&settings.data_dir);
+    let socket = config.socket();
+    let mut containerd = Containerd::start(config).await.context("containerd cannot be started")?;
+    let stop = shutdown.token();
+    shutdown.spawn(async move {
+        let watch = async {
+            loop {
+                let ended = containerd.ended().await;
+                tracing::warn!(?ended, "containerd ended; it is started again");
+                containerd.revive().await;
+            }
+        };
+        let never: Option<std::convert::Infallible> = stop.run_until_cancelled(watch).await;
+        debug_assert!(never.is_none(), "the loop ends only by the token");
+    });
+    Ok(socket)
+}
+
+/// Ends all pods of a node, and the containerd that we run for it.
+///
+/// # Errors
+/// If a pod does not end.
+pub async fn stop(data_dir: &Path) -> Result<()> {
+    let config = containerd_config(data_dir);
+    if config.socket().exists() {
+        let runtime = RuntimeClient::new(connect(&config.socket())?);
+        // A containerd that is dead left its socket behind: then there is nobody to ask.
+        if runtime.version().await.is_ok() {
+            stop_pods(&runtime).await.context("pods do not end")?;
+        }
+    }
+    end_leftover(&config).await;
+    Ok(())
+}
+
+async fn stop_pods(runtime: &RuntimeClient) -> Result<(), CriError> {
+    let containers = runtime.list_containers(None).await?;
+    let stops = containers.iter().map(|container| runtime.stop_container(&container.id, GRACE_SECONDS));
+    join_all(stops).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+    let sandboxes = runtime.list_pod_sandbox(None).await?;
+    let removals = sandboxes.iter().map(|sandbox| async {
+        runtime.stop_pod_sandbox(&sandbox.id).await?;
+        runtime.remove_pod_sandbox(&sandbox.id).await
+    });
+    join_all(removals).await.into_iter().collect::<Result<Vec<()>, _>>().map(drop)
+}
