@@ -107,7 +107,7 @@ mod tests {
         for suffix in ["1", "2", "3"] {
             fs::write(folder.join(format!("0.log.{suffix}")), "old and large").expect("written");
         }
-        assert_eq!(too_large(root.path(), 4), [log.clone()]);
+        assert_eq!(too_large(root.path(), 4), std::slice::from_ref(&log));
         assert!(too_large(root.path(), 5).is_empty());
         remove_oldest(&log, 3).expect("removed");
         assert!(!folder.join("0.log.1").exists() && folder.join("0.log.2").exists());
