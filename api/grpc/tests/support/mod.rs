@@ -124,6 +124,7 @@ pub fn facts(authority: &CertificateAuthority) -> ClusterFacts {
     ClusterFacts {
         service_cidr: "10.96.0.0/16".into(),
         api_service_address: "10.96.0.1".into(),
+        dns_service_address: "10.96.0.10".into(),
         advertised: "192.0.2.1:6443".parse().unwrap(),
         authority_pem: authority.certificate_pem().to_owned(),
     }
