@@ -1,13 +1,10 @@
 //! Certificate signing requests: the spec never changes, approval and status each write their own conditions.
 
-use gantry_meta::{Cause, FieldPath, Object, ObjectView, Value};
+use gantry_meta::{Object, Value};
 
 use super::{Strategy, keep, keep_all_but};
 
 pub(super) struct CertificateSigningRequests;
-
-/// Conditions that stay once they are set.
-const LASTING: &[&str] = &["Approved", "Denied", "Failed"];
 
 fn conditions(object: &Object) -> impl Iterator<Item = &Value> {
     object.get("status").and_then(|s| s.get("conditions")).and_then(Value::as_array).into_iter().flatten()
@@ -15,10 +12,6 @@ fn conditions(object: &Object) -> impl Iterator<Item = &Value> {
 
 fn condition_type(condition: &Value) -> &str {
     condition.get("type").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn has(object: &Object, wanted: &str) -> bool {
-    conditions(object).any(|c| condition_type(c) == wanted)
 }
 
 /// An approval writes Approved and Denied, a status update everything else; both get the times they leave out.
@@ -64,23 +57,5 @@ impl Strategy for CertificateSigningRequests {
                 keep("status", new, old);
             }
         }
-    }
-
-    fn validate_update(&self, _subresource: &str, new: &Object, old: &Object) -> Vec<Cause> {
-        let path = FieldPath::root().field("status").field("conditions");
-        let mut causes: Vec<Cause> = LASTING
-            .iter()
-            .filter(|lasting| has(old, lasting) && !has(new, lasting))
-            .map(|lasting| Cause::forbidden(&path, format!("updates may not remove a condition of type {lasting:?}")))
-            .collect();
-        if causes.is_empty()
-            && has(new, "Approved")
-            && has(new, "Denied")
-            && !(has(old, "Approved") && has(old, "Denied"))
-        {
-            causes.push(Cause::invalid(&path, "Approved and Denied conditions are mutually exclusive"));
-        }
-        debug_assert!(old.name() == new.name(), "names are checked before");
-        causes
     }
 }

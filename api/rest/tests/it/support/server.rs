@@ -137,6 +137,7 @@ async fn fill(
     let facts = ClusterFacts {
         service_cidr: "10.96.0.0/16".into(),
         api_service_address: "10.96.0.1".into(),
+        dns_service_address: "10.96.0.10".into(),
         advertised: SocketAddr::from(([192, 0, 2, 1], address.port())),
         authority_pem: authority.certificate_pem().to_owned(),
     };
