@@ -1,11 +1,12 @@
 //! Decoding of request bodies and of patched objects.
 
 mod path;
+mod protobuf;
 mod scalar;
 mod seed;
 mod text;
 
-use crate::{DecodeError, canonical, protobuf, yaml};
+use crate::{DecodeError, canonical, yaml};
 use gantry_kinds::{Resource, Subresource, Type};
 use gantry_meta::{Object, Value};
 pub(crate) use seed::Problems;
@@ -18,7 +19,7 @@ use serde_json::error::Category;
 pub enum Format {
     Json,
     Yaml,
-    /// In the envelope of the reference.
+    /// The message of the kind in the envelope that begins with `k8s` and a zero byte.
     Protobuf,
 }
 
@@ -74,14 +75,11 @@ pub fn decode(
     let mut problems = Problems::default();
     let object = match format {
         Format::Json => typed_json(expected.ty, body, &mut problems)?,
-        Format::Protobuf => {
-            let object = protobuf::decode(expected.ty, body)?;
-            typed(expected.ty, Value::Object(object), &mut problems)?
-        }
         Format::Yaml => {
             let value = yaml::from_yaml(body, &mut problems)?;
             typed(expected.ty, value, &mut problems)?
         }
+        Format::Protobuf => protobuf::enveloped(expected.ty, body, &mut problems)?,
     };
     finish(expected, object, problems, strictness)
 }
@@ -103,8 +101,8 @@ pub fn parse_untyped(body: &[u8], format: Format) -> Result<(Value, Vec<String>)
     let mut problems = Problems::default();
     let value = match format {
         Format::Yaml => yaml::from_yaml(body, &mut problems)?,
-        Format::Protobuf => return Err(DecodeError::Syntax("protobuf cannot be read without a type".into())),
         Format::Json => with_json(body, |json| Seed::raw(&mut problems).deserialize(json))?.unwrap_or(Value::Null),
+        Format::Protobuf => return Err(DecodeError::Syntax("protobuf cannot be read without a type".to_owned())),
     };
     Ok((value, problems.into_texts()))
 }

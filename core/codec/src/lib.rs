@@ -11,8 +11,8 @@ pub mod discovery;
 mod encode;
 mod error;
 pub mod openapi;
-mod protobuf;
 pub mod table;
+mod wire;
 mod yaml;
 
 pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_untyped};

@@ -46,6 +46,15 @@ fn option(value: &Option<String>) -> String {
     value.as_ref().map_or("None".to_owned(), |v| format!("Some({v})"))
 }
 
+/// Places in the list of fields, in the order of their tags.
+fn by_tag(facts: &TypeFacts) -> Vec<usize> {
+    let path = |f: &FieldFacts| f.tag.split('.').filter_map(|t| t.parse::<u16>().ok()).collect::<Vec<_>>();
+    let paths: Vec<Vec<u16>> = facts.fields.values().map(path).collect();
+    let mut places: Vec<usize> = (0..paths.len()).filter(|at| !paths[*at].is_empty()).collect();
+    places.sort_by(|a, b| paths[*a].cmp(&paths[*b]));
+    places
+}
+
 impl Emitter<'_> {
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         self.out.write_fmt(line).and_then(|()| self.out.write_str("\n")).expect("a String takes everything");
@@ -59,8 +68,10 @@ impl Emitter<'_> {
         self.line(format_args!("pub(crate) static TYPES: [Type; {}] = [", schema.types.len()));
         for (at, (name, facts)) in schema.types.iter().enumerate() {
             self.line(format_args!(
-                "Type {{ name: {}, fields: List::Borrowed(&FIELDS_{at}), atomic: {}, reaches_defaults: {} }},",
+                "Type {{ name: {}, fields: List::Borrowed(&FIELDS_{at}), by_tag: List::Borrowed(&{:?}), atomic: {}, \
+                 reaches_defaults: {} }},",
                 text(name),
+                by_tag(facts),
                 facts.atomic,
                 facts.reaches_defaults
             ));

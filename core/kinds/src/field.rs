@@ -48,6 +48,8 @@ pub struct Type {
     pub name: Text,
     /// Sorted by name, in byte order.
     pub fields: List<Field>,
+    /// Indexes of the fields that have protobuf tags, in the order of these. Empty for types without a protobuf form.
+    pub by_tag: List<u16>,
     /// Server-side apply treats a value of this type as one leaf.
     pub atomic: bool,
     /// Some field here or below is filled in when a body is decoded.

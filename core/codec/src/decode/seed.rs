@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use std::fmt;
 
 /// Values that are kept may nest this deep; everything that walks trees recurses, so this bounds the stack.
-const MAX_KEPT_DEPTH: usize = 120;
+pub(super) const MAX_KEPT_DEPTH: usize = 120;
 
 /// More problems than these are not listed.
 const MAX_PROBLEMS: usize = 100;
@@ -17,7 +17,7 @@ const MAX_PROBLEMS: usize = 100;
 #[derive(Default)]
 pub(crate) struct Problems {
     texts: Vec<String>,
-    depth: usize,
+    pub(super) depth: usize,
 }
 
 impl Problems {
@@ -43,7 +43,7 @@ impl Problems {
 
 /// What is expected at a place.
 #[derive(Clone, Copy)]
-enum Target<'a> {
+pub(super) enum Target<'a> {
     Struct(&'a Type),
     Shape(&'a Shape),
 }
@@ -72,6 +72,13 @@ impl<'a, 's> Seed<'a, 'static, 's> {
     /// Any value.
     pub fn raw(problems: &'s mut Problems) -> Self {
         Self { target: Target::Shape(&Shape::Raw), path: &Path::ROOT, problems }
+    }
+}
+
+impl<'p, 's> Seed<'static, 'p, 's> {
+    /// Any value, inside a body.
+    pub fn raw_at(path: &'p Path<'p>, problems: &'s mut Problems) -> Self {
+        Self { target: Target::Shape(&Shape::Raw), path, problems }
     }
 }
 
@@ -240,7 +247,7 @@ fn struct_members<'de, A: MapAccess<'de>>(
 
 /// `null` leaves a field unset; so does a zero that the reference would not write. An empty list of managed fields stays,
 /// because in an update it asks for them to be cleared.
-fn store(object: &mut Object, field: &Field, value: Option<Value>) {
+pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
     let is_kept = |v: &Value| field.name == "managedFields" || !canonical::is_omitted(field, v);
     match value.filter(|v| !field.gated_off && is_kept(v)) {
         Some(mut value) => {
@@ -274,7 +281,7 @@ fn map_entries<'de, A: MapAccess<'de>>(
 }
 
 /// What a `null` item or map value counts as.
-fn zero(target: Target<'_>) -> Value {
+pub(super) fn zero(target: Target<'_>) -> Value {
     match target {
         Target::Struct(ty) => {
             let mut object = Object::new();
@@ -290,7 +297,7 @@ fn zero(target: Target<'_>) -> Value {
 }
 
 /// Whole numbers are written without a fraction.
-fn double(value: f64) -> Value {
+pub(super) fn double(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
 }

@@ -1,0 +1,114 @@
+//! Protobuf against the Go client's bytes and against the JSON form. Each line of the vectors is the hex of what the Go client
+//! (k8s.io/client-go v0.36.0) wrote for the JSON beside it.
+
+use gantry_codec::{DecodeError, Decoded, Expected, Format, Strictness, decode};
+use gantry_kinds::catalog;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const VECTORS: &str = include_str!("protobuf_vectors.tsv");
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let pair = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex digits");
+    (0..hex.len()).step_by(2).map(pair).collect()
+}
+
+fn vectors() -> impl Iterator<Item = (Vec<u8>, &'static str)> {
+    VECTORS.lines().filter_map(|line| line.split_once('\t')).map(|(hex, json)| (bytes(hex), json))
+}
+
+fn read(kind: &str, api_version: &str, body: &[u8], format: Format) -> Result<Decoded, DecodeError> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let ty = catalog().type_of_kind(group, version, kind).expect("a built-in kind");
+    decode(Expected { ty, api_version, kind, any_api_version: false }, body, format, Strictness::Strict)
+}
+
+fn config_map(message: &[u8], strictness: Strictness) -> Result<Decoded, DecodeError> {
+    let resource = catalog().resource("", "v1", "configmaps").expect("built in");
+    let length = u8::try_from(message.len()).expect("short");
+    let body = [b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12", &[length][..], message].concat();
+    decode(resource.into(), &body, Format::Protobuf, strictness)
+}
+
+#[test]
+fn what_the_go_client_writes_reads_as_its_json() {
+    assert_eq!(vectors().count(), 6);
+    for (body, json) in vectors() {
+        let tree: Value = serde_json::from_str(json).expect("JSON");
+        let (kind, version) = (tree["kind"].as_str().expect("text"), tree["apiVersion"].as_str().expect("text"));
+        let from_json = read(kind, version, json.as_bytes(), Format::Json).expect("good JSON");
+        assert_eq!(read(kind, version, &body, Format::Protobuf), Ok(from_json), "{kind}");
+    }
+}
+
+#[test]
+fn unknown_fields_are_dropped_told_or_refused() {
+    let message = [0x0a, 3, 0x0a, 1, b'a', 0xc2, 0x3e, 0];
+    assert!(config_map(&message, Strictness::Ignore).expect("good").warnings.is_empty());
+    let decoded = config_map(&message, Strictness::Warn).expect("good");
+    assert_eq!(decoded.warnings, [r#"unknown field "<protobuf field 1000>""#]);
+    assert_eq!(decoded.object["metadata"], json!({"name": "a"}));
+    assert!(matches!(config_map(&message, Strictness::Strict), Err(DecodeError::Strict(_))));
+}
+
+#[test]
+fn messages_that_come_twice_are_merged_and_scalars_replaced() {
+    // metadata {name: a, namespace: n}, then metadata {name: b}; immutable true, then false.
+    let message = [0x0a, 6, 0x0a, 1, b'a', 0x1a, 1, b'n', 0x0a, 3, 0x0a, 1, b'b', 0x20, 1, 0x20, 0];
+    let object = config_map(&message, Strictness::Strict).expect("good").object;
+    assert_eq!(object["metadata"], json!({"name": "b", "namespace": "n"}));
+    assert_eq!(object["immutable"], json!(false));
+}
+
+#[test]
+fn bodies_that_are_no_protobuf_are_refused() {
+    let resource = catalog().resource("", "v1", "configmaps").expect("built in");
+    for bad in [&b"{}"[..], b"", b"k8s\0\xff\xff", b"k8s\0\x12\x7f", b"k8s\0\x12\x02\x0a\x7f", b"k8s\0\x1a\x01x"] {
+        assert!(decode(resource.into(), bad, Format::Protobuf, Strictness::Warn).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let not = |inner: Vec<u8>| {
+        let mut length = inner.len();
+        let mut out = vec![0xe2, 1];
+        while length > 127 {
+            out.push(u8::try_from(length % 128).expect("small") | 128);
+            length /= 128;
+        }
+        out.push(u8::try_from(length).expect("small"));
+        [out, inner].concat()
+    };
+    let deep = (0..500).fold(Vec::new(), |inner, _| not(inner));
+    let schemas = catalog().type_named("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps");
+    let expected = Expected { ty: schemas.expect("built in"), api_version: "v1", kind: "Any", any_api_version: false };
+    let mut body = b"k8s\0\x12".to_vec();
+    let length = deep.len();
+    body.extend([(length % 128) as u8 | 128, (length / 128) as u8]);
+    body.extend(deep);
+    assert!(matches!(decode(expected, &body, Format::Protobuf, Strictness::Warn), Err(DecodeError::TooDeep(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_bytes_upset_the_decoder(raw in prop::collection::vec(any::<u8>(), 0..100), index in 0_usize..200) {
+        let resources: Vec<_> = catalog().resources().collect();
+        let mut body = b"k8s\0\x12".to_vec();
+        body.push(u8::try_from(raw.len()).expect("short"));
+        body.extend(&raw);
+        // Refusing is fine; a panic is not.
+        let _ = decode(resources[index % resources.len()].into(), &body, Format::Protobuf, Strictness::Warn);
+    }
+
+    #[test]
+    fn no_changed_byte_upsets_the_decoder(which in 0_usize..6, at in any::<prop::sample::Index>(), to in any::<u8>()) {
+        let (mut body, json) = vectors().nth(which).expect("six vectors");
+        let tree: Value = serde_json::from_str(json).expect("JSON");
+        let at = at.index(body.len());
+        body[at] = to;
+        let _ = read(tree["kind"].as_str().expect("text"), tree["apiVersion"].as_str().expect("text"), &body, Format::Protobuf);
+    }
+}
