@@ -90,6 +90,12 @@ async fn run(
                     break;
                 }
                 Err(error) if is_gone(&error) => return,
+                Err(error) if is_invalid(&error) => {
+                    // Also the answer where another pod has the name now. The same again would be refused again.
+                    tracing::warn!(pod = target.name, namespace = target.namespace, %error, "a status is not taken");
+                    sent.send_replace(version);
+                    break;
+                }
                 Err(error) => {
                     tracing::warn!(pod = target.name, namespace = target.namespace, %error, "the status is sent again");
                     tokio::time::sleep(backoff.next_delay()).await;
@@ -105,6 +111,10 @@ fn is_gone(error: &SinkError) -> bool {
         SinkError::Refused(status) => status.is(Reason::NotFound) || status.is(Reason::Conflict),
         SinkError::Unavailable(_) => false,
     }
+}
+
+fn is_invalid(error: &SinkError) -> bool {
+    matches!(error, SinkError::Refused(status) if status.is(Reason::Invalid) || status.is(Reason::BadRequest))
 }
 
 /// Only the fields that the node owns; lists that merge by key are replaced where a member could otherwise stay behind.
