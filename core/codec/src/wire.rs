@@ -101,6 +101,68 @@ impl<'b> Reader<'b> {
     }
 }
 
+/// Wire types: what the lower three bits of a key say.
+const VARINT: u64 = 0;
+const FIXED64: u64 = 1;
+const BYTES: u64 = 2;
+
+fn put_number(mut value: u64, out: &mut Vec<u8>) {
+    while value > 0x7f {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn put_key(number: u32, wire_type: u64, out: &mut Vec<u8>) {
+    put_number(u64::from(number) << 3 | wire_type, out);
+}
+
+pub(crate) fn put_varint(number: u32, value: u64, out: &mut Vec<u8>) {
+    put_key(number, VARINT, out);
+    put_number(value, out);
+}
+
+pub(crate) fn put_double(number: u32, value: f64, out: &mut Vec<u8>) {
+    put_key(number, FIXED64, out);
+    out.extend_from_slice(&value.to_bits().to_le_bytes());
+}
+
+pub(crate) fn put_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    put_key(number, BYTES, out);
+    put_number(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+/// Begins a field that is a message; its content follows. Returns what [`close`] needs.
+pub(crate) fn open(number: u32, out: &mut Vec<u8>) -> usize {
+    put_key(number, BYTES, out);
+    out.push(0);
+    out.len()
+}
+
+/// Puts the length before the content that begins at `start`. One byte was kept free: most messages are short.
+pub(crate) fn close(start: usize, out: &mut Vec<u8>) {
+    let mut length = out.len() - start;
+    if length <= 0x7f {
+        out[start - 1] = length as u8;
+        return;
+    }
+    let (mut digits, mut count) = ([0_u8; 10], 0);
+    while length > 0 {
+        digits[count] = (length & 0x7f) as u8 | 0x80;
+        length >>= 7;
+        count += 1;
+    }
+    digits[count - 1] &= 0x7f;
+    out.splice(start - 1..start, digits[..count].iter().copied());
+}
+
+/// True for the messages whose only field is JSON text; others without fields in the tables are empty.
+pub(crate) fn holds_json(proto: &str) -> bool {
+    ["RawExtension", "FieldsV1", "JSON"].contains(&proto.rsplit('.').next().unwrap_or(proto))
+}
+
 pub(crate) fn malformed(what: &str) -> DecodeError {
     DecodeError::Syntax(format!("malformed protobuf: {what}"))
 }

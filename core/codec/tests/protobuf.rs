@@ -1,7 +1,7 @@
 //! Protobuf against the Go client's bytes and against the JSON form. Each line of the vectors is the hex of what the Go client
 //! (k8s.io/client-go v0.36.0) wrote for the JSON beside it.
 
-use gantry_codec::{DecodeError, Decoded, Expected, Format, Strictness, decode};
+use gantry_codec::{DecodeError, Decoded, Expected, Format, Strictness, decode, write_protobuf, write_protobuf_frame};
 use gantry_kinds::catalog;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -111,4 +111,33 @@ proptest! {
         body[at] = to;
         let _ = read(tree["kind"].as_str().expect("text"), tree["apiVersion"].as_str().expect("text"), &body, Format::Protobuf);
     }
+}
+
+#[test]
+fn what_is_written_reads_back_and_a_watch_frame_holds_it() {
+    for (_, json) in vectors() {
+        let tree: Value = serde_json::from_str(json).expect("JSON");
+        let (kind, api_version) = (tree["kind"].as_str().expect("text"), tree["apiVersion"].as_str().expect("text"));
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let ty = catalog().type_of_kind(group, version, kind).expect("a built-in kind");
+        let (mut body, mut frame) = (Vec::new(), Vec::new());
+        write_protobuf(ty, json.as_bytes(), &mut body).expect("a built-in kind");
+        let from_json = read(kind, api_version, json.as_bytes(), Format::Json).expect("good JSON");
+        assert_eq!(read(kind, api_version, &body, Format::Protobuf), Ok(from_json), "{kind}");
+        write_protobuf_frame("ADDED", ty, json.as_bytes(), &mut frame).expect("a built-in kind");
+        let (length, event) = frame.split_at(4);
+        assert_eq!(u32::from_be_bytes(length.try_into().expect("four")) as usize, event.len());
+        assert!(event.starts_with(b"\x0a\x05ADDED\x12") && event.ends_with(&body));
+    }
+}
+
+#[test]
+fn the_bytes_of_a_small_object_are_those_of_the_rules() {
+    let json = br#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a"},"data":{"k":"v"},"immutable":true}"#;
+    let ty = catalog().type_of_kind("", "v1", "ConfigMap").expect("built in");
+    let mut body = Vec::new();
+    write_protobuf(ty, json, &mut body).expect("a built-in kind");
+    let expected =
+        b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x0f\x0a\x03\x0a\x01a\x12\x06\x0a\x01k\x12\x01v\x20\x01";
+    assert_eq!(body, expected);
 }

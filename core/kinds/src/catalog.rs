@@ -159,6 +159,14 @@ mod tests {
     }
 
     #[test]
+    fn kind_and_version_of_kinds_are_in_the_envelope_alone() {
+        for (.., ty) in catalog().kinds() {
+            let tagged = |name: &str| ty.field(name).is_some_and(|f| !f.tag.is_empty());
+            assert!(!tagged("kind") && !tagged("apiVersion"), "{}", ty.name);
+        }
+    }
+
+    #[test]
     fn descriptions_are_of_types_and_fields_that_exist() {
         for (ty, field, text) in tables::DESCRIPTIONS {
             assert_eq!(description(ty, field), Some(text));

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     DecodeError, canonical,
-    wire::{MAGIC, Payload, Reader, envelope, malformed},
+    wire::{MAGIC, Payload, Reader, envelope, holds_json, malformed},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
@@ -314,10 +314,6 @@ impl Decoder<'_> {
         self.problems.depth += 1;
         if self.problems.depth > MAX_KEPT_DEPTH { Err(DecodeError::TooDeep(MAX_KEPT_DEPTH)) } else { Ok(()) }
     }
-}
-
-fn holds_json(proto: &str) -> bool {
-    ["RawExtension", "FieldsV1", "JSON"].contains(&proto.rsplit('.').next().unwrap_or(proto))
 }
 
 fn bytes(payload: Payload<'_>) -> Result<&[u8], DecodeError> {
