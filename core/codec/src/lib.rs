@@ -20,5 +20,5 @@ pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, pa
 pub use defaults::{Surroundings, apply_defaults};
 pub use encode::{ListMeta, Splice, encode, encode_stored, pretty, write_list_head, write_watch_frame};
 pub use error::DecodeError;
-pub use protobuf::{has_protobuf, write_protobuf, write_protobuf_frame};
+pub use protobuf::{has_protobuf, to_protobuf, to_protobuf_frame, write_protobuf, write_protobuf_frame};
 pub use yaml::to_yaml;

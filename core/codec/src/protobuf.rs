@@ -5,7 +5,7 @@
 
 use crate::wire::{self, MAGIC, envelope};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
+use gantry_kinds::{Field, SchemaAlternative, Shape, Type, catalog};
 use gantry_meta::time;
 use serde::{
     Deserialize,
@@ -54,6 +54,45 @@ pub fn write_protobuf_frame(event: &str, ty: &Type, json: &[u8], out: &mut Vec<u
     let length = u32::try_from(out.len() - start - LENGTH).map_err(|_| Error::custom("an event of over 4 GiB"))?;
     out[start..start + LENGTH].copy_from_slice(&length.to_be_bytes());
     Ok(())
+}
+
+/// As [`write_protobuf`], by the kind that the JSON names; `None` if that is no built-in kind.
+pub fn to_protobuf(json: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(json.len());
+    write_protobuf(type_in(json)?, json, &mut out).ok()?;
+    Some(out)
+}
+
+/// As [`write_protobuf_frame`], by the kind that the JSON names; `None` if that is no built-in kind.
+pub fn to_protobuf_frame(event: &str, json: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(json.len());
+    write_protobuf_frame(event, type_in(json)?, json, &mut out).ok()?;
+    Some(out)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TypeMeta<'j> {
+    kind: &'j str,
+    api_version: &'j str,
+}
+
+fn type_in(json: &[u8]) -> Option<&'static Type> {
+    let meta = leading_type_meta(json).or_else(|| serde_json::from_slice(json).ok())?;
+    let (group, version) = meta.api_version.split_once('/').unwrap_or(("", meta.api_version));
+    catalog().type_of_kind(group, version, meta.kind)
+}
+
+/// What is stored begins with kind and version, so the rest need not be read.
+fn leading_type_meta(json: &[u8]) -> Option<TypeMeta<'_>> {
+    let (kind, rest) = json.strip_prefix(br#"{"kind":""#).and_then(text_before_quote)?;
+    let (api_version, _) = rest.strip_prefix(br#","apiVersion":""#).and_then(text_before_quote)?;
+    Some(TypeMeta { kind, api_version })
+}
+
+fn text_before_quote(json: &[u8]) -> Option<(&str, &[u8])> {
+    let at = memchr::memchr(b'"', json)?;
+    Some((std::str::from_utf8(&json[..at]).ok()?, &json[at + 1..]))
 }
 
 /// The object of a body: kind and version go into the envelope, the rest into the message in it.

@@ -8,13 +8,18 @@ pub enum Encoding {
     #[default]
     Json,
     Yaml,
+    /// Objects, lists, errors and watches of built-in kinds; no views and no documents.
+    Protobuf,
 }
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 impl Encoding {
     pub fn content_type(self) -> &'static str {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Protobuf => PROTOBUF,
         }
     }
 }
@@ -90,8 +95,8 @@ pub fn wants_aggregated_discovery(header: Option<&str>) -> bool {
 }
 
 fn refusal(known_type: bool) -> Status {
-    let message = "only the following media types are accepted: application/json, application/yaml \
-                   (application/vnd.kubernetes.protobuf is not supported yet)";
+    let message = "only the following media types are accepted: application/json, application/yaml, \
+                   application/vnd.kubernetes.protobuf";
     let status = Status::failure(Reason::NotAcceptable, message);
     if known_type { status } else { status.with_empty_details() }
 }
@@ -125,12 +130,13 @@ impl<'a> Clause<'a> {
         match self.media_type {
             "application/json" | "*/*" => Some(Encoding::Json),
             "application/yaml" => Some(Encoding::Yaml),
+            PROTOBUF => Some(Encoding::Protobuf),
             _ => None,
         }
     }
 
     fn names_known_type(&self) -> bool {
-        self.encoding().is_some() || self.media_type == "application/vnd.kubernetes.protobuf"
+        self.encoding().is_some()
     }
 
     fn is_aggregated_discovery(&self) -> bool {
@@ -141,7 +147,11 @@ impl<'a> Clause<'a> {
     fn accepted(&self, offer: Offer) -> Option<Accepted> {
         let encoding = self.encoding()?;
         if self.form.is_empty() {
-            return Some(Accepted { encoding, form: Form::Object });
+            let fits = encoding != Encoding::Protobuf || offer != Offer::Plain;
+            return fits.then_some(Accepted { encoding, form: Form::Object });
+        }
+        if encoding == Encoding::Protobuf {
+            return None;
         }
         let version = match (self.group, self.version) {
             ("meta.k8s.io", "v1") => ViewVersion::V1,
@@ -172,6 +182,15 @@ mod tests {
         assert_eq!(encoding("application/yaml;q=0.1, */*;q=0.1"), Some(Encoding::Yaml));
         assert_eq!(encoding("application/bogus, application/json"), Some(Encoding::Json));
         assert_eq!(encoding("text/html, application/*;q=0.2"), None);
+    }
+
+    #[test]
+    fn protobuf_is_given_for_objects_and_passed_over_for_views_and_documents() {
+        let both = "application/vnd.kubernetes.protobuf, application/json";
+        assert_eq!(encoding(both), Some(Encoding::Protobuf));
+        assert_eq!(negotiate(Some(both), Offer::Plain).unwrap().encoding, Encoding::Json);
+        let table = "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io, application/json";
+        assert_eq!(encoding(table), Some(Encoding::Json));
     }
 
     #[test]

@@ -72,6 +72,7 @@ fn encoded(json: &[u8], encoding: Encoding, pretty: bool) -> Vec<u8> {
     match encoding {
         Encoding::Json if pretty => gantry_codec::pretty(json),
         Encoding::Json => json.to_vec(),
+        Encoding::Protobuf => gantry_codec::to_protobuf(json).expect("what is answered is of a built-in kind"),
         Encoding::Yaml => {
             let value: Value = serde_json::from_slice(json).expect("what is answered was written as JSON");
             gantry_codec::to_yaml(&value).into_bytes()

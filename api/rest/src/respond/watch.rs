@@ -1,4 +1,4 @@
-//! Watches: events as lines of JSON, several in one chunk where several are there.
+//! Watches: events as lines of JSON or frames of protobuf, several in one chunk where several are there.
 
 use std::{
     convert::Infallible,
@@ -27,16 +27,22 @@ pub(crate) fn watch(
     counted: Counted,
     shutdown: CancellationToken,
 ) -> Result<HttpResponse, Status> {
-    if wish.accepted.encoding != Encoding::Json {
-        return Err(Status::failure(Reason::NotAcceptable, "watches are served as application/json"));
-    }
+    let content_type = match wish.accepted.encoding {
+        Encoding::Json => "application/json",
+        Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
+        Encoding::Yaml => {
+            let message = "watches are served as application/json or application/vnd.kubernetes.protobuf";
+            return Err(Status::failure(Reason::NotAcceptable, message));
+        }
+    };
     let view = View::new(wish.accepted.form, resource, "", wish.include_object)?;
     let events = answer.events.take_until(shutdown.cancelled_owned()).boxed();
     // Single objects are no lists: such a watch ends before its first event, as the reference's does.
     let ended = matches!(wish.accepted.form, Form::PartialObjectMetadataList(_));
-    let frames = Frames { events, view, first: true, ended, _counted: counted };
+    let protobuf = wish.accepted.encoding == Encoding::Protobuf;
+    let frames = Frames { events, view, protobuf, first: true, ended, _counted: counted };
     let mut response = HttpResponse::Ok();
-    response.content_type("application/json");
+    response.content_type(content_type);
     response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
     Ok(response.streaming(frames))
 }
@@ -44,6 +50,7 @@ pub(crate) fn watch(
 struct Frames {
     events: Pin<Box<dyn Stream<Item = WatchEvent> + Send>>,
     view: Option<View>,
+    protobuf: bool,
     first: bool,
     ended: bool,
     _counted: Counted,
@@ -52,6 +59,11 @@ struct Frames {
 impl Frames {
     fn write(&mut self, event: &WatchEvent, out: &mut BytesMut) {
         let kind = event.event_type;
+        if self.protobuf {
+            let frame = gantry_codec::to_protobuf_frame(kind.as_str(), &event.json());
+            out.extend_from_slice(&frame.expect("what is watched is of a built-in kind"));
+            return;
+        }
         let viewed = self.view.as_ref().filter(|_| kind != WatchEventType::Error).map(|view| {
             let shown = view.one(&view::tree(&event.json()), self.first);
             serde_json::to_vec(&shown).expect("a tree can always be written")
