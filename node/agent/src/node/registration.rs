@@ -25,6 +25,8 @@ const CHECK_UNREADY: Duration = Duration::from_millis(100);
 /// A runtime that is silent for this long makes the node NotReady.
 const RUNTIME_PATIENCE: Duration = Duration::from_secs(40);
 const MIN_AVAILABLE_MEMORY_BYTES: u64 = 100 << 20;
+/// Absolute: a share of a large disk is more than pods need.
+const MIN_AVAILABLE_DISK_BYTES: u64 = 1 << 30;
 
 /// The node's presence in the API.
 pub struct Registration {
@@ -123,7 +125,7 @@ impl Registration {
                 format!("container runtime network not ready: {} reason:{} message:{}", c.r#type, c.reason, c.message)
             }),
             memory_pressure: machine::available_memory_bytes() < MIN_AVAILABLE_MEMORY_BYTES,
-            disk_pressure: total > 0 && available * 100 / total < 5,
+            disk_pressure: total > 0 && available < MIN_AVAILABLE_DISK_BYTES,
             runtime_version: format!("{}://{}", version.runtime_name, version.runtime_version),
             ephemeral_bytes: total,
             images,
