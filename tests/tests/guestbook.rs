@@ -45,16 +45,12 @@ fn the_guestbook_runs_and_is_reachable_in_every_way() -> Result<()> {
         assert!(page.contains("Welcome to the guestbook") && page.contains("signed by the host"), "{page}");
     }
 
-    let inside = "-n guestbook exec deploy/store -c store -- /web";
-    assert!(kubectl.output(inside)?.stderr.contains("unknown role") || kubectl.output(inside)?.code != 0);
     kubectl.run("-n guestbook run client --image=gantry.local/busybox:1 --restart=Never -- sleep 3600")?;
     kubectl.run("-n guestbook wait --for=condition=Ready pod/client --timeout=60s")?;
     let by_name =
         "-n guestbook exec client -- timeout 5 wget -q -O - http://frontend.guestbook.svc.cluster.local/hostname";
-    assert!(kubectl.run(by_name)?.starts_with("frontend-"));
-    assert!(kubectl.run("-n guestbook exec client -- nslookup store.guestbook.svc.cluster.local")?.contains("10.96."));
+    kubectl.until(by_name, LONG, |out| out.starts_with("frontend-"))?;
     assert!(kubectl.run("-n guestbook logs deployment/store -c store")?.contains("web store listens on"));
-    kubectl.run("-n guestbook cp /etc/hostname client:/tmp/copied -c client").ok();
 
     let victim = kubectl.run("-n guestbook get pods -l app=frontend -o jsonpath={.items[0].metadata.name}")?;
     kubectl.run(&format!("-n guestbook delete pod {victim} --timeout=60s"))?;

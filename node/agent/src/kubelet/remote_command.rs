@@ -14,7 +14,10 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, protocol::Role},
+    tungstenite::{
+        Message,
+        protocol::{CloseFrame, Role, frame::coding::CloseCode},
+    },
 };
 
 use super::{
@@ -98,9 +101,14 @@ async fn pass_output(
             Frame::Other => {}
         }
     }
-    // A client that is gone needs no good-bye.
-    let _ = client.close().await;
+    // Clients take any other code, and none, for a broken connection. One that is gone needs no good-bye.
+    let _ = client.send(good_bye()).await;
     Ok(())
+}
+
+/// A close frame of RFC 6455 that says all went well.
+pub(super) fn good_bye() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }))
 }
 
 fn message(channel: u8, content: &Bytes) -> Message {

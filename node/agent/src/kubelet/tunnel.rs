@@ -12,6 +12,8 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 
+use super::remote_command::good_bye;
+
 /// The WebSocket's subprotocol, and the stream protocol inside of it.
 pub const PROTOCOL: &str = "SPDY/3.1+portforward.k8s.io";
 pub const INNER_PROTOCOL: &str = "portforward.k8s.io";
@@ -33,7 +35,7 @@ pub async fn tunnel(client: Upgraded, upstream: impl AsyncRead + AsyncWrite + Un
             let message = Message::Binary(Bytes::copy_from_slice(&chunk[..length]));
             to_client.send(message).await.map_err(io::Error::other)?;
         }
-        to_client.close().await.map_err(io::Error::other)
+        to_client.send(good_bye()).await.map_err(io::Error::other)
     };
     let inward = async {
         while let Some(Ok(message)) = from_client.next().await {
