@@ -93,8 +93,6 @@ fn spelled_out(row: &Row) -> Vec<String> {
 
 fn all_types(facts: &Path) -> BTreeMap<String, TypeFacts> {
     let rows = table(facts, "schema");
-    let opaque: BTreeSet<String> =
-        rows.iter().filter(|r| r.get("field") == "-").map(|r| r.get("type").to_owned()).collect();
     let notes = Notes::read(facts);
     let atomic: HashSet<String> = table(facts, "atomic_structs").iter().map(|r| r.get("type").to_owned()).collect();
     let mut types: BTreeMap<String, TypeFacts> = BTreeMap::new();
@@ -103,7 +101,7 @@ fn all_types(facts: &Path) -> BTreeMap<String, TypeFacts> {
         let entry = types.entry(name.to_owned()).or_default();
         entry.atomic = atomic.contains(name);
         if row.get("field") != "-" {
-            entry.fields.insert(row.get("field").to_owned(), notes.field(row, &opaque));
+            entry.fields.insert(row.get("field").to_owned(), notes.field(row));
         }
     }
     types.values_mut().for_each(always_emit_metadata);
@@ -154,9 +152,9 @@ impl Notes {
         }
     }
 
-    fn field(&self, row: &Row, opaque: &BTreeSet<String>) -> FieldFacts {
+    fn field(&self, row: &Row) -> FieldFacts {
         let spot = (row.get("type").to_owned(), row.get("field").to_owned());
-        let mut shape = Shape::parse(row.get("json_type"), opaque);
+        let mut shape = Shape::parse(row.get("json_type"));
         if spot.0.starts_with("io.k8s.api.core.v1.") {
             shape.mark_resource_list();
         }

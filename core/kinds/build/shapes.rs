@@ -1,7 +1,5 @@
 //! What a field holds, from the `json_type` column and the few types that are not plain structs.
 
-use std::collections::BTreeSet;
-
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const APIEXTENSIONS: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.";
 
@@ -17,27 +15,25 @@ pub enum Shape {
 
 impl Shape {
     /// Parses the `json_type` column: `string`, `integer:int32`, `ref:TYPE`, `[...]`, `{...}`, `any`.
-    pub fn parse(json: &str, opaque: &BTreeSet<String>) -> Shape {
+    pub fn parse(json: &str) -> Shape {
         if let Some(inner) = json.strip_prefix('[').and_then(|j| j.strip_suffix(']')) {
-            return Shape::List(Box::new(Shape::parse(inner, opaque)));
+            return Shape::List(Box::new(Shape::parse(inner)));
         }
         if json == "{any}" {
             return Shape::Plain("RawObject");
         }
         if let Some(inner) = json.strip_prefix('{').and_then(|j| j.strip_suffix('}')) {
-            return Shape::Map(Box::new(Shape::parse(inner, opaque)));
+            return Shape::Map(Box::new(Shape::parse(inner)));
         }
         match json.strip_prefix("ref:") {
-            Some(name) => Shape::of_type(name, opaque),
+            Some(name) => Shape::of_type(name),
             None => Shape::Plain(plain(json)),
         }
     }
 
-    fn of_type(name: &str, opaque: &BTreeSet<String>) -> Shape {
-        if let Some(shape) = special(name) {
-            return shape;
-        }
-        if opaque.contains(name) { Shape::Plain("RawObject") } else { Shape::Struct(name.to_owned()) }
+    /// A type that the table lists without fields is a struct that has none.
+    fn of_type(name: &str) -> Shape {
+        special(name).unwrap_or_else(|| Shape::Struct(name.to_owned()))
     }
 
     /// Core's maps of quantities are resource lists, whose values are rounded; those of other groups are not.
