@@ -123,6 +123,19 @@ impl Cluster {
         text.trim().parse().context("up.lock names no pid")
     }
 
+    /// Runs a test's steps; when they fail, prints what an operator would look at first.
+    pub fn explain(&self, steps: impl FnOnce(&Kubectl) -> Result<()>) -> Result<()> {
+        let kubectl = self.kubectl();
+        let outcome = steps(&kubectl);
+        if outcome.is_err() {
+            for line in ["get pods -A -o wide", "describe nodes", "get events -A", "describe pods -A"] {
+                eprintln!("$ kubectl {line}\n{}", kubectl.run(line).unwrap_or_else(|error| format!("{error:#}")));
+            }
+            eprintln!("{}", self.log_tail());
+        }
+        outcome
+    }
+
     fn log_tail(&self) -> String {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         let log = read(&self.data_dir().join("logs/gantry.log"));

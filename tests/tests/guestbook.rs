@@ -30,15 +30,17 @@ fn first_node(kubectl: &Kubectl) -> Result<(String, String)> {
 
 #[test]
 fn the_guestbook_runs_and_is_reachable_in_every_way() -> Result<()> {
-    let cluster = Cluster::start(Options::nodes(2))?;
-    let kubectl = cluster.kubectl();
+    Cluster::start(Options::nodes(2))?.explain(tour)
+}
+
+fn tour(kubectl: &Kubectl) -> Result<()> {
     kubectl.run(&format!("apply -f {}", example()))?;
     kubectl.run("-n guestbook rollout status deployment/store --timeout=90s")?;
     kubectl.run("-n guestbook rollout status deployment/frontend --timeout=90s")?;
 
     let pods = kubectl.run("-n guestbook get pods -o wide")?;
     assert_eq!(pods.matches("Running").count(), 3, "{pods}");
-    let (node, address) = first_node(&kubectl)?;
+    let (node, address) = first_node(kubectl)?;
     let cluster_ip = kubectl.run("-n guestbook get service frontend -o jsonpath={.spec.clusterIP}")?;
     for url in [format!("http://{cluster_ip}/"), format!("http://{address}:30080/")] {
         let page = until(&url, LONG, || on_node(&node, &["timeout", "5", "curl", "-sf", &url]).map(Some))?;
@@ -65,6 +67,8 @@ fn the_guestbook_runs_and_is_reachable_in_every_way() -> Result<()> {
     let described = kubectl.run("-n guestbook describe pod client")?;
     assert!(described.contains("Pulled") && described.contains("Started"), "{described}");
 
+    // Its sleep ignores SIGTERM: without this the namespace waits for the whole grace period.
+    kubectl.run("-n guestbook delete pod client --grace-period=1 --timeout=60s")?;
     kubectl.run("delete namespace guestbook --timeout=90s")?;
     Ok(())
 }

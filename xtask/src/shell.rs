@@ -8,10 +8,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// The root of the checkout.
+/// The root of the checkout: cargo says where xtask lies now. A target folder that several checkouts share may run us
+/// from another one than we were compiled in.
 pub fn root() -> PathBuf {
+    let here = env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
     // xtask/ lies directly below the root.
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+    Path::new(&here).parent().map(Path::to_path_buf).unwrap_or_default()
 }
 
 /// A command that runs in the root of the checkout.

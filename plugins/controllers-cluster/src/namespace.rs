@@ -13,6 +13,9 @@ use serde_json::{Value, json};
 const FINALIZER: &str = "kubernetes";
 /// What goes tells by its event, events themselves aside: nobody follows those.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How long a namespace that was asked to go keeps its content: what deletes a list that begins with the namespace, as
+/// `kubectl delete -f` does, still finds the rest of it, and every server has seen that nothing may be created in it.
+const SETTLING: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -76,6 +79,9 @@ impl Controller for NamespaceController {
         if !namespace.metadata.is_terminating() || !namespace.spec.finalizers.iter().any(|f| f == FINALIZER) {
             return Ok(Outcome::Done);
         }
+        if let Some(left) = settling(&namespace.metadata, cx.now()) {
+            return Ok(Outcome::RequeueAfter(left));
+        }
         let remaining = remaining(read, &key.name)?;
         if remaining.is_empty() {
             finalize(&namespace, ops);
@@ -87,6 +93,12 @@ impl Controller for NamespaceController {
         report(&namespace, &remaining, cx.now(), ops);
         Ok(Outcome::RequeueAfter(LOOK_AGAIN))
     }
+}
+
+/// What is left of the time that a namespace keeps its content.
+fn settling(namespace: &Metadata, now: Timestamp) -> Option<Duration> {
+    let until = namespace.deletion_timestamp?.checked_add(SETTLING).ok()?;
+    Duration::try_from(until.duration_since(now)).ok().filter(|left| !left.is_zero())
 }
 
 /// What is left of one resource.

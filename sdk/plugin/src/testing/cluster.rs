@@ -12,12 +12,20 @@ use crate::{
 /// Group, plural, namespace, name.
 type Place = (String, String, String, String);
 
+/// What is known of a resource since an object of it was first put.
+#[derive(Debug)]
+struct Served {
+    version: String,
+    kind: String,
+    namespaced: bool,
+}
+
 /// The objects that a fake host knows. As simple an API server as tests of controllers need: it assigns uids and
 /// resourceVersions, generates names, checks preconditions, and keeps what has finalizers.
 #[derive(Debug, Default)]
 pub struct FakeCluster {
     objects: BTreeMap<Place, Value>,
-    kinds: BTreeMap<(String, String), (String, String)>,
+    kinds: BTreeMap<(String, String), Served>,
     revision: u64,
     /// Events told, as `TYPE REASON MESSAGE`.
     pub events: Vec<String>,
@@ -38,7 +46,11 @@ impl FakeCluster {
         let revision = self.revision;
         self.kinds.insert(
             (resource.group.to_owned(), resource.resource.to_owned()),
-            (resource.version.to_owned(), resource.kind.to_owned()),
+            Served {
+                version: resource.version.to_owned(),
+                kind: resource.kind.to_owned(),
+                namespaced: object.pointer("/metadata/namespace").is_some(),
+            },
         );
         object["kind"] = resource.kind.into();
         object["apiVersion"] = resource.api_version().into();
@@ -70,9 +82,16 @@ impl FakeCluster {
             if wanted.as_ref().is_some_and(|w| *w != at) {
                 return None;
             }
-            let (version, kind) = self.kinds.get(&at)?;
-            Some((Resource::new(group, version, plural, kind), object))
+            let served = self.kinds.get(&at)?;
+            Some((Resource::new(group, &served.version, plural, &served.kind), object))
         })
+    }
+
+    /// Every resource that an object was ever put of, and whether it is namespaced.
+    pub(crate) fn served(&self) -> impl Iterator<Item = (Resource<'_>, bool)> {
+        self.kinds
+            .iter()
+            .map(|(at, served)| (Resource::new(&at.0, &served.version, &at.1, &served.kind), served.namespaced))
     }
 
     /// The objects of a resource.
@@ -176,8 +195,10 @@ fn is_terminating(object: &Value) -> bool {
     !text(object, "/metadata/deletionTimestamp").is_empty()
 }
 
+/// A namespace has some of its own besides those that every object may have.
 fn finalizers(object: &Value) -> usize {
-    object.pointer("/metadata/finalizers").and_then(Value::as_array).map_or(0, Vec::len)
+    let held = |pointer| object.pointer(pointer).and_then(Value::as_array).map_or(0, Vec::len);
+    held("/metadata/finalizers") + held("/spec/finalizers")
 }
 
 fn check(op: &Op, object: &Value) -> Result<(), Failure> {

@@ -229,26 +229,20 @@ unsafe extern "C" fn resources(
     // SAFETY: arguments of the header's contract.
     unsafe {
         let cluster = lock(&state(host).cluster);
-        let mut all: Vec<abi::Resource> = Vec::new();
-        for (resource, object) in cluster.list("", "*") {
-            let namespaced = object.pointer("/metadata/namespace").is_some();
+        let told = |(resource, namespaced): (Resource<'_>, bool)| {
             let [group, version, plural, kind] = [resource.group, resource.version, resource.resource, resource.kind]
                 .map(|text| keep_text(call, text.as_bytes()));
-            if all.iter().any(|r| r.resource.bytes() == plural.bytes() && r.group.bytes() == group.bytes()) {
-                continue;
-            }
-            let flags = abi::RESOURCE_DELETABLE
-                | abi::RESOURCE_COLLECTION
-                | if namespaced { abi::RESOURCE_NAMESPACED } else { 0 };
-            all.push(abi::Resource {
+            let scope = if namespaced { abi::RESOURCE_NAMESPACED } else { 0 };
+            abi::Resource {
                 size: abi::size_of_u32::<abi::Resource>(),
-                flags,
+                flags: abi::RESOURCE_DELETABLE | abi::RESOURCE_COLLECTION | scope,
                 group,
                 version,
                 resource: plural,
                 kind,
-            });
-        }
+            }
+        };
+        let all: Vec<abi::Resource> = cluster.served().map(told).collect();
         *n = all.len() as u64;
         *out = keep(call, &all);
     }
