@@ -22,7 +22,8 @@ impl Claimant<'_> {
             "uid": self.metadata.uid, "controller": true, "blockOwnerDeletion": true})
     }
 
-    /// Those of `candidates` that are ours already. Adopts and releases the others; their events bring us back.
+    /// Those of `candidates` that are ours, or become it now: who counted orphans as missing would make too many.
+    /// Releases those that no longer match.
     pub fn claim<T>(
         &self,
         of: &Resource<'_>,
@@ -38,19 +39,21 @@ impl Claimant<'_> {
                 Some(owner) if owner.uid != self.metadata.uid => {}
                 Some(_) if matching => ours.push(candidate),
                 Some(_) => self.release(of, meta, ops),
-                None if matching => self.adopt(of, meta, ops),
+                None if matching && self.adopt(of, meta, ops) => ours.push(candidate),
                 None => {}
             }
         }
         ours
     }
 
-    fn adopt(&self, of: &Resource<'_>, orphan: &Metadata, ops: &mut Ops) {
+    /// Whether it may be ours.
+    fn adopt(&self, of: &Resource<'_>, orphan: &Metadata, ops: &mut Ops) -> bool {
         if self.metadata.is_terminating() || orphan.is_terminating() {
-            return;
+            return false;
         }
         let patch = json!({"metadata": {"uid": orphan.uid, "ownerReferences": [self.owner_reference()]}});
         ops.patch_strategic(of, &orphan.namespace, &orphan.name, &patch).ignore_not_found().done();
+        true
     }
 
     fn release(&self, of: &Resource<'_>, meta: &Metadata, ops: &mut Ops) {

@@ -48,7 +48,7 @@ pub unsafe extern "C" fn query<P: Exported>(_: *mut abi::Instance, id: abi::Str)
 /// Makes the plugins of this library known: the entry symbol, the manifest section, and a guarded function for every hook.
 /// Once per library (`crate-type = ["cdylib"]`).
 ///
-/// ```ignore
+/// ```text
 /// gantry_plugin::export!(Binpack: Scheduler, Janitor: Controller);
 /// ```
 /// A type that does two things names both: `Acme: Scheduler + Controller`.

@@ -105,7 +105,8 @@ impl Controller for DeploymentController {
     }
 }
 
-/// The next move of a rollout.
+/// The next move of a rollout. Annotations come first, alone: moves and report are about the objects that they were read
+/// from, and would be refused; the annotations' events bring the round that makes them.
 fn step(cx: &Cx<'_>, rollout: &Rollout, read: &Reader<'_>, ops: &mut Ops) -> Result<Outcome, Failure> {
     let now = cx.now();
     let deployment = &rollout.deployment;
@@ -113,7 +114,9 @@ fn step(cx: &Cx<'_>, rollout: &Rollout, read: &Reader<'_>, ops: &mut Ops) -> Res
         return Ok(status::report(rollout, now, ops));
     }
     if deployment.spec.paused || scale::is_scaling(rollout) {
-        new_replica_set::follow(rollout, ops);
+        if new_replica_set::follow(rollout, ops) {
+            return Ok(Outcome::Done);
+        }
         scale::proportionally(rollout, ops);
         history::trim(rollout, ops);
         return Ok(status::report(rollout, now, ops));
@@ -124,7 +127,9 @@ fn step(cx: &Cx<'_>, rollout: &Rollout, read: &Reader<'_>, ops: &mut Ops) -> Res
     let Some(new) = &rollout.new else {
         return new_replica_set::create(rollout, read, now, ops);
     };
-    new_replica_set::follow(rollout, ops);
+    if new_replica_set::follow(rollout, ops) {
+        return Ok(Outcome::Done);
+    }
     if deployment.is_rolling() {
         rolling::step(rollout, new, ops);
     } else {

@@ -54,15 +54,15 @@ pub fn create(rollout: &Rollout, read: &Reader<'_>, now: Timestamp, ops: &mut Op
     }
     let failed = "Failed to create new replica set: {error}";
     ops.event(&rollout.reference(), EventType::Warning, "ReplicaSetCreateError", failed).if_failed(made).done();
-    annotate_revision(deployment, next_revision(rollout), ops);
     let text = format!("Created new replica set \"{name}\"");
     let condition = conditions::deployment("Progressing", "True", "NewReplicaSetCreated", &text, now);
     Ok(status::report_with(rollout, deployment.progress_deadline().map(|_| condition), now, ops))
 }
 
-/// Keeps revision, copied annotations and minReadySeconds of the new ReplicaSet as the deployment says.
-pub fn follow(rollout: &Rollout, ops: &mut Ops) {
-    let (deployment, Some(new)) = (&rollout.deployment, &rollout.new) else { return };
+/// Keeps revision, copied annotations and minReadySeconds of the new ReplicaSet as the deployment says, and the
+/// deployment's own revision. Returns whether that changes anything.
+pub fn follow(rollout: &Rollout, ops: &mut Ops) -> bool {
+    let (deployment, Some(new)) = (&rollout.deployment, &rollout.new) else { return false };
     let revision = next_revision(rollout).max(new.revision());
     let mut wanted = copied_annotations(deployment);
     if revision > new.revision() {
@@ -72,23 +72,26 @@ pub fn follow(rollout: &Rollout, ops: &mut Ops) {
         }
     }
     let differs = wanted.iter().any(|(k, v)| new.metadata.annotations.get(k) != Some(v));
-    if differs || new.spec.min_ready_seconds != deployment.spec.min_ready_seconds {
+    let differs = differs || new.spec.min_ready_seconds != deployment.spec.min_ready_seconds;
+    if differs {
         let patch = json!({"metadata": {"annotations": wanted}, "spec": {"minReadySeconds": deployment.spec.min_ready_seconds}});
         ops.patch_merge(&REPLICA_SETS, &new.metadata.namespace, &new.metadata.name, &patch)
             .expect_uid(&new.metadata.uid)
             .done();
     }
-    annotate_revision(deployment, revision, ops);
+    annotate_revision(deployment, revision, ops) || differs
 }
 
-fn annotate_revision(deployment: &Deployment, revision: i64, ops: &mut Ops) {
+fn annotate_revision(deployment: &Deployment, revision: i64, ops: &mut Ops) -> bool {
     let revision = revision.to_string();
-    if deployment.metadata.annotations.get(REVISION) != Some(&revision) {
+    let differs = deployment.metadata.annotations.get(REVISION) != Some(&revision);
+    if differs {
         let patch = json!({"metadata": {"annotations": {REVISION: revision}}});
         ops.patch_merge(&DEPLOYMENTS, &deployment.metadata.namespace, &deployment.metadata.name, &patch)
             .expect_uid(&deployment.metadata.uid)
             .done();
     }
+    differs
 }
 
 /// One above every older ReplicaSet's.

@@ -55,7 +55,6 @@ pub fn report_with(rollout: &Rollout, progress: Option<Condition>, now: Timestam
     if status != deployment.status {
         let meta = &deployment.metadata;
         let patch = json!({"metadata": {"resourceVersion": meta.resource_version}, "status": wire(&status)});
-        // After the moves: where one of them changed the deployment, its event brings us back to report.
         ops.patch_status(&DEPLOYMENTS, &meta.namespace, &meta.name, &patch).ignore_not_found().done();
     }
     until_deadline(rollout, &status, now).map_or(Outcome::Done, Outcome::RequeueAfter)

@@ -1,7 +1,7 @@
 //! A host for unit tests of plugins: hooks run against objects that stand in memory, and read them through the same C
 //! functions that the server offers.
 //!
-//! ```ignore
+//! ```text
 //! let mut harness = ControllerHarness::<MyController>::new(json!({})).unwrap();
 //! harness.cluster().put(&resource::PODS, json!({"metadata": {"namespace": "a", "name": "p"}}));
 //! let tried = harness.reconcile(&Key::of("a", "owner"));
