@@ -56,9 +56,14 @@ pub(crate) async fn forward_upgrade(
     let upgraded = hyper::upgrade::on(answer).await.map_err(|error| unreachable(to, &error))?;
     let (from_far, to_far) = tokio::io::split(TokioIo::new(upgraded));
     actix_web::rt::spawn(pump(payload, to_far));
-    let stream = ReaderStream::with_capacity(from_far, CHUNK_BYTES).map(move |chunk| {
+    let stream = ReaderStream::with_capacity(from_far, CHUNK_BYTES).take_while(move |chunk| {
         let _alive = (&sender, &counted);
-        chunk
+        // An upgraded stream says itself where it ends. Passed on, an error would end the client's connection at once, and
+        // what was read before it and is not yet sent would be lost.
+        if let Err(error) = chunk {
+            tracing::debug!(%error, "the far end broke an upgraded connection off");
+        }
+        std::future::ready(chunk.is_ok())
     });
     Ok(response.streaming(stream))
 }

@@ -2,14 +2,15 @@
 //! runtime's streaming server speaks. A message's first byte is its channel: 0 stdin, 1 stdout, 2 stderr, 3 error,
 //! 4 terminal size; in v5, 255 closes the channel that the second byte names.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Duration};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, stream::SplitSink, stream::SplitStream};
+use gantry_meta::{Reason, Status};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{ReadHalf, WriteHalf},
+    io::{AsyncWriteExt, ReadHalf, WriteHalf},
     sync::mpsc,
 };
 use tokio_tungstenite::{
@@ -37,24 +38,48 @@ const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+/// How long a client that was told good-bye has to answer it.
+const GOOD_BYE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 type Upstream = TokioIo<Upgraded>;
 
 /// Translates until the command has ended and all its output was passed on, or the client goes away.
 pub async fn translate(client: Upgraded, upstream: Upstream, query: &StreamQuery) -> io::Result<()> {
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(client), Role::Server, None).await;
-    let (to_client, from_client) = socket.split();
+    let (mut to_client, mut from_client) = socket.split();
     let (read, write) = tokio::io::split(upstream);
     let mut writer = FrameWriter::new(write);
     let channels = open_streams(&mut writer, query).await?;
     let streams: HashMap<u32, u8> = channels.iter().map(|(channel, stream)| (*stream, *channel)).collect();
     let (pings, ping_receiver) = mpsc::unbounded_channel();
-    let output = pass_output(FrameReader::new(read), to_client, streams, pings);
-    let input = pass_input(from_client, writer, channels, ping_receiver);
+    let output = pass_output(FrameReader::new(read), &mut to_client, streams, pings);
+    let input = pass_input(&mut from_client, writer, channels, ping_receiver);
+    end_together(output, input).await;
+    close(to_client, from_client).await
+}
+
+/// Runs both directions until the client is gone; once all output was passed on, that is a matter of its answer to our
+/// good-bye.
+pub(super) async fn end_together(output: impl Future<Output = io::Result<()>>, input: impl Future<Output = ()>) {
+    tokio::pin!(input);
     tokio::select! {
-        done = output => done,
-        done = input => done,
+        done = output => {
+            if let Err(error) = done {
+                tracing::debug!(%error, "output could not be passed on");
+            }
+            // A client that does not answer in time is left.
+            let _ = tokio::time::timeout(GOOD_BYE_TIMEOUT, input).await;
+        }
+        () = &mut input => {}
     }
+}
+
+/// Ends the connection in order. Merely dropping it would reset it where anything of the client is still unread, and
+/// without TLS' own good-bye the far end takes what it was sent for cut off: either loses output.
+pub(super) async fn close(to_client: SplitSink<Socket, Message>, from_client: SplitStream<Socket>) -> io::Result<()> {
+    let mut socket = to_client.reunite(from_client).map_err(io::Error::other)?;
+    socket.get_mut().shutdown().await
 }
 
 /// Opens the streams that the request asks for; the server waits for exactly these.
@@ -78,32 +103,42 @@ async fn open_streams(
 
 async fn pass_output(
     mut upstream: FrameReader<ReadHalf<Upstream>>,
-    mut client: SplitSink<Socket, Message>,
+    client: &mut SplitSink<Socket, Message>,
     streams: HashMap<u32, u8>,
     pings: mpsc::UnboundedSender<u32>,
 ) -> io::Result<()> {
     let mut open: Vec<u32> =
         streams.iter().filter(|(_, channel)| [STDOUT, STDERR, ERROR].contains(channel)).map(|(s, _)| *s).collect();
+    let mut has_status = false;
     while !open.is_empty() {
-        let Some(frame) = upstream.next().await? else { break };
-        match frame {
-            Frame::Data { stream, content, is_last } => {
+        match upstream.next().await {
+            Ok(Some(Frame::Data { stream, content, is_last })) => {
                 if let Some(channel) = streams.get(&stream).filter(|_| !content.is_empty()) {
+                    has_status |= *channel == ERROR;
                     client.send(message(*channel, &content)).await.map_err(io::Error::other)?;
                 }
                 if is_last {
                     open.retain(|known| *known != stream);
                 }
             }
-            Frame::Reset { stream } => open.retain(|known| *known != stream),
-            Frame::Ping { id } => drop(pings.send(id)),
-            Frame::GoAway => break,
-            Frame::Other => {}
+            Ok(Some(Frame::Reset { stream })) => open.retain(|known| *known != stream),
+            Ok(Some(Frame::Ping { id })) => drop(pings.send(id)),
+            Ok(Some(Frame::Other)) => {}
+            Ok(Some(Frame::GoAway) | None) | Err(_) => break,
         }
     }
-    // Clients take any other code, and none, for a broken connection. One that is gone needs no good-bye.
-    let _ = client.send(good_bye()).await;
-    Ok(())
+    if !has_status {
+        client.send(message(ERROR, &lost())).await.map_err(io::Error::other)?;
+    }
+    // Clients take any other code, and none, for a broken connection.
+    client.send(good_bye()).await.map_err(io::Error::other)
+}
+
+/// What a client is told where the runtime went away before it said how the command ended: silence would be success.
+fn lost() -> Bytes {
+    let message = "the container runtime went away before the command ended";
+    let status = Status::failure(Reason::InternalError, message);
+    serde_json::to_vec(&status).map(Bytes::from).unwrap_or_default()
 }
 
 /// A close frame of RFC 6455 that says all went well.
@@ -118,22 +153,25 @@ fn message(channel: u8, content: &Bytes) -> Message {
     Message::Binary(framed.freeze())
 }
 
-/// Returns when the client is gone.
+/// Returns when the client is gone. A runtime that takes no more input may still have output to pass on.
 async fn pass_input(
-    mut client: SplitStream<Socket>,
+    client: &mut SplitStream<Socket>,
     mut upstream: FrameWriter<WriteHalf<Upstream>>,
     channels: HashMap<u8, u32>,
     mut pings: mpsc::UnboundedReceiver<u32>,
-) -> io::Result<()> {
+) {
     loop {
-        tokio::select! {
-            Some(id) = pings.recv() => upstream.pong(id).await?,
+        let passed = tokio::select! {
+            Some(id) = pings.recv() => upstream.pong(id).await,
             message = client.next() => match message {
-                Some(Ok(Message::Binary(content))) => pass_message(&mut upstream, &channels, &content).await?,
-                Some(Ok(Message::Text(text))) => pass_message(&mut upstream, &channels, text.as_bytes()).await?,
-                Some(Ok(Message::Close(_))) | None | Some(Err(_)) => return Ok(()),
-                Some(Ok(_)) => {}
+                Some(Ok(Message::Binary(content))) => pass_message(&mut upstream, &channels, &content).await,
+                Some(Ok(Message::Text(text))) => pass_message(&mut upstream, &channels, text.as_bytes()).await,
+                Some(Ok(Message::Close(_))) | None | Some(Err(_)) => return,
+                Some(Ok(_)) => Ok(()),
             },
+        };
+        if let Err(error) = passed {
+            tracing::debug!(%error, "the runtime takes no more input");
         }
     }
 }

@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::Role},
 };
 
-use super::remote_command::good_bye;
+use super::remote_command::{close, end_together, good_bye};
 
 /// The WebSocket's subprotocol, and the stream protocol inside of it.
 pub const PROTOCOL: &str = "SPDY/3.1+portforward.k8s.io";
@@ -28,7 +28,8 @@ pub async fn tunnel(client: Upgraded, upstream: impl AsyncRead + AsyncWrite + Un
     let outward = async {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
-            let length = read.read(&mut chunk).await?;
+            // However the runtime ends: what it sent before counts.
+            let length = read.read(&mut chunk).await.unwrap_or_default();
             if length == 0 {
                 break;
             }
@@ -39,19 +40,23 @@ pub async fn tunnel(client: Upgraded, upstream: impl AsyncRead + AsyncWrite + Un
     };
     let inward = async {
         while let Some(Ok(message)) = from_client.next().await {
-            match message {
-                Message::Binary(content) => {
-                    write.write_all(&content).await?;
-                    write.flush().await?;
-                }
+            let passed = match message {
+                Message::Binary(content) => pass(&mut write, &content).await,
                 Message::Close(_) => break,
-                _ => {}
+                _ => Ok(()),
+            };
+            if let Err(error) = passed {
+                tracing::debug!(%error, "the runtime takes no more input");
             }
         }
-        write.shutdown().await
+        // The runtime may be gone already, which is all the same now.
+        let _ = write.shutdown().await;
     };
-    tokio::select! {
-        done = outward => done,
-        done = inward => done,
-    }
+    end_together(outward, inward).await;
+    close(to_client, from_client).await
+}
+
+async fn pass(upstream: &mut (impl AsyncWrite + Unpin), content: &[u8]) -> io::Result<()> {
+    upstream.write_all(content).await?;
+    upstream.flush().await
 }

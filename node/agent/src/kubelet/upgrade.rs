@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 pub const SPDY: &str = "SPDY/3.1";
@@ -106,9 +106,12 @@ pub async fn pass_through(url: &str, request: Request, protocols: &[HeaderValue]
     let mut far = upstream.connection;
     tokio::spawn(async move {
         let Some(client) = client.await else { return };
-        if let Err(error) = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut far).await {
+        let mut client = TokioIo::new(client);
+        if let Err(error) = tokio::io::copy_bidirectional(&mut client, &mut far).await {
             tracing::debug!(%error, "a stream ended");
         }
+        // Without TLS' own good-bye the far end takes what it was sent for cut off. A client that is gone needs none.
+        let _ = client.shutdown().await;
     });
     Ok(answer)
 }

@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, protocol::frame::coding::CloseCode};
 
 async fn get(pki: &Pki, path: &str, with_certificate: bool) -> (StatusCode, String) {
     let stream = TokioIo::new(pki.connect(with_certificate).await);
@@ -36,8 +36,15 @@ async fn exec(pki: &Pki, query: &str, input: &[u8]) -> (String, Value) {
         socket.send(Message::Binary(vec![255, 0].into())).await.expect("sent");
     }
     let (mut out, mut status) = (String::new(), Value::Null);
-    while let Some(Ok(message)) = socket.next().await {
-        let Message::Binary(content) = message else { continue };
+    while let Some(message) = socket.next().await {
+        let content = match message.expect("the connection ends in order") {
+            Message::Binary(content) => content,
+            Message::Close(frame) => {
+                assert_eq!(frame.expect("a reason").code, CloseCode::Normal);
+                continue;
+            }
+            _ => continue,
+        };
         match content[0] {
             1 => out.push_str(&String::from_utf8_lossy(&content[1..])),
             3 => status = serde_json::from_slice(&content[1..]).expect("a Status"),
