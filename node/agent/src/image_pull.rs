@@ -27,17 +27,21 @@ pub struct ImageError {
     pub retry_after: Duration,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Failure {
     wait: Duration,
     until: Instant,
+    message: String,
 }
+
+/// A pod's uid and the image as it names it: what one pod may not pull, another's secret may open.
+type Wanted = (String, String);
 
 /// Pulls images and remembers which ones failed.
 pub struct ImagePuller {
     images: ImageClient,
     events: EventRecorder,
-    failures: Mutex<HashMap<String, Failure>>,
+    failures: Mutex<HashMap<Wanted, Failure>>,
 }
 
 impl ImagePuller {
@@ -71,7 +75,7 @@ impl ImagePuller {
             self.events.warning(subject, "ErrImageNeverPull", message.clone());
             return Err(failure("ErrImageNeverPull", message, MAX_WAIT));
         }
-        self.hold_back(&subject, wanted)?;
+        self.hold_back(pod, &subject, wanted)?;
         self.pull(pod, &subject, wanted, &reference, references, sandbox).await
     }
 
@@ -89,12 +93,13 @@ impl ImagePuller {
     }
 
     /// An image that just failed is not asked for again before its back-off is over.
-    fn hold_back(&self, subject: &Subject, wanted: &str) -> Result<(), ImageError> {
-        let held = self.failures.lock().get(wanted).copied();
-        let Some(remaining) = held.and_then(|f| f.until.checked_duration_since(Instant::now())) else { return Ok(()) };
+    fn hold_back(&self, pod: &DesiredPod, subject: &Subject, wanted: &str) -> Result<(), ImageError> {
+        let Some(held) = self.failures.lock().get(&key(pod, wanted)).cloned() else { return Ok(()) };
+        let Some(remaining) = held.until.checked_duration_since(Instant::now()) else { return Ok(()) };
         let message = format!("Back-off pulling image {wanted:?}");
         self.events.normal(subject.clone(), "BackOff", message.clone());
         self.events.warning(subject.clone(), "Failed", "Error: ImagePullBackOff");
+        let message = format!("{message}: ErrImagePull: {}", held.message);
         Err(failure("ImagePullBackOff", message, remaining))
     }
 
@@ -112,12 +117,12 @@ impl ImagePuller {
         let pulled = self.pull_with_secrets(pod, reference, references, sandbox).await;
         let image = match pulled {
             Ok(()) => self.present(reference).await?,
-            Err(message) => return Err(self.failed(subject, wanted, message)),
+            Err(message) => return Err(self.failed(pod, subject, wanted, message)),
         };
         let Some(image) = image else {
-            return Err(self.failed(subject, wanted, "it is not there after its pull".into()));
+            return Err(self.failed(pod, subject, wanted, "it is not there after its pull".into()));
         };
-        self.failures.lock().remove(wanted);
+        self.failures.lock().remove(&key(pod, wanted));
         let took = shown_precisely(started.elapsed());
         let size = image.size;
         let message = format!(
@@ -147,18 +152,27 @@ impl ImagePuller {
         Err(last)
     }
 
-    fn failed(&self, subject: &Subject, wanted: &str, message: String) -> ImageError {
-        let wait = {
-            let mut failures = self.failures.lock();
-            let wait = failures.get(wanted).map_or(FIRST_WAIT, |f| (f.wait * 2).min(MAX_WAIT));
-            failures.insert(wanted.into(), Failure { wait, until: Instant::now() + wait });
-            wait
-        };
+    fn failed(&self, pod: &DesiredPod, subject: &Subject, wanted: &str, message: String) -> ImageError {
+        let wait = self.remember(key(pod, wanted), &message);
         self.events.warning(subject.clone(), "Failed", format!("Failed to pull image {wanted:?}: {message}"));
         self.events.warning(subject.clone(), "Failed", "Error: ErrImagePull");
         // Soon after, the status turns to ImagePullBackOff; the next try comes when that is over.
         failure("ErrImagePull", message, wait.min(Duration::from_secs(2)))
     }
+
+    /// Returns how long to wait. What nobody has asked for since long, because its pod is gone, is forgotten.
+    fn remember(&self, key: Wanted, message: &str) -> Duration {
+        let now = Instant::now();
+        let mut failures = self.failures.lock();
+        failures.retain(|_, f| now.saturating_duration_since(f.until) < MAX_WAIT);
+        let wait = failures.get(&key).map_or(FIRST_WAIT, |f| (f.wait * 2).min(MAX_WAIT));
+        failures.insert(key, Failure { wait, until: now + wait, message: message.to_owned() });
+        wait
+    }
+}
+
+fn key(pod: &DesiredPod, wanted: &str) -> Wanted {
+    (pod.uid().to_owned(), wanted.to_owned())
 }
 
 fn failure(reason: &'static str, message: String, retry_after: Duration) -> ImageError {

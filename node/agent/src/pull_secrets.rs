@@ -31,7 +31,7 @@ pub fn credentials(pod: &DesiredPod, references: &dyn ReferencedObjects, image: 
     let mut found: Vec<(String, Entry)> = secrets.flat_map(|secret| entries(&secret)).collect();
     found.retain(|(registry, _)| fits(registry, image));
     found.sort_by_key(|(registry, _)| std::cmp::Reverse(registry.len()));
-    found.into_iter().map(|(registry, entry)| auth_config(registry, entry)).collect()
+    found.into_iter().map(|(_, entry)| auth_config(entry)).collect()
 }
 
 fn entries(secret: &k8s_openapi::api::core::v1::Secret) -> Vec<(String, Entry)> {
@@ -43,13 +43,13 @@ fn entries(secret: &k8s_openapi::api::core::v1::Secret) -> Vec<(String, Entry)> 
     legacy.and_then(Result::ok).unwrap_or_default().into_iter().collect()
 }
 
-fn auth_config(registry: String, entry: Entry) -> AuthConfig {
+/// Without a server address: who fits was found here, and containerd takes none without a scheme.
+fn auth_config(entry: Entry) -> AuthConfig {
     AuthConfig {
         username: entry.username,
         password: entry.password,
         auth: entry.auth,
         identity_token: entry.identitytoken,
-        server_address: registry,
         ..Default::default()
     }
 }

@@ -1,5 +1,6 @@
 //! The daemon against an API in memory and a real containerd.
 
+mod images;
 mod kubelet_api;
 mod pods;
 mod support;

@@ -2,4 +2,5 @@
 
 pub mod api;
 pub mod node;
+pub mod registry;
 pub mod tls;
