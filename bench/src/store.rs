@@ -3,6 +3,9 @@
 mod cache;
 mod writes;
 
+pub use cache::lists;
+pub use writes::value;
+
 use std::{sync::Arc, time::Duration};
 
 use clap::Args;
@@ -11,7 +14,10 @@ use gantry_storage_pg::{ManagedOptions, ManagedPostgres, PgStorage};
 use gantry_watch_cache::{CacheOptions, ResourceConfig, WatchCache};
 use tempfile::TempDir;
 
-use crate::etcd::Etcd;
+use crate::{
+    etcd::Etcd,
+    table::{Budget, Row},
+};
 use writes::{Load, Outcome, Target};
 
 #[derive(Args)]
@@ -51,6 +57,38 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         cache::run(options.objects).await?;
     }
     Ok(())
+}
+
+/// The store's row of the API's table: 1 KiB, 512 clients.
+pub async fn against_etcd(seconds: u64) -> anyhow::Result<Row> {
+    let folder = TempDir::new()?;
+    let postgres = ManagedPostgres::start(folder.path(), &ManagedOptions::default()).await?;
+    let measured = rates(seconds, &postgres).await;
+    postgres.stop().await?;
+    let (ours, etcd) = measured?;
+    Ok(Row {
+        what: "durable compare-and-set writes, 512 clients".into(),
+        unit: "/s",
+        measured: ours,
+        budget: Budget::AtLeastPeers(3.0),
+        peer: etcd.map(|etcd| (etcd, "etcd")),
+    })
+}
+
+async fn rates(seconds: u64, postgres: &ManagedPostgres) -> anyhow::Result<(f64, Option<f64>)> {
+    const ROUNDS: usize = 3;
+    let storage: Arc<dyn Storage> = Arc::new(PgStorage::connect(postgres.url()).await?);
+    let etcd = Etcd::start().await?;
+    let load = Load { clients: 512, keys: 20, value_bytes: 1024, duration: Duration::from_secs(seconds) };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        ours.push(Target::Storage(storage.clone(), postgres.pid()).run(&load, round).await?);
+        if let Some(etcd) = &etcd {
+            theirs.push(Target::Etcd(etcd).run(&load, round).await?);
+        }
+    }
+    let theirs = (!theirs.is_empty()).then(|| writes::median(theirs).per_second);
+    Ok((writes::median(ours).per_second, theirs))
 }
 
 async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<()> {

@@ -16,6 +16,10 @@ use clap::{CommandFactory, FromArgMatches};
 
 use cli::{Cli, Command};
 
+/// Requests make and drop many small things on several threads, at which glibc's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match parse() {
         Ok(cli) => cli,

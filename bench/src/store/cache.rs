@@ -15,23 +15,49 @@ use crate::latency::Latencies;
 const PREFIX: &str = "/core/configmaps/";
 const OBJECT_BYTES: usize = 4096;
 
+/// What lists cost.
+pub struct Lists {
+    /// Of a list of everything.
+    pub object_us: f64,
+    /// Of a first page of 500.
+    pub page_p50_us: f64,
+    pub page_p99_us: f64,
+}
+
 pub async fn run(objects: usize) -> anyhow::Result<()> {
-    let storage = Arc::new(MemoryStorage::new());
-    let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
     let before = resident_bytes();
+    let storage = filled(objects).await?;
+    let stored = resident_bytes() - before;
+    let cache = loaded(&storage).await;
+    let cached = resident_bytes() - before - stored;
+    println!("\nwatch cache, {objects} objects of {OBJECT_BYTES} bytes");
+    println!("  memory: {:.2} x the JSON", cached as f64 / (objects * OBJECT_BYTES) as f64);
+    let lists = measured(&cache, objects);
+    println!("  list of all: {:.3} us an object", lists.object_us);
+    println!("  first page of 500: p50 {:.0} us, p99 {:.0} us", lists.page_p50_us, lists.page_p99_us);
+    fan_out(&cache, 100, 20_000).await?;
+    fan_out(&cache, 1000, 5_000).await
+}
+
+/// Lists of so many objects, from a cache filled for it.
+pub async fn lists(objects: usize) -> anyhow::Result<Lists> {
+    let storage = filled(objects).await?;
+    let cache = loaded(&storage).await;
+    Ok(measured(&cache, objects))
+}
+
+async fn filled(objects: usize) -> anyhow::Result<Arc<MemoryStorage>> {
+    let storage = Arc::new(MemoryStorage::new());
     for n in 0..objects {
         storage.commit(create(n)).await?;
     }
     storage.compact(Shard::Durable, Revision(objects as u64)).await?;
-    let stored = resident_bytes() - before;
-    let cache = WatchCache::start(storage.clone(), resources, CacheOptions::default()).await;
-    let cached = resident_bytes() - before - stored;
-    println!("\nwatch cache, {objects} objects of {OBJECT_BYTES} bytes");
-    println!("  memory: {:.2} x the JSON", cached as f64 / (objects * OBJECT_BYTES) as f64);
-    list_all(&cache, objects);
-    list_pages(&cache);
-    fan_out(&cache, 100, 20_000).await?;
-    fan_out(&cache, 1000, 5_000).await
+    Ok(storage)
+}
+
+async fn loaded(storage: &Arc<MemoryStorage>) -> Arc<WatchCache> {
+    let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
+    WatchCache::start(storage.clone(), resources, CacheOptions::default()).await
 }
 
 fn create(n: usize) -> Write {
@@ -51,26 +77,26 @@ fn resident_bytes() -> usize {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or_default() * 4096
 }
 
-fn list_all(cache: &WatchCache, objects: usize) {
-    let began = Instant::now();
-    let page = cache.list(PREFIX, &ListRequest::new(Scope::All)).expect("the resource is there");
-    assert_eq!(page.objects.len(), objects);
-    println!("  list of all: {:.3} us an object", began.elapsed().as_secs_f64() * 1e6 / objects as f64);
-}
-
-fn list_pages(cache: &WatchCache) {
-    let mut latencies = Latencies::default();
+fn measured(cache: &WatchCache, objects: usize) -> Lists {
+    let mut all = Latencies::default();
+    for _ in 0..5 {
+        let began = Instant::now();
+        let page = cache.list(PREFIX, &ListRequest::new(Scope::All)).expect("the resource is there");
+        assert_eq!(page.objects.len(), objects);
+        all.add(began.elapsed());
+    }
+    let mut pages = Latencies::default();
     for _ in 0..1000 {
         let began = Instant::now();
         let request = ListRequest { limit: 500, ..ListRequest::new(Scope::All) };
         std::hint::black_box(cache.list(PREFIX, &request).expect("the resource is there"));
-        latencies.add(began.elapsed());
+        pages.add(began.elapsed());
     }
-    println!(
-        "  first page of 500: p50 {:.0} us, p99 {:.0} us",
-        latencies.percentile_us(0.5),
-        latencies.percentile_us(0.99)
-    );
+    Lists {
+        object_us: all.percentile_us(0.5) / objects as f64,
+        page_p50_us: pages.percentile_us(0.5),
+        page_p99_us: pages.percentile_us(0.99),
+    }
 }
 
 /// Each of `watches` sees each of `changes`.

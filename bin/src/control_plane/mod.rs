@@ -6,8 +6,9 @@ mod identity;
 mod plugins;
 mod served;
 mod service_types;
+mod store;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use gantry_auth::{
@@ -18,32 +19,29 @@ use gantry_auth::{
 };
 use gantry_base::Shutdown;
 use gantry_plugin_host::PluginHost;
-use gantry_registry::{
-    CachedAccounts, Executor, ExecutorParts, LocalClient, ServicePools, ServiceTokens, bootstrap, resource_configs,
-};
+use gantry_registry::{CachedAccounts, Executor, ExecutorParts, LocalClient, ServicePools, ServiceTokens, bootstrap};
 use gantry_runtime::{ElectionConfig, ObjectSink, ObjectSource};
-use gantry_storage_pg::PgStorage;
-use gantry_watch_cache::{CacheOptions, WatchCache};
+use gantry_watch_cache::WatchCache;
 
 use crate::{cli::Role, plugin_folder::Family};
 pub use config::ControlPlaneConfig;
 use identity::Identity;
 use plugins::ClusterFacts;
 use service_types::PluginServiceTypes;
+use store::Store;
 
 const ISSUER: &str = "https://kubernetes.default.svc.cluster.local";
 const CLUSTER_CIDR: &str = "10.244.0.0/16";
 const SERVICE_CIDR: &str = "10.96.0.0/16";
 const API_SERVICE_ADDRESS: &str = "10.96.0.1";
 const DNS_SERVICE_ADDRESS: &str = "10.96.0.10";
-/// The database may be starting too.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running control plane. Its parts end with the [`Shutdown`] that it was started with.
 pub struct ControlPlane {
     identity: Identity,
     executor: Executor,
     grpc_port: u16,
+    _store: Store,
 }
 
 impl ControlPlane {
@@ -53,10 +51,10 @@ impl ControlPlane {
     /// Names the part that could not be started.
     pub async fn start(config: ControlPlaneConfig, shutdown: &Shutdown) -> Result<Self> {
         let identity = Identity::load_or_create(&config)?;
-        let cache = cache(&config).await?;
+        let store = Store::open(&config.database_url).await?;
         let host = plugin_host(&config, &identity)?;
         let access = Arc::new(AccessStore::default());
-        let executor = executor(&identity, cache, &host, access.clone())?;
+        let executor = executor(&identity, store.cache.clone(), &host, access.clone())?;
 
         let loopback = Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "gantry-server"));
         let (source, sink): (Arc<dyn ObjectSource>, Arc<dyn ObjectSink>) = (loopback.clone(), loopback);
@@ -68,7 +66,7 @@ impl ControlPlane {
         let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
         run_plugins(&config, &executor, host, &source, shutdown);
         identity.write_kubeconfig(&config)?;
-        Ok(Self { identity, executor, grpc_port })
+        Ok(Self { identity, executor, grpc_port, _store: store })
     }
 
     pub fn authority(&self) -> &CertificateAuthority {
@@ -83,13 +81,6 @@ impl ControlPlane {
     pub fn source(&self) -> Arc<dyn ObjectSource> {
         Arc::new(LocalClient::new(self.executor.clone(), UserInfo::loopback(), "gantry-up"))
     }
-}
-
-async fn cache(config: &ControlPlaneConfig) -> Result<Arc<WatchCache>> {
-    let connect = PgStorage::connect(&config.database_url);
-    let storage = tokio::time::timeout(DATABASE_PATIENCE, connect).await;
-    let storage = storage.context("the database does not answer")?.context("the database cannot be used")?;
-    Ok(WatchCache::start(Arc::new(storage), resource_configs(gantry_kinds::catalog()), CacheOptions::default()).await)
 }
 
 fn plugin_host(config: &ControlPlaneConfig, identity: &Identity) -> Result<Arc<PluginHost>> {

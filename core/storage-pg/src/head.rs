@@ -1,12 +1,12 @@
 //! The newest revision of each shard, asked once for all who ask at the same time.
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 use gantry_storage::{Epoch, Head, ReadError, Shard};
 use sqlx::{PgConnection, postgres::PgConnectOptions};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{batch::revision, startup};
@@ -16,6 +16,11 @@ pub(crate) type Heads = [Head; Shard::ALL.len()];
 
 /// How long an answer may take before the connection is given up.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// So many askers at once are a crowd: there are so many readers that each question costs more than waiting for the next.
+const CROWD: usize = 16;
+/// How long a question then waits for more of them. A lone reader never does.
+const GATHER: Duration = Duration::from_millis(1);
 
 type Asker = oneshot::Sender<Result<Heads, String>>;
 
@@ -44,8 +49,14 @@ impl HeadReader {
 async fn answer(options: PgConnectOptions, mut asked: mpsc::UnboundedReceiver<Asker>) {
     let mut connection = None;
     let mut askers = Vec::new();
+    let mut crowded = false;
     // Who asks while a query runs joins the next one: the running one may have begun before their writes.
     while asked.recv_many(&mut askers, usize::MAX).await > 0 {
+        if crowded {
+            sleep(GATHER).await;
+            askers.extend(iter::from_fn(|| asked.try_recv().ok()));
+        }
+        crowded = askers.len() >= CROWD;
         let heads = query(&options, &mut connection).await;
         if heads.is_err() {
             connection = None;

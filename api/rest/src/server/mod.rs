@@ -1,5 +1,6 @@
 //! The listener: TLS, HTTP/1.1 and HTTP/2, several workers.
 
+mod coalesce;
 mod stream;
 
 pub(crate) use stream::UPGRADE_HEADER;
@@ -152,7 +153,7 @@ async fn accept(
         _ => Protocol::Http1,
     };
     let peer = state.executor.authenticator().peer(session.peer_certificates(), jiff::Timestamp::now());
-    Ok((Connection::new(tls, Arc::new(peer), protocol == Protocol::Http1), protocol, address))
+    Ok((Connection::new(tls, Arc::new(peer), protocol == Protocol::Http2), protocol, address))
 }
 
 /// The judged certificate of a request's connection.

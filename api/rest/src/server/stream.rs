@@ -18,6 +18,8 @@ use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::coalesce::Coalesced;
+
 /// The upgrade that the client really asked for.
 pub(crate) const UPGRADE_HEADER: &str = "x-gantry-upgrade";
 const SPDY: &[u8] = b"SPDY/3.1";
@@ -26,7 +28,7 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 const HEAD_MAX_BYTES: usize = 16 << 10;
 
 pub(crate) struct Connection {
-    tls: TlsStream<TcpStream>,
+    tls: Coalesced<TlsStream<TcpStream>>,
     peer: Arc<Peer>,
     head: Head,
 }
@@ -43,10 +45,10 @@ enum Head {
 }
 
 impl Connection {
-    /// `inspect`: false for HTTP/2, which has no upgrades.
-    pub fn new(tls: TlsStream<TcpStream>, peer: Arc<Peer>, inspect: bool) -> Self {
-        let head = if inspect { Head::Incomplete(Vec::new()) } else { Head::Passed };
-        Self { tls, peer, head }
+    /// HTTP/2 has no upgrades to look for, and reads whenever it is woken.
+    pub fn new(tls: TlsStream<TcpStream>, peer: Arc<Peer>, http2: bool) -> Self {
+        let head = if http2 { Head::Passed } else { Head::Incomplete(Vec::new()) };
+        Self { tls: Coalesced::new(tls, http2), peer, head }
     }
 
     pub fn peer(&self) -> Arc<Peer> {

@@ -1,0 +1,77 @@
+//! The lines that a part of the benchmark ends with: what was measured, what it should be, what the peer does.
+
+use std::fmt;
+
+/// One figure. It is a report, not a test: nothing fails on it.
+pub struct Row {
+    pub what: String,
+    pub unit: &'static str,
+    pub measured: f64,
+    pub budget: Budget,
+    /// The peer's figure and its name.
+    pub peer: Option<(f64, &'static str)>,
+}
+
+#[derive(Clone, Copy)]
+pub enum Budget {
+    AtMost(f64),
+    AtLeast(f64),
+    /// At most so many times the peer's figure.
+    AtMostPeers(f64),
+    /// At least so many times the peer's figure.
+    AtLeastPeers(f64),
+}
+
+impl Row {
+    /// `None` where it takes a peer to tell.
+    fn is_met(&self) -> Option<bool> {
+        let ratio = self.peer.map(|(peer, _)| self.measured / peer);
+        match self.budget {
+            Budget::AtMost(most) => Some(self.measured <= most),
+            Budget::AtLeast(least) => Some(self.measured >= least),
+            Budget::AtMostPeers(most) => Some(ratio? <= most),
+            Budget::AtLeastPeers(least) => Some(ratio? >= least),
+        }
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtMost(most) => write!(f, "<= {most}"),
+            Self::AtLeast(least) => write!(f, ">= {least}"),
+            Self::AtMostPeers(most) => write!(f, "<= {most} x peer"),
+            Self::AtLeastPeers(least) => write!(f, ">= {least} x peer"),
+        }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let measured = format!("{} {}", short(self.measured), self.unit);
+        write!(f, "{:<58} {measured:>14} {:>15}", self.what, self.budget.to_string())?;
+        match self.peer {
+            Some((peer, name)) => write!(f, "  {:>8} {name:<14} {:>6.2} x", short(peer), self.measured / peer)?,
+            None => write!(f, "  {:>8} {:<14} {:>8}", "-", "", "")?,
+        }
+        match self.is_met() {
+            Some(true) => write!(f, "  met"),
+            Some(false) => write!(f, "  MISSED"),
+            None => write!(f, "  no peer"),
+        }
+    }
+}
+
+/// Three digits that matter.
+fn short(figure: f64) -> String {
+    match figure.abs() {
+        least if least < 10.0 => format!("{figure:.2}"),
+        some if some < 100.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.0}"),
+    }
+}
+
+pub fn print(title: &str, rows: &[Row]) {
+    println!("\n{title}\n{:<58} {:>14} {:>15}  {:>8} {:<14} {:>8}", "", "measured", "budget", "peer", "", "ratio");
+    rows.iter().for_each(|row| println!("{row}"));
+}
