@@ -1,4 +1,4 @@
-//! One call of `batch_apply`.
+//! One call of `batch_apply`, or of `batch_apply_single` for a write that is alone.
 
 use gantry_storage::{
     Change, ClaimChange, CommitError, Committed, Epoch, Expect, Fence, Operation, Revision, Shard, Write,
@@ -64,6 +64,40 @@ pub(crate) fn value(operation: &Operation) -> (&bytes::Bytes, bool) {
 
 /// Applies writes of distinct keys under one fence. A write with claims must be alone.
 pub(crate) async fn apply(
+    connection: &mut PgConnection,
+    id: BatchId,
+    notify: bool,
+    writes: &[&Write],
+) -> Result<Applied, sqlx::Error> {
+    match writes {
+        [write] if write.claims.is_empty() && write.fence.is_none() => single(connection, id, notify, write).await,
+        _ => several(connection, id, notify, writes).await,
+    }
+}
+
+async fn single(
+    connection: &mut PgConnection,
+    id: BatchId,
+    notify: bool,
+    write: &Write,
+) -> Result<Applied, sqlx::Error> {
+    let (value, deleted) = value(&write.operation);
+    let query = sqlx::query_as("SELECT rev, created, previous FROM batch_apply_single($1,$2,$3,$4,$5,$6,$7,$8,$9)");
+    let query = query
+        .bind(id.shard as i32)
+        .bind(id.epoch.0.cast_signed())
+        .bind(id.replica)
+        .bind(id.sequence)
+        .bind(notify)
+        .bind(write.key.as_str())
+        .bind(expected(write.expect))
+        .bind(deleted)
+        .bind(&**value);
+    let (rev, created, previous) = query.fetch_one(connection).await?;
+    Ok(Applied { revs: vec![rev], creates: vec![created], currents: vec![previous] })
+}
+
+async fn several(
     connection: &mut PgConnection,
     id: BatchId,
     notify: bool,

@@ -6,8 +6,10 @@ use sqlx::{
 };
 
 /// Number, name and text of each file of `/migrations`.
-pub(crate) const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "store_create", include_str!("../../../migrations/0001_store_create.sql"))];
+pub(crate) const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "store_create", include_str!("../../../migrations/0001_store_create.sql")),
+    (2, "batch_apply_single", include_str!("../../../migrations/0002_batch_apply_single.sql")),
+];
 
 /// Brings the database up to date. Replicas that start at once take turns (an advisory lock of sqlx's).
 pub(crate) async fn migrate(connection: &mut PgConnection) -> Result<(), MigrateError> {
