@@ -3,6 +3,7 @@
 //! The binary, the plugins and the images are those that `cargo xtask test` built; `GANTRY_BIN_DIR` names their folder.
 
 pub mod cluster;
+pub mod corpus;
 pub mod kubectl;
 pub mod wait;
 

@@ -78,8 +78,9 @@ pub fn delete_options(query: &Query<'_>) -> Result<DeleteOptions, Status> {
     Ok(DeleteOptions {
         dry_run: dry_run_of(query.all("dryRun"), DeleteOptions::KIND)?,
         grace_period_seconds: query.number("gracePeriodSeconds")?,
-        preconditions: Preconditions::default(),
+        preconditions: Preconditions { uid: query.get("uid").map(str::to_owned), resource_version: None },
         propagation: Propagation::of(query.get("propagationPolicy"), orphan)?,
+        asks_to_cascade: orphan == Some(false),
     })
 }
 

@@ -17,7 +17,7 @@ use std::fmt;
 /// Field numbers of `metav1.WatchEvent`.
 const EVENT_TYPE: u32 = 1;
 const EVENT_OBJECT: u32 = 2;
-/// Of the only field of `RawExtension`, `FieldsV1`, `JSON` and of lists that are a map's value; and of a quantity's text.
+/// Of the only field of `RawExtension`, `FieldsV1`, `JSON` and of lists that are messages of their own; and of a quantity's text.
 const ONLY: u32 = 1;
 
 /// True for a type with a protobuf form: all built-in kinds that are stored.
@@ -56,14 +56,15 @@ pub fn write_protobuf_frame(event: &str, ty: &Type, json: &[u8], out: &mut Vec<u
     Ok(())
 }
 
-/// As [`write_protobuf`], by the kind that the JSON names; `None` if that is no built-in kind.
+/// As [`write_protobuf`], by the kind that the JSON names (`PartialObjectMetadata` and discovery documents too); `None` if that
+/// is no built-in kind.
 pub fn to_protobuf(json: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(json.len());
     write_protobuf(type_in(json)?, json, &mut out).ok()?;
     Some(out)
 }
 
-/// As [`write_protobuf_frame`], by the kind that the JSON names; `None` if that is no built-in kind.
+/// As [`write_protobuf_frame`], by the kind that the JSON names, as [`to_protobuf`].
 pub fn to_protobuf_frame(event: &str, json: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(json.len());
     write_protobuf_frame(event, type_in(json)?, json, &mut out).ok()?;
@@ -74,13 +75,32 @@ pub fn to_protobuf_frame(event: &str, json: &[u8]) -> Option<Vec<u8>> {
 #[serde(rename_all = "camelCase")]
 struct TypeMeta<'j> {
     kind: &'j str,
+    /// Discovery of the core group goes without.
+    #[serde(default = "core_version")]
     api_version: &'j str,
+}
+
+const fn core_version() -> &'static str {
+    "v1"
 }
 
 fn type_in(json: &[u8]) -> Option<&'static Type> {
     let meta = leading_type_meta(json).or_else(|| serde_json::from_slice(json).ok())?;
     let (group, version) = meta.api_version.split_once('/').unwrap_or(("", meta.api_version));
-    catalog().type_of_kind(group, version, meta.kind)
+    match (group, meta.kind) {
+        ("meta.k8s.io", kind) => metadata_alone(kind),
+        (group, kind) => catalog().type_of_kind(group, version, kind),
+    }
+}
+
+/// A view that shows metadata and nothing else. Metadata is field 1 of every kind and every list, and items are field 2 of
+/// every list: any kind's message serves, as members that the JSON does not have are not written.
+fn metadata_alone(kind: &str) -> Option<&'static Type> {
+    match kind {
+        "PartialObjectMetadata" => catalog().type_of_kind("", "v1", "ConfigMap"),
+        "PartialObjectMetadataList" => catalog().type_of_kind("", "v1", "ConfigMapList"),
+        _ => None,
+    }
 }
 
 /// What is stored begins with kind and version, so the rest need not be read.
@@ -284,6 +304,11 @@ impl<'de> Visitor<'de> for Keyed<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let Keyed { number, shape, proto, out } = self;
         match shape {
+            Shape::List(item) if wire::is_list_message(proto) => {
+                let start = wire::open(number, out);
+                while items.next_element_seed(Keyed { number: ONLY, shape: item, proto: "", out })?.is_some() {}
+                wire::close(start, out);
+            }
             Shape::List(item) => while items.next_element_seed(Keyed { number, shape: item, proto, out })?.is_some() {},
             Shape::SchemaOr(_, SchemaAlternative::StringArray) => {
                 let start = wire::open(number, out);

@@ -163,6 +163,11 @@ pub(crate) fn holds_json(proto: &str) -> bool {
     ["RawExtension", "FieldsV1", "JSON"].contains(&proto.rsplit('.').next().unwrap_or(proto))
 }
 
+/// True for the messages whose only field is a list that JSON writes without them.
+pub(crate) fn is_list_message(proto: &str) -> bool {
+    proto == "Verbs"
+}
+
 pub(crate) fn malformed(what: &str) -> DecodeError {
     DecodeError::Syntax(format!("malformed protobuf: {what}"))
 }

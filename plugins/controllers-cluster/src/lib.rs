@@ -1,4 +1,5 @@
-//! The controllers that keep a cluster in order: namespaces, garbage, accounts, nodes, pods that nobody ends.
+//! The controllers that keep a cluster in order: namespaces, garbage, accounts, nodes, pods that nobody ends,
+//! volumes.
 
 pub mod garbage;
 pub mod namespace;
@@ -7,6 +8,7 @@ pub mod pod_gc;
 pub mod root_ca;
 pub mod service_account;
 pub mod taint_eviction;
+pub mod volumes;
 
 pub use garbage::GarbageCollector;
 pub use namespace::NamespaceController;
@@ -15,6 +17,7 @@ pub use pod_gc::PodGarbageCollector;
 pub use root_ca::RootCaPublisher;
 pub use service_account::ServiceAccountController;
 pub use taint_eviction::TaintEvictionController;
+pub use volumes::{ClaimProtection, PersistentVolumeBinder, VolumeProtection};
 
 gantry_plugin::export!(
     NamespaceController: Controller,
@@ -24,4 +27,7 @@ gantry_plugin::export!(
     NodeController: Controller,
     TaintEvictionController: Controller,
     PodGarbageCollector: Controller,
+    PersistentVolumeBinder: Controller,
+    VolumeProtection: Controller,
+    ClaimProtection: Controller,
 );

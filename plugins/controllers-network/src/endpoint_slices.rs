@@ -222,12 +222,11 @@ fn object(
         "controller": true, "blockOwnerDeletion": true});
     let mut metadata = json!({"namespace": service.metadata.namespace, "labels": labels, "ownerReferences": [owner],
         "annotations": {LAST_CHANGE_TRIGGER_TIME: changed.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()}});
-    match existing {
-        Some(slice) => {
-            metadata["name"] = slice.metadata.name.clone().into();
-            metadata["resourceVersion"] = slice.metadata.resource_version.clone().into();
-        }
-        None => metadata["generateName"] = format!("{}-", service.metadata.name).into(),
+    // An update states all of an object, what its name was made from as well: what is left out is lost.
+    metadata["generateName"] = format!("{}-", service.metadata.name).into();
+    if let Some(slice) = existing {
+        metadata["name"] = slice.metadata.name.clone().into();
+        metadata["resourceVersion"] = slice.metadata.resource_version.clone().into();
     }
     let list = |empty: bool, value: Value| if empty { Value::Null } else { value };
     json!({

@@ -7,7 +7,7 @@ use gantry_meta::{Reason, Status, Value};
 use super::document_wish;
 use crate::{
     chain::header,
-    respond,
+    respond::{self, Offer},
     route::{Document, Refused},
     state::RestState,
 };
@@ -16,7 +16,7 @@ pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Docu
     let catalog = state.executor.catalog();
     let documents = &state.documents;
     let aggregated = || respond::wants_aggregated_discovery(header(request.headers(), "accept"));
-    let plain = |value: &Value| Ok(respond::document(value, document_wish(request)?));
+    let plain = |value: &Value| Ok(respond::document(value, document_wish(request, Offer::Discovery)?));
     match document {
         Document::CoreVersions if aggregated() => Ok(aggregate(&documents.aggregated_core)),
         Document::Groups if aggregated() => Ok(aggregate(&documents.aggregated_groups)),

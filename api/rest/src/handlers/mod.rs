@@ -54,7 +54,9 @@ fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Statu
     let get = request.method() == Method::GET;
     match path {
         _ if health::is_health(path) => Ok(health::answer(state, request)),
-        "/version" | "/version/" if get => Ok(respond::document(&state.documents.version, document_wish(request)?)),
+        "/version" | "/version/" if get => {
+            Ok(respond::document(&state.documents.version, document_wish(request, Offer::Plain)?))
+        }
         "/version" | "/version/" => Err(Refused::Method.status()),
         "/metrics" if get => Ok(HttpResponse::Ok()
             .content_type("text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
@@ -65,13 +67,13 @@ fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Statu
             .body(state.documents.openid_configuration.to_string())),
         _ if get && path.starts_with("/openapi/") => discovery::openapi(state, request, path),
         _ if get && (path == "/docs" || path.starts_with("/docs/")) => Ok(state.documents.docs_page(path)),
-        "/" if get => Ok(respond::document(&state.documents.paths, document_wish(request)?)),
+        "/" if get => Ok(respond::document(&state.documents.paths, document_wish(request, Offer::Plain)?)),
         _ => Ok(respond::plain_not_found()),
     }
 }
 
-fn document_wish(request: &HttpRequest) -> Result<Wish<'static>, Status> {
-    let accepted = respond::negotiate(header(request.headers(), "accept"), Offer::Plain)?;
+fn document_wish(request: &HttpRequest, offer: Offer) -> Result<Wish<'static>, Status> {
+    let accepted = respond::negotiate(header(request.headers(), "accept"), offer)?;
     let mut wish = Wish::plain(accepted, Query::parse(request.query_string()).flag("pretty"));
     wish.gzip = respond::accepts_gzip(header(request.headers(), "accept-encoding"));
     Ok(wish)

@@ -15,7 +15,7 @@ use crate::{
     chain::header,
     metrics::Labels,
     query::{self, Query},
-    respond::{self, Offer, Wish},
+    respond::{self, Handshake, Offer, Socket, Wish},
     route::{Refused, ResourceRoute},
     state::RestState,
 };
@@ -41,6 +41,17 @@ pub(super) async fn handle(
         Ok(wish) => wish,
         Err(refusal) => return unacceptable(state, ctx, target, verb, refusal).await,
     };
+    if verb == Verb::Watch
+        && let Some(handshake) = Handshake::of(request)?
+    {
+        let asked = ApiRequest::Watch { target, options: query::list_options(&query)? };
+        let answer = state.executor.execute(ctx, asked).await?;
+        let ApiResponse::Watch(watch) = answer else {
+            return Err(Status::internal("a watch was answered with something else"));
+        };
+        let (socket, counted) = (Socket { handshake, payload }, state.metrics.long_running(labels));
+        return respond::watch_socket(watch, resource, wish, socket, counted, state.shutdown.clone());
+    }
     let read = match read(request, payload, found, &query).await {
         Ok(read) => read,
         Err(refusal) => return unacceptable(state, ctx, target, verb, refusal).await,

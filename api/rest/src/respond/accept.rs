@@ -8,7 +8,7 @@ pub enum Encoding {
     #[default]
     Json,
     Yaml,
-    /// Objects, lists, errors and watches of built-in kinds; no views and no documents.
+    /// Objects, lists, errors, watches and metadata alone of built-in kinds, and discovery; no tables and no other documents.
     Protobuf,
 }
 
@@ -59,8 +59,10 @@ pub struct Accepted {
 /// Which `as=` forms an answer can take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Offer {
-    /// Only the thing itself (discovery, subresources that are no objects).
+    /// Only the thing itself, which is no object (version, paths).
     Plain,
+    /// Only the thing itself, in the legacy form of discovery.
+    Discovery,
     One,
     Many,
     /// Events carry single objects, but informers name the list form too.
@@ -78,7 +80,9 @@ pub fn negotiate(header: Option<&str>, offer: Offer) -> Result<Accepted, Status>
     if let Some(accepted) = clauses.iter().find_map(|clause| clause.accepted(offer)) {
         return Ok(accepted);
     }
-    Err(refusal(clauses.iter().any(|clause| clause.names_known_type()) || offer == Offer::Plain))
+    Err(refusal(
+        clauses.iter().any(|clause| clause.names_known_type()) || matches!(offer, Offer::Plain | Offer::Discovery),
+    ))
 }
 
 /// The encoding of an error's body: as negotiated for plain answers, else JSON.
@@ -150,15 +154,14 @@ impl<'a> Clause<'a> {
             let fits = encoding != Encoding::Protobuf || offer != Offer::Plain;
             return fits.then_some(Accepted { encoding, form: Form::Object });
         }
-        if encoding == Encoding::Protobuf {
-            return None;
-        }
         let version = match (self.group, self.version) {
             ("meta.k8s.io", "v1") => ViewVersion::V1,
             ("meta.k8s.io", "v1beta1") => ViewVersion::V1Beta1,
             _ => return None,
         };
         let form = match (self.form, offer) {
+            // Cells may be of any type, for which protobuf has no form.
+            ("Table", _) if encoding == Encoding::Protobuf => return None,
             ("Table", Offer::One | Offer::Many | Offer::Watch) => Form::Table(version),
             ("PartialObjectMetadata", Offer::One | Offer::Watch) => Form::PartialObjectMetadata(version),
             ("PartialObjectMetadataList", Offer::Many | Offer::Watch) => Form::PartialObjectMetadataList(version),
@@ -185,10 +188,13 @@ mod tests {
     }
 
     #[test]
-    fn protobuf_is_given_for_objects_and_passed_over_for_views_and_documents() {
+    fn protobuf_is_given_for_objects_metadata_and_discovery_and_passed_over_for_tables_and_documents() {
         let both = "application/vnd.kubernetes.protobuf, application/json";
         assert_eq!(encoding(both), Some(Encoding::Protobuf));
         assert_eq!(negotiate(Some(both), Offer::Plain).unwrap().encoding, Encoding::Json);
+        assert_eq!(negotiate(Some(both), Offer::Discovery).unwrap().encoding, Encoding::Protobuf);
+        let partial = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+        assert_eq!(encoding(partial), Some(Encoding::Protobuf));
         let table = "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io, application/json";
         assert_eq!(encoding(table), Some(Encoding::Json));
     }

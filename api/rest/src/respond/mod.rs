@@ -6,13 +6,15 @@ mod list;
 mod object;
 mod view;
 mod watch;
+mod watch_socket;
 
 pub(crate) use accept::{Accepted, Encoding, Form, Offer, error_encoding, negotiate, wants_aggregated_discovery};
 pub(crate) use gzip::accepts as accepts_gzip;
 pub(crate) use list::list;
 pub(crate) use object::object;
 pub(crate) use view::View;
-pub(crate) use watch::watch;
+pub(crate) use watch::{EventWriter, watch};
+pub(crate) use watch_socket::{Handshake, Socket, watch_socket};
 
 use actix_web::{
     HttpResponse,

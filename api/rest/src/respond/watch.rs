@@ -8,7 +8,7 @@ use std::{
 
 use actix_web::{HttpResponse, http::header};
 use bytes::{Bytes, BytesMut};
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, stream::BoxStream};
 use gantry_kinds::Resource;
 use gantry_meta::{Reason, Status};
 use gantry_registry::{WatchEvent, WatchEventType, WatchResponse};
@@ -20,6 +20,7 @@ use crate::metrics::Counted;
 /// Events that are there are sent together until a chunk has this size.
 const CHUNK_BYTES: usize = 64 << 10;
 
+/// A watch over plain HTTP.
 pub(crate) fn watch(
     answer: WatchResponse,
     resource: &Resource,
@@ -27,56 +28,69 @@ pub(crate) fn watch(
     counted: Counted,
     shutdown: CancellationToken,
 ) -> Result<HttpResponse, Status> {
-    let content_type = match wish.accepted.encoding {
-        Encoding::Json => "application/json",
-        Encoding::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
-        Encoding::Yaml => {
+    let writer = EventWriter::new(resource, wish)?;
+    let mut response = HttpResponse::Ok();
+    response.content_type(writer.content_type());
+    response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
+    let events = writer.events(answer, shutdown);
+    Ok(response.streaming(Frames { events, writer, ended: false, _counted: counted }))
+}
+
+/// Writes events in the form and encoding that the client takes.
+pub(crate) struct EventWriter {
+    view: Option<View>,
+    protobuf: bool,
+    /// The next event is the watch's first.
+    first: bool,
+    /// Single objects are no lists: such a watch ends before its first event, as the reference's does.
+    empty: bool,
+}
+
+impl EventWriter {
+    /// 406 for an encoding that has no frames, 400 for an `includeObject` that is none.
+    pub fn new(resource: &Resource, wish: Wish<'_>) -> Result<Self, Status> {
+        if wish.accepted.encoding == Encoding::Yaml {
             let message = "watches are served as application/json or application/vnd.kubernetes.protobuf";
             return Err(Status::failure(Reason::NotAcceptable, message));
         }
-    };
-    let view = View::new(wish.accepted.form, resource, "", wish.include_object)?;
-    let events = answer.events.take_until(shutdown.cancelled_owned()).boxed();
-    // Single objects are no lists: such a watch ends before its first event, as the reference's does.
-    let ended = matches!(wish.accepted.form, Form::PartialObjectMetadataList(_));
-    let protobuf = wish.accepted.encoding == Encoding::Protobuf;
-    let frames = Frames { events, view, protobuf, first: true, ended, _counted: counted };
-    let mut response = HttpResponse::Ok();
-    response.content_type(content_type);
-    response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
-    Ok(response.streaming(frames))
-}
+        Ok(Self {
+            view: View::new(wish.accepted.form, resource, "", wish.include_object)?,
+            protobuf: wish.accepted.encoding == Encoding::Protobuf,
+            first: true,
+            empty: matches!(wish.accepted.form, Form::PartialObjectMetadataList(_)),
+        })
+    }
 
-struct Frames {
-    events: Pin<Box<dyn Stream<Item = WatchEvent> + Send>>,
-    view: Option<View>,
-    protobuf: bool,
-    first: bool,
-    ended: bool,
-    _counted: Counted,
-}
+    pub fn content_type(&self) -> &'static str {
+        if self.protobuf { "application/vnd.kubernetes.protobuf;stream=watch" } else { "application/json" }
+    }
 
-impl Frames {
-    fn write(&mut self, event: &WatchEvent, out: &mut BytesMut) {
+    /// True if events are bytes and not text.
+    pub fn is_binary(&self) -> bool {
+        self.protobuf
+    }
+
+    /// The events that are to be written, until the server ends.
+    pub fn events(&self, answer: WatchResponse, shutdown: CancellationToken) -> BoxStream<'static, WatchEvent> {
+        let all = if self.empty { 0 } else { usize::MAX };
+        answer.events.take_until(shutdown.cancelled_owned()).take(all).boxed()
+    }
+
+    /// Appends one event as a stream carries it: a line of JSON, or a protobuf message behind its length.
+    pub fn write(&mut self, event: &WatchEvent, out: &mut BytesMut) {
         let kind = event.event_type;
-        if self.protobuf {
-            let frame = gantry_codec::to_protobuf_frame(kind.as_str(), &event.json());
-            out.extend_from_slice(&frame.expect("what is watched is of a built-in kind"));
-            return;
-        }
         let viewed = self.view.as_ref().filter(|_| kind != WatchEventType::Error).map(|view| {
             let shown = view.one(&view::tree(&event.json()), self.first);
             serde_json::to_vec(&shown).expect("a tree can always be written")
         });
         self.first = false;
-        let head = match kind {
-            WatchEventType::Added => &br#"{"type":"ADDED","object":"#[..],
-            WatchEventType::Modified => br#"{"type":"MODIFIED","object":"#,
-            WatchEventType::Deleted => br#"{"type":"DELETED","object":"#,
-            WatchEventType::Bookmark => br#"{"type":"BOOKMARK","object":"#,
-            WatchEventType::Error => br#"{"type":"ERROR","object":"#,
-        };
-        out.extend_from_slice(head);
+        if self.protobuf {
+            let json = viewed.map_or_else(|| event.json(), Bytes::from);
+            let frame = gantry_codec::to_protobuf_frame(kind.as_str(), &json);
+            out.extend_from_slice(&frame.expect("what is watched is of a built-in kind"));
+            return;
+        }
+        out.extend_from_slice(head(kind));
         match viewed {
             Some(json) => {
                 out.extend_from_slice(&json);
@@ -85,6 +99,23 @@ impl Frames {
             None => out.extend_from_slice(event.frame_tail()),
         }
     }
+}
+
+fn head(kind: WatchEventType) -> &'static [u8] {
+    match kind {
+        WatchEventType::Added => br#"{"type":"ADDED","object":"#,
+        WatchEventType::Modified => br#"{"type":"MODIFIED","object":"#,
+        WatchEventType::Deleted => br#"{"type":"DELETED","object":"#,
+        WatchEventType::Bookmark => br#"{"type":"BOOKMARK","object":"#,
+        WatchEventType::Error => br#"{"type":"ERROR","object":"#,
+    }
+}
+
+struct Frames {
+    events: BoxStream<'static, WatchEvent>,
+    writer: EventWriter,
+    ended: bool,
+    _counted: Counted,
 }
 
 impl Stream for Frames {
@@ -98,7 +129,7 @@ impl Stream for Frames {
         let mut chunk = BytesMut::new();
         while chunk.len() < CHUNK_BYTES {
             match this.events.as_mut().poll_next(cx) {
-                Poll::Ready(Some(event)) => this.write(&event, &mut chunk),
+                Poll::Ready(Some(event)) => this.writer.write(&event, &mut chunk),
                 Poll::Ready(None) => {
                     this.ended = true;
                     break;

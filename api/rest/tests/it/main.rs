@@ -2,4 +2,6 @@
 
 mod connect;
 mod requests;
+mod rules;
+mod sockets;
 mod support;

@@ -95,11 +95,14 @@ impl Executor {
     }
 }
 
-/// Endpoints go on working, but clients are told of what replaces them, even when they are refused.
-fn warn_of_deprecation(ctx: &RequestContext, served: &Served, request: &ApiRequest) {
-    let writes = matches!(request, ApiRequest::Create { .. } | ApiRequest::Update { .. } | ApiRequest::Patch { .. });
-    if writes && served.resource.group.is_empty() && served.resource.plural == "endpoints" {
-        ctx.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+/// Deprecated kinds go on working, but clients are told in every answer, refusals too.
+fn warn_of_deprecation(ctx: &RequestContext, served: &Served) {
+    match (&*served.resource.group, &*served.resource.plural) {
+        ("", "endpoints") => {
+            ctx.warn("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice");
+        }
+        ("", "componentstatuses") => ctx.warn("v1 ComponentStatus is deprecated in v1.19+"),
+        _ => {}
     }
 }
 
@@ -119,7 +122,7 @@ impl State {
             return Err(*refusal);
         }
         let served = authorised.served(self, &request)?;
-        warn_of_deprecation(ctx, served, &request);
+        warn_of_deprecation(ctx, served);
         match request {
             ApiRequest::Get { target, options } => read::get(self, served, &target, &options).await,
             ApiRequest::List { target, options } => read::list(self, served, &target, &options).await,

@@ -22,6 +22,7 @@ fn delete_options(options: &DeleteOptions) -> request::DeleteOptions {
             Propagation::Foreground => request::Propagation::Foreground,
             Propagation::Orphan => request::Propagation::Orphan,
         }),
+        asks_to_cascade: false,
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) async fn list(
 ) -> Result<ApiResponse, Status> {
     rules::check_list(options)?;
     let selection = Selection::new(served, target, options)?;
+    if !served.resource.is_stored() {
+        return Ok(ApiResponse::List(nothing(served)));
+    }
     let start = Start::read(served, options)?;
     let at = start.reach(state, served).await?;
     let request = ListRequest {
@@ -112,6 +115,16 @@ fn expired_page(served: &Served, cursor: gantry_watch_cache::PageCursor) -> Stat
     let mut status = Status::failure(gantry_meta::Reason::Expired, message);
     status.continue_token = token;
     status
+}
+
+/// A kind that has no objects: the parts of the control plane report in other ways than as ComponentStatus.
+fn nothing(served: &Served) -> ListResponse {
+    ListResponse {
+        resource: served.gvr.clone(),
+        kind: served.gvk.clone(),
+        metadata: ListMetadata::default(),
+        items: Vec::new(),
+    }
 }
 
 fn answer(served: &Served, page: Page) -> ListResponse {

@@ -101,6 +101,8 @@ pub struct DeleteOptions {
     pub preconditions: Preconditions,
     /// `None`: the kind's own.
     pub propagation: Option<Propagation>,
+    /// `orphanDependents: false` in so many words: a deletion that is held is then answered with 202.
+    pub asks_to_cascade: bool,
 }
 
 impl DeleteOptions {
@@ -116,11 +118,13 @@ impl DeleteOptions {
         let wanted = |member: &str| preconditions?.get(member)?.as_str().map(str::to_owned);
         let dry_run = options.get("dryRun").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
         let policy = options.get("propagationPolicy").and_then(Value::as_str);
+        let orphan = options.get("orphanDependents").and_then(Value::as_bool);
         Ok(Self {
             dry_run: dry_run_of(dry_run, Self::KIND)?,
             grace_period_seconds: options.get("gracePeriodSeconds").and_then(Value::as_i64),
             preconditions: Preconditions { uid: wanted("uid"), resource_version: wanted("resourceVersion") },
-            propagation: Propagation::of(policy, options.get("orphanDependents").and_then(Value::as_bool))?,
+            propagation: Propagation::of(policy, orphan)?,
+            asks_to_cascade: orphan == Some(false),
         })
     }
 }

@@ -39,7 +39,7 @@ impl ServiceClaims {
                 return Ok(claims);
             }
         }
-        Err(Status::invalid(&served.resource.group, &served.resource.kind, new.name(), causes))
+        Err(served.invalid(new.name(), causes))
     }
 }
 

@@ -3,6 +3,7 @@
 mod certificate_signing_requests;
 mod events;
 mod jobs;
+mod limit_ranges;
 mod namespaces;
 mod nodes;
 mod persistent_volume_claims;
@@ -80,6 +81,7 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("certificates.k8s.io", "certificatesigningrequests") => {
             &certificate_signing_requests::CertificateSigningRequests
         }
+        ("", "limitranges") => &limit_ranges::LimitRanges,
         ("", "persistentvolumes") => &persistent_volumes::PersistentVolumes,
         ("", "persistentvolumeclaims") => &persistent_volume_claims::PersistentVolumeClaims,
         ("", "serviceaccounts" | "podtemplates" | "resourcequotas") => &ReturnsDeleted,
@@ -93,7 +95,10 @@ pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
     if served.resource.status_reset {
         new.remove("status");
     }
-    set_generation(new, served.resource.manages_generation.then_some(1));
+    // Where nothing counts, what the client says stands.
+    if served.resource.manages_generation {
+        set_generation(new, Some(1));
+    }
     served.strategy.prepare_create(new);
 }
 

@@ -6,7 +6,7 @@ mod reviews;
 mod scale;
 mod token;
 
-pub(crate) use scale::{scale_patch, scale_read, scale_update};
+pub(crate) use scale::{scale_apply, scale_patch, scale_read, scale_update};
 
 use std::sync::Arc;
 

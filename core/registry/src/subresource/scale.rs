@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gantry_codec::Expected;
+use gantry_codec::{Expected, Strictness};
 use gantry_meta::{Cause, FieldPath, GroupVersionKind, LabelSelector, Object, ObjectView as _, Status, Value};
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::{
     request::{Body, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
-    write::{self, Decoded, read_body},
+    write::{self, Applied, Decoded, read_body},
 };
 
 const KIND: &str = "Scale";
@@ -35,7 +35,8 @@ pub(crate) async fn scale_update(
     if scale.name() != target.name {
         return Err(Status::bad_request("the name of the object does not match the name on the URL"));
     }
-    change(state, ctx, served, target, options, |_| Ok(scale.clone())).await
+    let pinned = !matches!(scale.resource_version(), "" | "0");
+    change(state, ctx, served, target, options, pinned, |_| Ok(scale.clone())).await
 }
 
 pub(crate) async fn scale_patch(
@@ -47,7 +48,8 @@ pub(crate) async fn scale_patch(
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
     let expected = expected(served)?;
-    change(state, ctx, served, target, options, |current| {
+    // A patch is made anew from what another writer left; only a version that it names itself can conflict.
+    change(state, ctx, served, target, options, false, |current| {
         let patched = write::patched(expected.ty, patch, current)?;
         let decoded =
             gantry_codec::decode_value(expected, Value::Object(patched), write::strictness(options.field_validation))
@@ -63,29 +65,74 @@ fn expected(served: &Served) -> Result<Expected<'_>, Status> {
     scale.ok_or_else(served::unknown)
 }
 
-/// Sets the replicas that `wanted`, made from the current scale, asks for.
+/// Applies a Scale: its manager comes to own the replicas of the workload, and nothing else.
+pub(crate) async fn scale_apply(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Arc<Served>,
+    target: &Target,
+    applied: &Applied<'_>,
+    options: &WriteOptions,
+) -> Result<ApiResponse, Status> {
+    let expected = expected(served)?;
+    let config = write::read_config(ctx, (KIND, expected.api_version), applied.body, options.field_validation)?;
+    let decoded = gantry_codec::decode_value(expected, Value::Object(config.clone()), Strictness::Strict);
+    let scale = decoded.map_err(|error| Status::bad_request(error.to_string()))?.object;
+    if !scale.name().is_empty() && scale.name() != target.name {
+        return Err(Status::bad_request("the name of the object does not match the name on the URL"));
+    }
+    let config = workload_config(served, &config, target);
+    let write = write::write_of(state, ctx, served, target, options);
+    let changed = write::change(&write, |old| {
+        check_version(served, &scale, old)?;
+        check_replicas(replicas_of(&scale), old.name())?;
+        let pinned = !matches!(scale.resource_version(), "" | "0");
+        Ok((Decoded::for_apply(&write, Some(old), &config, applied.force)?, pinned))
+    });
+    scale_read(served, &changed.await?.into_tree(served))
+}
+
+/// What a scale's configuration says about the workload.
+fn workload_config(served: &Served, scale: &Object, target: &Target) -> Object {
+    let mut config = Object::new();
+    config.insert("apiVersion".into(), served.gvk.api_version().into());
+    config.insert("kind".into(), (*served.gvk.kind).into());
+    config.insert("metadata".into(), json!({"name": target.name}));
+    if let Some(replicas) = scale.get("spec").and_then(|spec| spec.get("replicas")) {
+        config.insert("spec".into(), json!({"replicas": replicas}));
+    }
+    config
+}
+
+fn check_version(served: &Served, scale: &Object, old: &Object) -> Result<(), Status> {
+    let version = scale.resource_version();
+    if matches!(version, "" | "0") || version == old.resource_version() {
+        return Ok(());
+    }
+    Err(served.conflict(old.name(), "the object has been modified; please try again"))
+}
+
+/// Sets the replicas that `wanted`, made from the current scale, asks for. `pinned`: a lost race is the client's to resolve.
 async fn change(
     state: &State,
     ctx: &RequestContext,
     served: &Arc<Served>,
     target: &Target,
     options: &WriteOptions,
+    pinned: bool,
     wanted: impl Fn(&Object) -> Result<Object, Status>,
 ) -> Result<ApiResponse, Status> {
     let write = write::write_of(state, ctx, served, target, options);
     let changed = write::change(&write, |old| {
         let scale = wanted(&scale_of(served, old))?;
-        let version = scale.resource_version();
-        if !matches!(version, "" | "0") && version != old.resource_version() {
-            return Err(served.conflict(old.name(), "the object has been modified; please try again"));
-        }
+        check_version(served, &scale, old)?;
         let replicas = replicas_of(&scale);
         check_replicas(replicas, old.name())?;
         let mut new = old.clone();
         if let Some(spec) = new.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
             spec.insert("replicas".into(), replicas.into());
         }
-        Ok((Decoded::for_update(&write, new, old), !matches!(version, "" | "0")))
+        Ok((Decoded::for_update(&write, new, old), pinned))
     });
     scale_read(served, &changed.await?.into_tree(served))
 }

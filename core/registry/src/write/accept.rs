@@ -24,7 +24,7 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
     if causes.is_empty() {
         return Ok(());
     }
-    Err(Status::invalid(&resource.group, &resource.kind, object.name(), causes))
+    Err(write.served.invalid(object.name(), causes))
 }
 
 /// Nobody grants what they do not have.

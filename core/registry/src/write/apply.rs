@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A configuration as sent: YAML or JSON.
-pub(super) struct Applied<'a> {
+pub(crate) struct Applied<'a> {
     pub body: &'a Bytes,
     pub force: bool,
 }
@@ -34,7 +34,8 @@ pub(super) async fn apply(
     applied: &Applied<'_>,
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
-    let mut config = read_config(ctx, served, applied.body, options.field_validation)?;
+    let expected = (&*served.gvk.kind, &*served.gvk.api_version());
+    let mut config = read_config(ctx, expected, applied.body, options.field_validation)?;
     if config.name().is_empty() {
         config.metadata_mut().insert("name".into(), target.name.clone().into());
     }
@@ -64,10 +65,10 @@ pub(super) async fn apply(
     Ok(changed.await?.into_response(served))
 }
 
-/// The configuration's tree; of the kind of the URL (400), with repeated names as the client's strictness says.
-fn read_config(
+/// The configuration's tree; of the kind and version expected (400), with repeated names as the client's strictness says.
+pub(crate) fn read_config(
     ctx: &RequestContext,
-    served: &Served,
+    expected: (&str, &str),
     body: &[u8],
     validation: FieldValidation,
 ) -> Result<Object, Status> {
@@ -82,8 +83,7 @@ fn read_config(
     let Value::Object(config) = value else {
         return Err(Status::bad_request("an apply configuration must be an object"));
     };
-    let expected = (&*served.gvk.kind, served.gvk.api_version());
-    if (config.kind(), config.api_version()) != (expected.0, &*expected.1) {
+    if (config.kind(), config.api_version()) != expected {
         let (kind, version) = (config.kind(), config.api_version());
         let why = format!("the configuration is a {version} {kind}, expected {} {}", expected.1, expected.0);
         return Err(Status::bad_request(why));

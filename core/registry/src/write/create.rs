@@ -94,7 +94,7 @@ fn warn_if_nothing_acts(write: &Write<'_>) {
 async fn store(write: &Write<'_>, accepted: Accepted) -> Result<ApiResponse, Status> {
     let served = write.served;
     let name = accepted.object().name().to_owned();
-    let exists = || Status::already_exists(&served.resource.group, &served.resource.plural, &name);
+    let exists = || served.already_exists(&name);
     if write.options.dry_run {
         return dry_run(write, accepted, &name, exists).await;
     }

@@ -33,7 +33,7 @@ pub(crate) async fn delete(
     options: &DeleteOptions,
 ) -> Result<ApiResponse, Status> {
     let deletion = delete_object(state, ctx, served, &target.namespace, &target.name, options).await?;
-    Ok(deletion.into_response(served))
+    Ok(deletion.into_response(served, options))
 }
 
 /// What a deletion came to.
@@ -45,11 +45,12 @@ pub(crate) enum Deletion {
 }
 
 impl Deletion {
-    fn into_response(self, served: &Served) -> ApiResponse {
+    fn into_response(self, served: &Served, options: &DeleteOptions) -> ApiResponse {
+        let code = if matches!(self, Self::Held(_)) && options.asks_to_cascade { 202 } else { 200 };
         match self {
             Self::Gone(last) if !served.strategy.returns_deleted_object() => ApiResponse::Status(gone(served, &last)),
             Self::Gone(object) | Self::Held(object) => ApiResponse::Object(ObjectResponse {
-                code: 200,
+                code,
                 kind: served.gvk.clone(),
                 json: gantry_codec::encode(&object).into(),
             }),
@@ -63,7 +64,7 @@ fn gone(served: &Served, last: &Object) -> Status {
     (status.code, status.reason) = (200, None);
     status.details = Some(Box::new(StatusDetails {
         name: last.name().to_owned(),
-        group: served.resource.group.to_string(),
+        group: served.stored_group().to_owned(),
         kind: served.resource.plural.to_string(),
         uid: last.uid().to_owned(),
         ..StatusDetails::default()
@@ -112,7 +113,7 @@ fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -
         if let Some(wanted) = wanted.filter(|wanted| *wanted != stored) {
             let why =
                 format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({stored})");
-            return Err(Status::conflict(&served.resource.group, &served.resource.kind, old.name(), &why));
+            return Err(Status::conflict(served.stored_group(), &served.resource.kind, old.name(), &why));
         }
     }
     Ok(())

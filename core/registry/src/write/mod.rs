@@ -11,6 +11,7 @@ mod patch;
 mod stages;
 mod update;
 
+pub(crate) use apply::{Applied, read_config};
 pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_object};
 pub(crate) use delete_collection::delete_collection;

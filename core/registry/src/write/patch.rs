@@ -28,10 +28,12 @@ pub(crate) async fn patch(
     patch: &Patch,
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
-    if let Patch::Apply { body, force } = patch
-        && target.subresource != "scale"
-    {
-        return apply::apply(state, ctx, served, target, &Applied { body, force: *force }, options).await;
+    if let Patch::Apply { body, force } = patch {
+        let applied = Applied { body, force: *force };
+        return match target.subresource.as_str() {
+            "scale" => subresource::scale_apply(state, ctx, served, target, &applied, options).await,
+            _ => apply::apply(state, ctx, served, target, &applied, options).await,
+        };
     }
     if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
         return Err(served.not_found(&target.name));
@@ -60,7 +62,9 @@ pub(crate) fn patched(ty: &gantry_kinds::Type, patch: &Patch, old: &Object) -> R
         Patch::Json(operations) => gantry_patch::json::apply(old, operations),
         Patch::Merge(document) => gantry_patch::merge::apply(old, document),
         Patch::Strategic(document) => gantry_patch::strategic::apply(ty, old, document),
-        Patch::Apply { .. } => Err(PatchError::Malformed("server-side apply of a scale is not supported yet".into())),
+        Patch::Apply { .. } => {
+            Err(PatchError::Malformed("an apply configuration is merged by its owner's fields".into()))
+        }
     };
     Ok(patched?)
 }

@@ -95,9 +95,9 @@ pub(crate) struct Decoded(Object);
 impl Decoded {
     /// A new object. Name and namespace are settled.
     pub fn for_create(write: &Write<'_>, mut object: Object) -> Self {
+        metadata::fill_new(&mut object, write.now);
         apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
         record_owners(write, None, &mut object);
-        metadata::fill_new(&mut object, write.now);
         Self(object)
     }
 

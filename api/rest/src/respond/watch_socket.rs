@@ -1,0 +1,131 @@
+//! Watches over WebSocket: each event is a message, of text for JSON and of bytes for protobuf.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::HeaderMap},
+    rt, web,
+};
+use bytes::BytesMut;
+use futures::{SinkExt as _, StreamExt as _, stream::BoxStream};
+use gantry_kinds::Resource;
+use gantry_meta::Status;
+use gantry_registry::{WatchEvent, WatchResponse};
+use tokio::io::{AsyncWriteExt as _, DuplexStream, WriteHalf};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{Error, Message, handshake::derive_accept_key, protocol::Role},
+};
+use tokio_util::{io::ReaderStream, sync::CancellationToken};
+
+use super::{EventWriter, Wish};
+use crate::{chain::header, metrics::Counted, proxy};
+
+/// What may be on its way to a client that reads slowly; what does not fit waits in the log.
+const BUFFER_BYTES: usize = 64 << 10;
+/// In front of a protobuf event: its length, which a message has already.
+const FRAME_LENGTH: usize = size_of::<u32>();
+
+/// A client's wish to go on as WebSocket.
+pub(crate) struct Handshake {
+    accept_key: String,
+    /// The first protocol offered, if any.
+    protocol: Option<String>,
+}
+
+impl Handshake {
+    /// `None`: the request is a plain one. 400 for one that lacks what a handshake needs.
+    pub fn of(request: &HttpRequest) -> Result<Option<Self>, Status> {
+        if !proxy::wanted_upgrade(request).is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket")) {
+            return Ok(None);
+        }
+        let headers = request.headers();
+        if header(headers, "sec-websocket-version") != Some("13") {
+            return Err(Status::bad_request("websocket: Sec-WebSocket-Version must be 13"));
+        }
+        let key = header(headers, "sec-websocket-key");
+        let key = key.ok_or_else(|| Status::bad_request("websocket: a Sec-WebSocket-Key is needed"))?;
+        Ok(Some(Self { accept_key: derive_accept_key(key.as_bytes()), protocol: first_protocol(headers) }))
+    }
+}
+
+fn first_protocol(headers: &HeaderMap) -> Option<String> {
+    let offered = header(headers, "sec-websocket-protocol")?;
+    offered.split(',').map(str::trim).find(|protocol| !protocol.is_empty()).map(str::to_owned)
+}
+
+/// What a socket's client sends.
+pub(crate) struct Socket {
+    pub handshake: Handshake,
+    pub payload: web::Payload,
+}
+
+/// Answers 101; events follow until the watch or the client ends, and then a close.
+pub(crate) fn watch_socket(
+    answer: WatchResponse,
+    resource: &Resource,
+    wish: Wish<'_>,
+    socket: Socket,
+    counted: Counted,
+    shutdown: CancellationToken,
+) -> Result<HttpResponse, Status> {
+    let writer = EventWriter::new(resource, wish)?;
+    let events = writer.events(answer, shutdown);
+    let Socket { handshake, payload } = socket;
+    let (near, far) = tokio::io::duplex(BUFFER_BYTES);
+    let (to_client, from_client) = tokio::io::split(far);
+    rt::spawn(feed(payload, from_client));
+    rt::spawn(async move {
+        let socket = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
+        // A client that is gone is no failure of the watch.
+        let _ = converse(socket, events, writer).await;
+        drop(counted);
+    });
+    let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
+    response.upgrade("websocket").insert_header(("sec-websocket-accept", handshake.accept_key));
+    if let Some(protocol) = handshake.protocol {
+        response.insert_header(("sec-websocket-protocol", protocol));
+    }
+    Ok(response.streaming(ReaderStream::new(to_client)))
+}
+
+/// Copies what the client sends; its end is the socket's.
+async fn feed(mut payload: web::Payload, mut socket: WriteHalf<DuplexStream>) {
+    while let Some(Ok(chunk)) = payload.next().await {
+        if socket.write_all(&chunk).await.is_err() {
+            return;
+        }
+    }
+    // The socket may be gone already, which is all the same now.
+    let _ = socket.shutdown().await;
+}
+
+async fn converse(
+    mut socket: WebSocketStream<DuplexStream>,
+    mut events: BoxStream<'static, WatchEvent>,
+    mut writer: EventWriter,
+) -> Result<(), Error> {
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => socket.send(message(&mut writer, &event)).await?,
+                None => return socket.close(None).await,
+            },
+            // Reading answers pings; what else the client says means nothing here.
+            heard = socket.next() => match heard {
+                Some(Ok(Message::Close(_))) | None => return Ok(()),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => return Err(error),
+            },
+        }
+    }
+}
+
+fn message(writer: &mut EventWriter, event: &WatchEvent) -> Message {
+    let mut out = BytesMut::new();
+    writer.write(event, &mut out);
+    if writer.is_binary() {
+        return Message::Binary(out.freeze().slice(FRAME_LENGTH..));
+    }
+    let text = String::from_utf8(out.into()).expect("JSON is written as UTF-8");
+    Message::Text(text.into())
+}
