@@ -5,9 +5,12 @@ mod api;
 mod cpu;
 mod etcd;
 mod latency;
+mod memory;
+mod node;
 mod services;
 mod store;
 mod table;
+mod up;
 
 use clap::{Parser, Subcommand};
 
@@ -31,9 +34,13 @@ enum Part {
     Api(api::Options),
     /// Service rules in the kernel: the full table, and one endpoint's change among all services.
     Services(services::Options),
+    /// Pods, one by one and many at once, against bare calls of CRI on the same containerd.
+    Node(node::Options),
+    /// From an empty folder to the first pod that runs, a second start, memory at rest.
+    Up(up::Options),
 }
 
-const ALL: [&str; 3] = ["store", "api", "services"];
+const ALL: [&str; 5] = ["store", "api", "services", "node", "up"];
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
@@ -52,5 +59,7 @@ async fn run(part: Part) -> anyhow::Result<()> {
         Part::Store(options) => store::run(options).await,
         Part::Api(options) => api::run(options).await,
         Part::Services(options) => services::run(&options),
+        Part::Node(options) => node::run(options).await,
+        Part::Up(options) => up::run(options).await,
     }
 }

@@ -64,7 +64,8 @@ impl Progress {
         let line = format!("  ✓ {step} ({:.1} s)", took.as_secs_f64());
         match &self.face {
             Face::Terminal(bar) => bar.println(line),
-            Face::Lines => println!("{line}"),
+            // Whoever reads may have seen enough: starting goes on.
+            Face::Lines => drop(writeln!(std::io::stdout(), "{line}")),
             Face::Json => {
                 let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 self.send(&Report::Done { step, milliseconds });

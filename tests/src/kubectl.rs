@@ -14,6 +14,8 @@ use crate::until;
 #[derive(Clone, Debug)]
 pub struct Kubectl {
     kubeconfig: PathBuf,
+    /// Empty: what the kubeconfig, the line or the manifest says.
+    namespace: String,
 }
 
 #[derive(Clone, Debug)]
@@ -25,13 +27,39 @@ pub struct Output {
 
 impl Kubectl {
     pub fn new(kubeconfig: &Path) -> Self {
-        Self { kubeconfig: kubeconfig.to_path_buf() }
+        Self { kubeconfig: kubeconfig.to_path_buf(), namespace: String::new() }
+    }
+
+    /// The same user in a new namespace, which has its default account: pods are admitted from now on.
+    pub fn with_namespace(&self, namespace: &str) -> Result<Self> {
+        self.run(&format!("create namespace {namespace}"))?;
+        let within = Self { namespace: namespace.into(), ..self.clone() };
+        let has_account = |out: &str| out.contains("serviceaccount/default");
+        within.until("get serviceaccounts -o name", Duration::from_secs(20), has_account)?;
+        Ok(within)
     }
 
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new("kubectl");
-        command.arg("--kubeconfig").arg(&self.kubeconfig).args(split(line)).stdin(Stdio::null());
+        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        if !self.namespace.is_empty() {
+            command.arg("--namespace").arg(&self.namespace);
+        }
+        command.args(split(line)).stdin(Stdio::null());
         command
+    }
+
+    /// Runs a shell script on a terminal of this size, in which `kubectl` is this user in this namespace. Returns what
+    /// the terminal showed, with plain line ends.
+    pub fn on_terminal(&self, rows: u16, columns: u16, script: &str) -> Result<String> {
+        let kubectl = format!("kubectl --kubeconfig '{}' --namespace '{}'", self.kubeconfig.display(), self.namespace);
+        let script = format!("stty rows {rows} cols {columns}; kubectl() {{ command {kubectl} \"$@\"; }}; {script}");
+        let mut terminal = Command::new("script");
+        terminal.args(["--quiet", "--return", "--command", &script, "/dev/null"]).env("SHELL", "/bin/sh");
+        let output = terminal.stdin(Stdio::null()).output().context("cannot run script(1)")?;
+        let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
+        anyhow::ensure!(output.status.success(), "{script}: {}: {shown}", output.status);
+        Ok(shown)
     }
 
     /// Runs a command line; quotes group words. Any exit code is an answer.

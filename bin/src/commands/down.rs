@@ -1,12 +1,18 @@
 //! `gantry down`: ends what `up` started on a data folder.
 
+use std::path::PathBuf;
+
 use anyhow::{Context, Result};
 use gantry_base::DataDir;
 use gantry_network::NodeNetworks;
 use gantry_storage_pg::ManagedPostgres;
 
 use super::up::namespaces;
-use crate::{cli::DownArgs, instance, node::runtime};
+use crate::{
+    cli::DownArgs,
+    instance,
+    node::{lock, network, runtime},
+};
 
 /// Ends the instance; then, unless told to keep them, its containers, their containerd and their networks.
 ///
@@ -20,9 +26,13 @@ pub fn run(arguments: &DownArgs) -> Result<()> {
     }
     let was_running = instance::stop_running(&dir)?;
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let nodes = node_folders(&dir)?;
+    for node in &nodes {
+        lock::end_leftover(node).with_context(|| format!("the daemon of {}", node.display()))?;
+    }
     executor.block_on(async {
         if !arguments.keep_pods {
-            stop_nodes(&dir).await?;
+            stop_nodes(&dir, &nodes).await?;
         }
         stop_database(&dir).await
     })?;
@@ -30,17 +40,29 @@ pub fn run(arguments: &DownArgs) -> Result<()> {
     Ok(())
 }
 
-async fn stop_nodes(dir: &DataDir) -> Result<()> {
+fn node_folders(dir: &DataDir) -> Result<Vec<PathBuf>> {
     let folder = dir.path().join("nodes");
     if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&folder).and_then(|entries| entries.map(|e| Ok(e?.path())).collect());
+    entries.with_context(|| format!("cannot read {}", folder.display()))
+}
+
+async fn stop_nodes(dir: &DataDir, nodes: &[PathBuf]) -> Result<()> {
+    if nodes.is_empty() {
         return Ok(());
     }
-    for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let node = entry?.path();
-        runtime::stop(&node).await.with_context(|| format!("containers of {}", node.display()))?;
-        namespaces::remove(&node)?;
+    let networks = NodeNetworks::new(dir.path());
+    for node in nodes {
+        runtime::stop(node).await.with_context(|| format!("containers of {}", node.display()))?;
+        namespaces::remove(node)?;
+        let name = node.file_name().unwrap_or_default().to_string_lossy();
+        if !networks.is_node(&name) {
+            network::take_back(node).await.context("this machine's network")?;
+        }
     }
-    NodeNetworks::new(dir.path()).destroy().await?;
+    networks.destroy().await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use gantry_base::{Shutdown, telemetry};
 use crate::{
     cli::{NodeArgs, TelemetryArgs},
     commands::up::nodes::machine_address,
-    node::{self, NodeSettings},
+    node::{self, NodeSettings, lock::NodeLock},
 };
 
 /// Runs until it is told to end. Containers stay.
@@ -21,7 +21,9 @@ pub fn run(arguments: &NodeArgs, telemetry: &TelemetryArgs) -> Result<()> {
         let _telemetry = telemetry::init(&telemetry.options("gantry-node"))?;
         let shutdown = Shutdown::new();
         shutdown.on_signals()?;
-        let ended = node::run(settings(arguments)?, &shutdown).await;
+        let settings = settings(arguments)?;
+        let _lock = NodeLock::take(&settings.data_dir)?;
+        let ended = node::run(settings, &shutdown).await;
         shutdown.request();
         shutdown.finished().await;
         ended

@@ -1,7 +1,8 @@
 //! The node daemon, wired: containerd, pods, pod network, services, DNS, kubelet API.
 
 mod authorizer;
-mod network;
+pub mod lock;
+pub mod network;
 mod planner;
 pub mod runtime;
 

@@ -2,19 +2,20 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use async_trait::async_trait;
 use gantry_agent::PodNetwork;
 use gantry_base::Shutdown;
 use gantry_dns::{DnsConfig, Upstreams};
 use gantry_netfilter::{Cidr, FirewallDriver, iptables::IptablesDriver, iptables::Programs};
-use gantry_network::{NodeNetworkConfig, prepare_node};
+use gantry_network::{NodeNetworkConfig, clean_up, prepare_node};
 use gantry_runtime::ObjectSource;
 
 use super::{CLUSTER_CIDR, CLUSTER_DNS, CLUSTER_DOMAIN, NodeSettings, RESOLV_CONF, SERVICE_CIDR, runtime};
@@ -22,6 +23,16 @@ use super::{CLUSTER_CIDR, CLUSTER_DNS, CLUSTER_DOMAIN, NodeSettings, RESOLV_CONF
 /// The packet filter of the namespace that the daemon runs in.
 pub fn firewall() -> Box<dyn FirewallDriver> {
     Box::new(IptablesDriver::new(Programs::default(), gantry_proxy::chains::ownership()))
+}
+
+/// Takes back what a node leaves in the namespace that it ran in: service rules, the pods' bridge, cluster DNS's address.
+///
+/// # Errors
+/// If the packet filter or the CNI configuration cannot be changed.
+pub async fn take_back(data_dir: &Path) -> Result<()> {
+    firewall().clear().await.context("the service rules")?;
+    let cni_conf_dir = runtime::containerd_config(data_dir).cni_conf_dir;
+    clean_up(&cni_conf_dir, Some(CLUSTER_DNS.into())).await.context("the pods' network")
 }
 
 pub struct NodeNetwork {

@@ -7,6 +7,7 @@ use gantry_runtime::{Cache, ObjectSink};
 use gantry_volumes::NodeFolders;
 use k8s_openapi::api::core::v1::Service;
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 
 use crate::{
     NodeConfig,
@@ -31,6 +32,8 @@ pub struct NodeContext {
     pub cgroups: Cgroups,
     pub folders: NodeFolders,
     pub owners: Owners,
+    /// Ids of containers as they end.
+    pub exits: broadcast::Sender<String>,
 }
 
 impl NodeContext {

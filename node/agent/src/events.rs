@@ -41,8 +41,11 @@ impl Subject {
     }
 
     pub fn container(pod: &DesiredPod, name: &str) -> Self {
-        let is_main = pod.container(name).is_none_or(|(role, _)| role == Role::Main);
-        let list = if is_main { "containers" } else { "initContainers" };
+        let list = match pod.container(name).map(|(role, _)| role) {
+            Some(Role::Init | Role::Sidecar) => "initContainers",
+            Some(Role::Ephemeral) => "ephemeralContainers",
+            Some(Role::Main) | None => "containers",
+        };
         Self { field_path: format!("spec.{list}{{{name}}}"), ..Self::pod(pod) }
     }
 

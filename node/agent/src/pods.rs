@@ -11,7 +11,7 @@ use gantry_cri::{CriError, RuntimeClient, api, events};
 use gantry_runtime::{Cache, CacheEvent, Cached};
 use k8s_openapi::api::core::v1::Pod;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
@@ -28,8 +28,11 @@ use crate::{
 
 /// How often everything is compared although no event was missed.
 const RELIST: Duration = Duration::from_secs(120);
+/// Everything is compared this soon after a subscription, then in ever longer pauses. The runtime does not say from when
+/// on it tells of events, and its books follow what happens a moment later: the first look alone may come too early.
+const FIRST_RELIST: Duration = Duration::from_secs(1);
 /// How long to wait before subscribing again to a runtime that went away.
-const RESUBSCRIBE: Duration = Duration::from_millis(500);
+const RESUBSCRIBE: Duration = Duration::from_millis(100);
 
 /// The workers of this node.
 pub struct Pods {
@@ -152,7 +155,8 @@ impl Pods {
         let follow = async {
             loop {
                 let mut events = events::subscribe(channel.clone());
-                let mut relist = tokio::time::interval(RELIST);
+                self.reread_all();
+                let (mut pause, mut relist) = (FIRST_RELIST, Instant::now() + FIRST_RELIST);
                 loop {
                     tokio::select! {
                         event = events.next() => match event {
@@ -163,7 +167,11 @@ impl Pods {
                             }
                             None => break,
                         },
-                        _ = relist.tick() => self.reread_all(),
+                        () = tokio::time::sleep_until(relist) => {
+                            self.reread_all();
+                            pause = (pause * 2).min(RELIST);
+                            relist = Instant::now() + pause;
+                        }
                     }
                 }
                 tokio::time::sleep(RESUBSCRIBE).await;
@@ -175,6 +183,10 @@ impl Pods {
     fn route(&self, event: gantry_cri::RuntimeEvent) {
         if matches!(event, gantry_cri::RuntimeEvent::Started { .. }) {
             return; // We started it and know.
+        }
+        if matches!(event, gantry_cri::RuntimeEvent::Exited { .. }) {
+            // Nobody has to listen.
+            let _ = self.node.exits.send(event.id().to_owned());
         }
         if let Some(uid) = self.node.owners.owner(event.id()) {
             self.tell(&uid, Message::Runtime(event));

@@ -189,7 +189,7 @@ impl ReferencedObjects for References {
 pub fn references_of(pod: &DesiredPod) -> BTreeSet<Reference> {
     let mut maps = BTreeSet::new();
     let mut secrets = BTreeSet::new();
-    for (_, container) in pod.containers() {
+    for (_, container) in pod.all_containers() {
         for source in container.env_from.iter().flatten() {
             maps.extend(source.config_map_ref.iter().map(|r| r.name.clone()));
             secrets.extend(source.secret_ref.iter().map(|r| r.name.clone()));

@@ -12,7 +12,7 @@ use gantry_runtime::{Cache, ListOptions, ObjectSink, ObjectSource, inform};
 use gantry_volumes::NodeFolders;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use thiserror::Error;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, broadcast};
 
 use crate::{
     NodeConfig,
@@ -25,6 +25,9 @@ use crate::{
     pods::Pods,
     references::References,
 };
+
+/// Ends of containers that one who listens may lag behind; who lags more looks at everything.
+const EXITS_KEPT: usize = 256;
 
 /// What makes the pods' network once the node knows its addresses.
 #[async_trait]
@@ -84,6 +87,7 @@ pub async fn run(config: NodeConfig, parts: NodeParts, shutdown: Shutdown) -> Re
         cgroups: Cgroups::new(&config.cgroup_root),
         folders: NodeFolders::new(&config.data_dir),
         owners: Owners::default(),
+        exits: broadcast::Sender::new(EXITS_KEPT),
         config,
     });
     let pods = Pods::new(node.clone(), follow_pods(&node.config.name, parts.source.clone(), &shutdown));

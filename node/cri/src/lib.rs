@@ -5,6 +5,7 @@
 pub mod containerd;
 pub mod error;
 pub mod events;
+pub mod folder_watch;
 pub mod image_folder;
 pub mod images;
 pub mod import;

@@ -114,6 +114,11 @@ impl NodeNetworks {
         Ok(())
     }
 
+    /// Whether a node of this name has a namespace of this instance, rather than being the machine itself.
+    pub fn is_node(&self, name: &str) -> bool {
+        name.starts_with(&self.prefix())
+    }
+
     fn prefix(&self) -> String {
         format!("gantry-{}-", self.hash)
     }

@@ -1,7 +1,7 @@
 //! A node's network from nothing to ready for pods, and back.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gantry_netfilter::Cidr;
 use tracing::{debug, info};
@@ -66,11 +66,11 @@ pub async fn prepare_node(config: &NodeNetworkConfig) -> Result<Prepared, NodeNe
 }
 
 /// Takes back what [`prepare_node`] and the pods' bridge left, once no pod runs any more. Kernel settings stay: others may
-/// rely on them by now. What is already gone is no error.
-pub async fn clean_up(config: &NodeNetworkConfig) -> Result<(), NodeNetworkError> {
-    cni::uninstall(&config.cni_conf_dir)?;
+/// rely on them by now. What is already gone is no error. The arguments are those of [`NodeNetworkConfig`].
+pub async fn clean_up(cni_conf_dir: &Path, cluster_dns: Option<Ipv4Addr>) -> Result<(), NodeNetworkError> {
+    cni::uninstall(cni_conf_dir)?;
     let links = [format!("link del {}", cni::BRIDGE)];
-    let address = config.cluster_dns.map(|address| format!("address del {address}/32 dev lo"));
+    let address = cluster_dns.map(|address| format!("address del {address}/32 dev lo"));
     for command in links.into_iter().chain(address) {
         if let Err(error) = ip(&command).await {
             debug!(%error, "nothing to take back");

@@ -35,8 +35,8 @@ fn a_node_is_made_ready_once_and_taken_back_without_a_trace() {
             assert_eq!(forwarding.trim(), "1");
             let again = prepare_node(&config).await.expect("ready already");
             assert_eq!(again.cni, CniOutcome::Unchanged);
-            clean_up(&config).await.expect("taken back");
-            clean_up(&config).await.expect("nothing left to take back");
+            clean_up(&config.cni_conf_dir, config.cluster_dns).await.expect("taken back");
+            clean_up(&config.cni_conf_dir, config.cluster_dns).await.expect("nothing left to take back");
             assert!(!addresses().contains("10.96.0.10"));
             let left = std::fs::read_dir(&config.cni_conf_dir).expect("the folder stays").count();
             assert_eq!(left, 0);

@@ -26,6 +26,8 @@ pub(super) async fn handle(
             Ok(_) => Err(refusal),
         };
     }
+    let is_log = found.target.subresource == "log";
+    let refusals = if is_log { proxy::Refusals::AsStatus } else { proxy::Refusals::Pass };
     match state.executor.execute(ctx, ApiRequest::Connect { target: found.target, connect }).await? {
         ApiResponse::Connect(to) => {
             let counted = state.metrics.long_running(labels);
@@ -33,7 +35,7 @@ pub(super) async fn handle(
                 return proxy::forward_upgrade(&*state.dial, &to, request, payload, counted).await;
             }
             let bytes = body::read(payload).await?;
-            proxy::forward(&*state.dial, &to, request, bytes, counted).await
+            proxy::forward(&*state.dial, &to, request, bytes, refusals, counted).await
         }
         ApiResponse::NoContent => Ok(HttpResponse::NoContent().finish()),
         ApiResponse::Status(status) => Ok(respond::status(&status, None)),

@@ -11,8 +11,17 @@ use gantry_registry::ConnectTo;
 use http_body_util::{BodyDataStream, Full};
 use hyper_util::rt::TokioIo;
 
-use super::{Dial, onward, passes, unreachable};
+use super::{Dial, onward, passes, refusal, unreachable};
 use crate::metrics::Counted;
+
+/// What becomes of an answer that is a refusal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusals {
+    /// It is the far end's own business.
+    Pass,
+    /// It becomes a Status: the client asked us, and knows nothing of the far end.
+    AsStatus,
+}
 
 /// Sends the request on and streams the answer back.
 pub(crate) async fn forward(
@@ -20,6 +29,7 @@ pub(crate) async fn forward(
     to: &ConnectTo,
     request: &HttpRequest,
     body: Bytes,
+    refusals: Refusals,
     counted: Counted,
 ) -> Result<HttpResponse, Status> {
     let wire = dial.dial(to).await.map_err(|error| unreachable(to, &error))?;
@@ -29,6 +39,9 @@ pub(crate) async fn forward(
     actix_web::rt::spawn(connection);
     let onward = onward_request(to, request, body)?;
     let answer = sender.send_request(onward).await.map_err(|error| unreachable(to, &error))?;
+    if refusals == Refusals::AsStatus && !answer.status().is_success() {
+        return Err(refusal(answer, "").await);
+    }
     let code = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(code);
     for (name, value) in answer.headers() {

@@ -3,21 +3,19 @@
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use gantry_meta::{Reason, Status};
+use gantry_meta::Status;
 use gantry_registry::ConnectTo;
-use http_body_util::{BodyExt as _, Empty, Limited};
+use http_body_util::Empty;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 use tokio_util::io::ReaderStream;
 
-use super::{Dial, HOP_BY_HOP, onward, unreachable};
+use super::{Dial, HOP_BY_HOP, onward, refusal, unreachable};
 use crate::{chain::header, metrics::Counted, server::UPGRADE_HEADER};
 
 /// What is read at once from the far end.
 const CHUNK_BYTES: usize = 32 << 10;
-/// A refusal longer than this is cut.
-const REFUSAL_MAX_BYTES: usize = 64 << 10;
 
 /// The protocol that the client wants to change to, if it does.
 pub(crate) fn wanted_upgrade(request: &HttpRequest) -> Option<&str> {
@@ -42,7 +40,7 @@ pub(crate) async fn forward_upgrade(
     let onward = upgrade_request(to, request, &protocol)?;
     let answer = sender.send_request(onward).await.map_err(|error| unreachable(to, &error))?;
     if answer.status() != hyper::StatusCode::SWITCHING_PROTOCOLS {
-        return refused(answer).await;
+        return Err(refusal(answer, "unable to upgrade connection: ").await);
     }
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
     response.upgrade(protocol);
@@ -84,23 +82,6 @@ fn upgrade_request(
     }
     let bad = |error| Status::bad_request(format!("the request cannot be passed on: {error}"));
     upgrade.body(Empty::new()).map_err(bad)
-}
-
-/// What the far end said instead of changing protocols.
-async fn refused(answer: hyper::Response<hyper::body::Incoming>) -> Result<HttpResponse, Status> {
-    let code = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), REFUSAL_MAX_BYTES).collect().await;
-    let bytes = body.map(|body| body.to_bytes()).unwrap_or_default();
-    if let Ok(status) = serde_json::from_slice::<Status>(&bytes)
-        && status.code >= 400
-    {
-        return Err(status);
-    }
-    let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    let mut status = Status::failure(Reason::InternalError, format!("unable to upgrade connection: {text}"));
-    status.code = if code >= 400 { code } else { 502 };
-    status.reason = (code == 404).then_some(Reason::NotFound);
-    Err(status)
 }
 
 /// Copies what the client sends. When it has no more to say the far end is told so.

@@ -1,14 +1,17 @@
 //! What to try next.
 
+use std::io::Write;
+
 use gantry_base::DataDir;
 
 /// Three commands, ready to be pasted.
 pub fn print(dir: &DataDir) {
-    println!();
-    println!("Gantry is up. Try:");
-    println!();
-    println!("  export KUBECONFIG={}", dir.kubeconfig().display());
-    println!("  kubectl get nodes,pods --all-namespaces --output wide");
-    println!("  kubectl apply -f examples/guestbook");
-    println!();
+    let kubeconfig = dir.kubeconfig();
+    let text = format!(
+        "\nGantry is up. Try:\n\n  export KUBECONFIG={}\n  kubectl get nodes,pods --all-namespaces --output wide\n  \
+         kubectl apply -f examples/guestbook\n",
+        kubeconfig.display()
+    );
+    // Whoever reads may have seen enough: everything runs.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }

@@ -130,7 +130,10 @@ async fn places(arguments: &UpArgs, dir: &DataDir, progress: &mut Progress) -> R
     if arguments.no_node {
         return Ok(Vec::new());
     }
-    let Some(count) = arguments.nodes else { return Ok(vec![NodePlace::this_machine()?]) };
+    let Some(count) = arguments.nodes else {
+        progress.step("this machine's address");
+        return Ok(vec![NodePlace::this_machine()?]);
+    };
     progress.step(&format!("namespaces for {count} nodes"));
     NodePlace::in_namespaces(dir, count).await
 }

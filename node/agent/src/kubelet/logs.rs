@@ -10,7 +10,10 @@ use std::{
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures::Stream;
-use gantry_cri::{RuntimeClient, api};
+use gantry_cri::{
+    RuntimeClient, api,
+    folder_watch::{AddWatchFlags, FolderWatch},
+};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::PodStatus;
@@ -18,11 +21,13 @@ use serde::Deserialize;
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader, SeekFrom},
-    sync::mpsc,
+    sync::{broadcast, mpsc},
 };
 
-/// How often a followed file is looked at for more.
-const FOLLOW_INTERVAL: Duration = Duration::from_millis(100);
+use crate::pod::status::container_statuses;
+
+/// A followed container is asked this often whether it still runs, in case its end was not told.
+const BACKSTOP: Duration = Duration::from_secs(10);
 /// Blocks of this size are read backwards to find the last lines.
 const BLOCK_BYTES: u64 = 64 << 10;
 
@@ -77,8 +82,7 @@ impl LogQuery {
 
 /// The answer where a container has no log (yet), worded as kubelet does.
 pub fn not_available(namespace: &str, pod: &str, container: &str, status: &PodStatus, previous: bool) -> Response {
-    let all = status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
-    let state = all.into_iter().find(|s| s.name == container).and_then(|s| s.state.clone());
+    let state = container_statuses(status).find(|s| s.name == container).and_then(|s| s.state.clone());
     let reason = state.and_then(|s| s.waiting).and_then(|w| w.reason).unwrap_or_else(|| "ContainerCreating".into());
     let message = if previous {
         format!("previous terminated container {container:?} in pod {pod:?} not found")
@@ -89,16 +93,18 @@ pub fn not_available(namespace: &str, pod: &str, container: &str, status: &PodSt
     (StatusCode::BAD_REQUEST, message).into_response()
 }
 
-/// A container's log as the client wants it; followed until the container has ended or the client goes away.
+/// A container's log as the client wants it; followed until the container has ended or the client goes away. `exits`:
+/// see [`crate::context::NodeContext::exits`], subscribed to before `container` was read.
 pub fn stream(
     runtime: RuntimeClient,
+    exits: broadcast::Receiver<String>,
     container: api::ContainerStatus,
     options: LogOptions,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
     let (sender, receiver) = mpsc::channel(16);
     tokio::spawn(async move {
         let path = PathBuf::from(&container.log_path);
-        let mut reader = LogReader { sender, left: options.limit_bytes, options, continues: false };
+        let mut reader = LogReader { sender, exits, left: options.limit_bytes, options, continues: false };
         if let Err(error) = reader.run(&runtime, &container.id, &path).await
             && error.kind() != io::ErrorKind::BrokenPipe
         {
@@ -110,6 +116,7 @@ pub fn stream(
 
 struct LogReader {
     sender: mpsc::Sender<io::Result<Bytes>>,
+    exits: broadcast::Receiver<String>,
     options: LogOptions,
     left: Option<usize>,
     /// The last record did not end its line: the next one starts without a timestamp.
@@ -118,6 +125,7 @@ struct LogReader {
 
 impl LogReader {
     async fn run(&mut self, runtime: &RuntimeClient, id: &str, path: &Path) -> io::Result<()> {
+        let changes = self.watch(path)?;
         let mut file = File::open(path).await?;
         if let Some(lines) = self.options.tail_lines {
             seek_to_last_lines(&mut file, lines).await?;
@@ -126,7 +134,7 @@ impl LogReader {
         let mut record = Vec::new();
         loop {
             // Asked before reading: what was written until the end was seen is read after it.
-            let ended = !self.options.follow || self.sender.is_closed() || has_ended(runtime, id).await;
+            let ended = changes.is_none() || self.sender.is_closed() || has_ended(runtime, id).await;
             while reader.read_until(b'\n', &mut record).await? > 0 {
                 if record.last() != Some(&b'\n') {
                     break; // Half a record; the rest follows.
@@ -144,7 +152,30 @@ impl LogReader {
                 record.clear();
                 continue;
             }
-            tokio::time::sleep(FOLLOW_INTERVAL).await;
+            self.more(changes.as_ref(), id).await?;
+        }
+    }
+
+    /// What tells of more to read; `None` if the log is not to be followed.
+    fn watch(&self, log: &Path) -> io::Result<Option<FolderWatch>> {
+        let Some(folder) = log.parent().filter(|_| self.options.follow) else { return Ok(None) };
+        let kinds = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_FROM;
+        FolderWatch::open(folder, kinds).map(Some)
+    }
+
+    /// Returns when there may be more to read, or nothing more will come.
+    async fn more(&mut self, changes: Option<&FolderWatch>, id: &str) -> io::Result<()> {
+        let Some(changes) = changes else { return Ok(()) };
+        let exits = &mut self.exits;
+        let ended = async {
+            // An error means that exits were missed, or the daemon ends: both are reason to look.
+            while exits.recv().await.is_ok_and(|ended| ended != id) {}
+        };
+        tokio::select! {
+            changed = changes.changed() => changed.map(drop),
+            () = ended => Ok(()),
+            () = self.sender.closed() => Ok(()),
+            () = tokio::time::sleep(BACKSTOP) => Ok(()),
         }
     }
 
@@ -241,7 +272,8 @@ mod tests {
         std::fs::write(&path, LOG).expect("written");
         let (sender, mut receiver) = mpsc::channel(16);
         let channel = gantry_cri::runtime::connect(Path::new("/nowhere")).expect("lazy");
-        let mut reader = LogReader { sender, left: options.limit_bytes, options, continues: false };
+        let (_, exits) = broadcast::channel(1);
+        let mut reader = LogReader { sender, exits, left: options.limit_bytes, options, continues: false };
         reader.run(&RuntimeClient::new(channel), "", &path).await.expect("read");
         drop(reader);
         let mut out = Vec::new();

@@ -91,8 +91,7 @@ async fn configz(State(state): State<KubeletState>) -> Response {
 
 /// A container's id by the pod's last known status.
 pub fn container_id(status: &PodStatus, container: &str, previous: bool) -> Option<String> {
-    let all = status.container_statuses.iter().flatten().chain(status.init_container_statuses.iter().flatten());
-    let found = all.into_iter().find(|status| status.name == container)?;
+    let found = crate::pod::status::container_statuses(status).find(|status| status.name == container)?;
     let id = if previous {
         found.last_state.as_ref()?.terminated.as_ref()?.container_id.clone()
     } else {
@@ -118,9 +117,10 @@ async fn container_logs(
     let status = desired.status.clone().unwrap_or_default();
     let id = container_id(&status, &container, options.previous);
     let Some(id) = id else { return logs::not_available(&namespace, &pod, &container, &status, options.previous) };
+    let exits = state.node.exits.subscribe();
     match state.node.runtime.container_status(&id).await {
         Ok(found) => {
-            let body = logs::stream(state.node.runtime.clone(), found, options);
+            let body = logs::stream(state.node.runtime.clone(), exits, found, options);
             ([(header::CONTENT_TYPE, "text/plain")], Body::from_stream(body)).into_response()
         }
         Err(error) => {

@@ -130,7 +130,7 @@ impl Applier {
         let images = &self.node.images;
         let image = images.ensure(&self.pod, container, &self.node.references, &sandbox_config).await;
         let image = image.map_err(from_image_error)?;
-        let config = self.container_config(container, start.attempt, sandbox, image, volumes.clone()).await;
+        let config = self.container_config(container, start, sandbox, image, volumes.clone()).await;
         let config =
             config.map_err(|error| self.announce(container, "CreateContainerConfigError", error.to_string()))?;
         let runtime = &self.node.runtime;
@@ -159,7 +159,7 @@ impl Applier {
     async fn container_config(
         &self,
         container: &Container,
-        attempt: u32,
+        start: &Start,
         sandbox: &ObservedSandbox,
         image: api::Image,
         volumes: MountedVolumes,
@@ -168,14 +168,15 @@ impl Applier {
         let facts = self.node.facts(&self.pod, &sandbox.ips);
         let services = self.node.service_variables(&self.pod);
         let env = environment(&self.pod, container, &facts, &self.node.references, services)?;
-        let container = container.clone();
+        let (container, start) = (container.clone(), start.clone());
         self.in_background(move |applier| {
             let folders = applier.node.folders.pod(applier.pod.uid());
             let hosts_file = folders.hosts_file();
             container_config(&ContainerInput {
                 pod: &applier.pod,
                 container: &container,
-                attempt,
+                attempt: start.attempt,
+                target: start.target.as_deref(),
                 env,
                 image: &image,
                 volumes: &volumes,

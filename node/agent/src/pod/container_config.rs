@@ -35,6 +35,8 @@ pub struct ContainerInput<'a> {
     pub pod: &'a DesiredPod,
     pub container: &'a Container,
     pub attempt: u32,
+    /// The id of the container whose processes this one sees.
+    pub target: Option<&'a str>,
     pub env: Vec<(String, String)>,
     pub image: &'a api::Image,
     pub volumes: &'a MountedVolumes,
@@ -73,7 +75,7 @@ pub fn container_config(input: &ContainerInput<'_>) -> Result<api::ContainerConf
         tty: container.tty.unwrap_or_default(),
         linux: Some(api::LinuxContainerConfig {
             resources: Some(container_resources(input.pod, container, input.node_memory_bytes)),
-            security_context: Some(container_security(input.pod, container, input.image)?),
+            security_context: Some(container_security(input.pod, container, input.image, input.target)?),
         }),
         ..Default::default()
     })

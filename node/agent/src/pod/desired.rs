@@ -3,12 +3,13 @@
 use std::ops::Deref;
 
 use gantry_runtime::Cached;
-use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec, PodStatus};
 
 /// A pod that has a spec and a uid.
 #[derive(Debug)]
 pub struct DesiredPod {
     pod: Pod,
+    ephemeral: Vec<Ephemeral>,
     uid: String,
     namespace: String,
     name: String,
@@ -23,6 +24,16 @@ pub enum Role {
     /// An init container with `restartPolicy: Always`: the next one starts once it has started.
     Sidecar,
     Main,
+    /// Added to a running pod to look into it; never restarted, and nothing depends on it.
+    Ephemeral,
+}
+
+/// An ephemeral container in the form of the others.
+#[derive(Debug)]
+struct Ephemeral {
+    container: Container,
+    /// Whose processes it sees.
+    target: Option<String>,
 }
 
 impl DesiredPod {
@@ -35,6 +46,7 @@ impl DesiredPod {
             namespace: cached.key.namespace.to_string(),
             name: cached.key.name.to_string(),
             resource_version: cached.resource_version.clone(),
+            ephemeral: pod.spec.iter().flat_map(ephemeral).collect(),
             pod,
         })
     }
@@ -86,7 +98,7 @@ impl DesiredPod {
         self.spec().service_account_name.as_deref().unwrap_or("default")
     }
 
-    /// All containers in the order in which they start.
+    /// All containers that are the pod's own, in the order in which they start.
     pub fn containers(&self) -> impl Iterator<Item = (Role, &Container)> {
         let init = self.spec().init_containers.iter().flatten().map(|container| (role_of_init(container), container));
         init.chain(self.main_containers().map(|container| (Role::Main, container)))
@@ -96,8 +108,22 @@ impl DesiredPod {
         self.spec().containers.iter()
     }
 
+    pub fn ephemeral_containers(&self) -> impl Iterator<Item = &Container> {
+        self.ephemeral.iter().map(|ephemeral| &ephemeral.container)
+    }
+
+    /// The container whose processes an ephemeral one is to see.
+    pub fn ephemeral_target(&self, name: &str) -> Option<&str> {
+        self.ephemeral.iter().find(|e| e.container.name == name)?.target.as_deref()
+    }
+
+    /// [`Self::containers`] and the ephemeral ones.
+    pub fn all_containers(&self) -> impl Iterator<Item = (Role, &Container)> {
+        self.containers().chain(self.ephemeral_containers().map(|container| (Role::Ephemeral, container)))
+    }
+
     pub fn container(&self, name: &str) -> Option<(Role, &Container)> {
-        self.containers().find(|(_, container)| container.name == name)
+        self.all_containers().find(|(_, container)| container.name == name)
     }
 
     /// Whether nothing but the status differs from `other`: no reason to look at the pod again.
@@ -118,6 +144,17 @@ impl Deref for DesiredPod {
     fn deref(&self) -> &Pod {
         &self.pod
     }
+}
+
+/// The type of ephemeral containers has the fields of the others and one more.
+fn ephemeral(spec: &PodSpec) -> Vec<Ephemeral> {
+    let convert = |given: &EphemeralContainer| {
+        let container = serde_json::to_value(given).and_then(serde_json::from_value);
+        let container =
+            container.inspect_err(|error| tracing::warn!(%error, name = given.name, "cannot be read")).ok()?;
+        Some(Ephemeral { container, target: given.target_container_name.clone().filter(|name| !name.is_empty()) })
+    };
+    spec.ephemeral_containers.iter().flatten().filter_map(convert).collect()
 }
 
 fn role_of_init(container: &Container) -> Role {

@@ -30,6 +30,8 @@ pub struct Start {
     pub attempt: u32,
     /// When the container that it replaces ended.
     pub replaces_finished: Option<Timestamp>,
+    /// The id of the container whose processes it sees.
+    pub target: Option<String>,
 }
 
 /// A container that may not start yet.
@@ -161,6 +163,22 @@ impl<'a> Step<'a> {
         if self.init_containers() {
             self.main_containers();
         }
+        self.ephemeral_containers();
+    }
+
+    /// Each starts once, beside whatever else the pod does.
+    fn ephemeral_containers(&mut self) {
+        let pod = self.pod;
+        for container in pod.ephemeral_containers() {
+            if self.observed().latest(&container.name).is_none() {
+                self.start(container);
+            }
+        }
+    }
+
+    fn target(&self, name: &str) -> Option<String> {
+        let target = self.observed().current(self.pod.ephemeral_target(name)?)?;
+        target.is_running().then(|| target.id.clone())
     }
 
     /// Returns true if main containers may run.
@@ -169,7 +187,7 @@ impl<'a> Step<'a> {
         let main_started = pod.main_containers().any(|c| self.observed().current(&c.name).is_some());
         for (role, container) in pod.containers() {
             let goes_on = match role {
-                Role::Main => return true,
+                Role::Main | Role::Ephemeral => return true,
                 Role::Init if main_started => true,
                 Role::Init => self.init(container),
                 Role::Sidecar => self.sidecar(container) || main_started,
@@ -258,7 +276,8 @@ impl<'a> Step<'a> {
                 return;
             }
         }
-        self.plan.start.push(Start { name: container.name.clone(), attempt, replaces_finished: finished });
+        let target = self.target(&container.name);
+        self.plan.start.push(Start { name: container.name.clone(), attempt, replaces_finished: finished, target });
     }
 }
 

@@ -46,6 +46,16 @@ pub fn namespace_options(pod: &DesiredPod) -> api::NamespaceOption {
     }
 }
 
+/// A pod whose containers share their processes anyway has nothing to target.
+fn targeting(options: api::NamespaceOption, target: Option<&str>) -> api::NamespaceOption {
+    match target {
+        Some(id) if options.pid == api::NamespaceMode::Container as i32 => {
+            api::NamespaceOption { pid: api::NamespaceMode::Target as i32, target_id: id.into(), ..options }
+        }
+        _ => options,
+    }
+}
+
 fn number(value: i64) -> api::Int64Value {
     api::Int64Value { value }
 }
@@ -88,11 +98,13 @@ fn is_privileged(context: Option<&SecurityContext>) -> bool {
     context.and_then(|c| c.privileged).unwrap_or_default()
 }
 
-/// What CRI is told about one container; `image` says which user it runs as by itself.
+/// What CRI is told about one container; `image` says which user it runs as by itself, `target` whose processes it sees
+/// if not its own.
 pub fn container_security(
     pod: &DesiredPod,
     container: &Container,
     image: &api::Image,
+    target: Option<&str>,
 ) -> Result<api::LinuxContainerSecurityContext, SecurityError> {
     let of_pod = pod.spec().security_context.clone().unwrap_or_default();
     let own = container.security_context.clone().unwrap_or_default();
@@ -112,7 +124,7 @@ pub fn container_security(
             ..Default::default()
         }),
         privileged,
-        namespace_options: Some(namespace_options(pod)),
+        namespace_options: Some(targeting(namespace_options(pod), target)),
         run_as_group: run_as_user.as_ref().and(own.run_as_group.or(of_pod.run_as_group)).map(number),
         run_as_user,
         run_as_username: if user.is_none() { image.username.clone() } else { String::new() },
@@ -143,7 +155,7 @@ mod tests {
 
     fn security(spec: &str, image: &api::Image) -> Result<api::LinuxContainerSecurityContext, SecurityError> {
         let pod = pod_of(spec);
-        container_security(&pod, pod.main_containers().next().expect("one container"), image)
+        container_security(&pod, pod.main_containers().next().expect("one container"), image, None)
     }
 
     #[test]

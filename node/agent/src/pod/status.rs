@@ -44,17 +44,19 @@ pub struct StatusInput<'a> {
 /// The fields of the status that the node owns.
 pub fn pod_status(pod: &DesiredPod, input: &StatusInput<'_>) -> PodStatus {
     let statuses = |roles: &[Role]| -> Vec<ContainerStatus> {
-        let of_role = pod.containers().filter(|(role, _)| roles.contains(role));
+        let of_role = pod.all_containers().filter(|(role, _)| roles.contains(role));
         of_role.map(|(role, container)| container_status(pod, input, role, container)).collect()
     };
     let init = statuses(&[Role::Init, Role::Sidecar]);
     let main = statuses(&[Role::Main]);
+    let ephemeral = statuses(&[Role::Ephemeral]);
     let phase = phase(pod, input);
     let ips = pod_ips(pod, input);
     PodStatus {
         conditions: Some(conditions(pod, input, phase, &init, &main)),
         container_statuses: Some(main),
         init_container_statuses: (!init.is_empty()).then_some(init),
+        ephemeral_container_statuses: (!ephemeral.is_empty()).then_some(ephemeral),
         host_ip: Some(input.host_ip.into()),
         host_ips: Some(vec![HostIP { ip: input.host_ip.into() }]),
         pod_ip: ips.first().cloned(),
@@ -105,7 +107,7 @@ fn is_initialized(pod: &DesiredPod, input: &StatusInput<'_>) -> bool {
     let main_started = pod.main_containers().any(|c| input.observed.latest(&c.name).is_some());
     main_started
         || pod.containers().all(|(role, container)| match (role, input.observed.current(&container.name)) {
-            (Role::Main, _) => true,
+            (Role::Main | Role::Ephemeral, _) => true,
             (Role::Init, Some(c)) => c.succeeded(),
             (Role::Sidecar, Some(c)) => c.is_running() && input.probes.is_started(&c.id, container),
             (_, None) => false,
@@ -119,7 +121,10 @@ fn container_status(pod: &DesiredPod, input: &StatusInput<'_>, role: Role, conta
     let started = running.is_some_and(|c| input.probes.is_started(&c.id, container));
     let ready = match role {
         Role::Init => latest.is_some_and(ObservedContainer::succeeded),
-        _ => !input.is_ending && running.is_some_and(|c| input.probes.is_ready(&c.id, container)),
+        Role::Ephemeral => false,
+        Role::Sidecar | Role::Main => {
+            !input.is_ending && running.is_some_and(|c| input.probes.is_ready(&c.id, container))
+        }
     };
     let waiting = input.waiting.get(&container.name).filter(|_| running.is_none() && !input.is_ending);
     let (state, ended_before) = match (latest, waiting) {
@@ -146,8 +151,14 @@ fn container_status(pod: &DesiredPod, input: &StatusInput<'_>, role: Role, conta
 }
 
 fn last_status<'a>(last: &'a PodStatus, name: &str) -> Option<&'a ContainerStatus> {
-    let all = last.container_statuses.iter().flatten().chain(last.init_container_statuses.iter().flatten());
-    all.into_iter().find(|status| status.name == name)
+    container_statuses(last).find(|status| status.name == name)
+}
+
+/// Of containers of every role.
+pub fn container_statuses(status: &PodStatus) -> impl Iterator<Item = &ContainerStatus> {
+    let init = status.init_container_statuses.iter().flatten();
+    let ephemeral = status.ephemeral_container_statuses.iter().flatten();
+    status.container_statuses.iter().flatten().chain(init).chain(ephemeral)
 }
 
 fn default_reason(pod: &DesiredPod, input: &StatusInput<'_>, role: Role) -> &'static str {

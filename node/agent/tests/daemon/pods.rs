@@ -2,6 +2,7 @@
 
 use crate::support::node::{IMAGE, TestNode, in_private_namespaces};
 use serde_json::{Value, json};
+use tonic_health::ServingStatus;
 
 fn pod(script: &str) -> Value {
     json!({"spec": {"nodeName": "n1", "terminationGracePeriodSeconds": 5, "containers": [main(script)]}})
@@ -161,6 +162,31 @@ async fn probes_decide_over_readiness_and_life() {
     })
     .await;
     api.until_event("Unhealthy").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grpc_probe_asks_the_service_it_names() {
+    if !in_private_namespaces("pods::a_grpc_probe_asks_the_service_it_names") {
+        return;
+    }
+    let node = TestNode::start().await;
+    let api = &node.api;
+    let (reporter, health) = tonic_health::server::health_reporter();
+    // The namespace is ours alone, its ports too.
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], 5001));
+    tokio::spawn(tonic::transport::Server::builder().add_service(health).serve(address));
+    reporter.set_service_status("db", ServingStatus::NotServing).await;
+    let mut pod = pod("sleep 1000");
+    pod["spec"]["hostNetwork"] = json!(true);
+    pod["spec"]["containers"][0]["readinessProbe"] =
+        json!({"grpc": {"port": 5001, "service": "db"}, "periodSeconds": 1, "failureThreshold": 1});
+    api.set("pods", "default", "rpc", pod);
+    api.until_event("Unhealthy").await;
+    assert!(is_ready(api.get("pods", "default", "rpc").as_ref()).is_none());
+    reporter.set_service_status("db", ServingStatus::Serving).await;
+    api.until("pods", "rpc", "Ready", is_ready).await;
+    reporter.set_service_status("db", ServingStatus::NotServing).await;
+    api.until("pods", "rpc", "not Ready", |pod| is_ready(pod).is_none().then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -153,3 +153,12 @@ fn a_restart_rule_overrides_the_policy() {
     assert_eq!(started(&plan(spec, &observed(&[exited("a", 42)]))), [("a", 1)]);
     assert!(plan(spec, &observed(&[exited("a", 1)])).finished);
 }
+
+#[test]
+fn an_ephemeral_container_starts_once_and_sees_its_targets_processes() {
+    let spec = r#"{"containers":[{"name":"a"}],"ephemeralContainers":[{"name":"e","targetContainerName":"a"}]}"#;
+    let first = plan(spec, &observed(&[running("a")]));
+    assert_eq!(started(&first), [("e", 0)]);
+    assert_eq!(first.start[0].target.as_deref(), Some("a-0"));
+    assert!(plan(spec, &observed(&[running("a"), exited("e", 0)])).is_empty());
+}
