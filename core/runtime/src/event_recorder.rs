@@ -135,7 +135,7 @@ impl Writer {
         };
         if let Some(known) = self.written.get_mut(&identity).filter(|known| known.last.elapsed() < SAME_WITHIN) {
             (known.count, known.last) = (known.count + 1, Instant::now());
-            let patch = json!({"count": known.count, "lastTimestamp": now()}).to_string();
+            let patch = json!({"count": known.count, "lastTimestamp": format_time(jiff::Timestamp::now())}).to_string();
             let target = WriteTarget::new(&events(), &known.namespace, &known.name);
             if self.within_limit(self.sink.patch(&target, Patch::Merge(patch.into()))).await {
                 return;
@@ -169,8 +169,11 @@ impl Writer {
             "" => "default".to_owned(),
             namespace => namespace.to_owned(),
         };
-        let name = format!("{}.{:016x}", text(&event.regarding, "name"), rand::random::<u64>());
-        let now = now();
+        let at = jiff::Timestamp::now();
+        // By time, so that lists show events of one second in their order.
+        let unique = format!("{:x}{:04x}", at.as_nanosecond(), rand::random::<u16>());
+        let name = format!("{}.{unique}", text(&event.regarding, "name"));
+        let now = format_time(at);
         let body = json!({
             "apiVersion": "v1",
             "kind": "Event",
@@ -194,8 +197,4 @@ impl Writer {
 
 fn events() -> GroupVersionResource {
     GroupVersionResource::new("", "v1", "events")
-}
-
-fn now() -> String {
-    format_time(jiff::Timestamp::now())
 }

@@ -74,8 +74,8 @@ impl Applier {
 
     /// Fetches tokens that are due and brings all volumes up to date.
     pub async fn prepare_volumes(&self, tokens: PodTokens) -> (PodTokens, Result<MountedVolumes, PrepareError>) {
-        self.node.references.acquire(&self.pod).await;
-        let tokens = match self.fresh_tokens(tokens).await {
+        let ((), tokens) = tokio::join!(self.node.references.acquire(&self.pod), self.fresh_tokens(tokens));
+        let tokens = match tokens {
             Ok(tokens) => tokens,
             Err(error) => return (PodTokens::default(), Err(error)),
         };
