@@ -25,6 +25,11 @@ use crate::{ClientConfig, ConfigError, Identity};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What one answer may be ahead of its reader, and what all of a connection may be together. A watch that nobody reads for a
+/// while fills its own window; were the connection's no larger, every other call would wait for that reader.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 1 << 20;
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 64 << 20;
+
 /// The identity that the settings were made with (certificate and key), and the settings.
 type Current = (Option<(String, String)>, Arc<rustls::ClientConfig>);
 

@@ -180,6 +180,22 @@ async fn an_informer_fills_its_cache_over_http_2() {
     stop.cancel();
 }
 
+/// More of a watch than any client lets wait.
+fn unread() -> &'static str {
+    Box::leak("\n".repeat(4 << 20).into_boxed_str())
+}
+
+#[tokio::test]
+async fn a_watch_that_nobody_reads_holds_up_no_other_call() {
+    let server =
+        Server::start(|seen| (200, vec![if seen.request.contains("watch=true") { unread() } else { POD }])).await;
+    let client = server.client();
+    let _watch = client.watch(&pods(), &ListOptions::default(), "1").await.unwrap();
+    for _ in 0..50 {
+        assert!(client.get(&pods(), "ns", "a").await.unwrap().is_some());
+    }
+}
+
 #[tokio::test]
 async fn writes_go_where_they_belong_and_come_back_as_objects() {
     let server = Server::start(|_| (200, vec![POD])).await;

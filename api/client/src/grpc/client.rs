@@ -13,7 +13,10 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 use super::watch_hub::WatchHub;
-use crate::{ClientConfig, ConfigError, Token, transport::Connector};
+use crate::{
+    ClientConfig, ConfigError, Token,
+    transport::{CONNECTION_WINDOW_BYTES, Connector, STREAM_WINDOW_BYTES},
+};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Room for a chunk of large objects; single objects are limited to 3 MiB.
@@ -45,7 +48,8 @@ impl GrpcClient {
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .keep_alive_while_idle(true)
-            .http2_adaptive_window(true);
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
         let channel = endpoint.connect_with_connector_lazy(connector);
         let channel = InterceptedService::new(channel, BearerToken(config.token.clone()));
         Ok(Self { watches: Arc::new(WatchHub::new(stub(channel.clone()))), timeout: config.timeout, channel })

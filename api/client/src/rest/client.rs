@@ -12,7 +12,10 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::{ClientConfig, ClientError, ConfigError, decode, transport::Connector};
+use crate::{
+    ClientConfig, ClientError, ConfigError, decode,
+    transport::{CONNECTION_WINDOW_BYTES, Connector, STREAM_WINDOW_BYTES},
+};
 
 /// How long an HTTP/2 connection may be silent before it is asked whether it lives, and then to answer.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
@@ -69,7 +72,8 @@ impl RestClient {
             .pool_idle_timeout(Duration::from_secs(90))
             .http2_keep_alive_interval(KEEP_ALIVE)
             .http2_keep_alive_timeout(KEEP_ALIVE)
-            .http2_adaptive_window(true)
+            .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .build(connector);
         Ok(Self { http, config: Arc::new(config) })
     }
