@@ -9,6 +9,7 @@ mod node;
 mod node_ready;
 mod plugin_folder;
 mod progress;
+mod say;
 
 use std::{ffi::OsString, process::ExitCode};
 

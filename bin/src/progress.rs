@@ -8,6 +8,8 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
+use crate::say;
+
 /// One report of a starting process to whoever waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,8 +66,7 @@ impl Progress {
         let line = format!("  ✓ {step} ({:.1} s)", took.as_secs_f64());
         match &self.face {
             Face::Terminal(bar) => bar.println(line),
-            // Whoever reads may have seen enough: starting goes on.
-            Face::Lines => drop(writeln!(std::io::stdout(), "{line}")),
+            Face::Lines => say::line(line),
             Face::Json => {
                 let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
                 self.send(&Report::Done { step, milliseconds });

@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::OnceLock,
 };
 
 use anyhow::{Context, Result, bail};
@@ -71,6 +72,21 @@ impl Cluster {
         let cluster = Self { listen: format!("127.0.0.1:{}", free_port()?), folder, options };
         cluster.up()?;
         Ok(cluster)
+    }
+
+    /// The administrator's kubeconfig of a control plane that all tests of this process share. It ends with the process.
+    ///
+    /// # Errors
+    /// It did not start; every test that asks is told why.
+    pub fn shared_control_plane() -> Result<PathBuf> {
+        static KUBECONFIG: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        let start = || {
+            let cluster = Self::start(Options::control_plane()).map_err(|error| format!("{error:#}"))?;
+            let kubeconfig = cluster.kubeconfig();
+            end_at_exit(cluster);
+            Ok(kubeconfig)
+        };
+        KUBECONFIG.get_or_init(start).clone().map_err(anyhow::Error::msg)
     }
 
     /// `gantry up --detach` on this cluster's folder: also how a test resumes one that it ended.

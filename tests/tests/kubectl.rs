@@ -1,30 +1,13 @@
 //! Everyday kubectl against a control plane: what needs no running container.
 
-use std::{sync::OnceLock, time::Duration};
+use std::time::Duration;
 
 use anyhow::Result;
-use gantry_tests::{Cluster, Kubectl, Options};
+use gantry_tests::{Cluster, Kubectl};
 
 /// One control plane for all tests of this file; each works in a namespace of its own.
 fn kubectl() -> Result<Kubectl> {
-    static CLUSTER: OnceLock<Kept> = OnceLock::new();
-    let kept = match CLUSTER.get() {
-        Some(kept) => kept,
-        None => CLUSTER.get_or_init(|| Kept::start().expect("the cluster of this file starts")),
-    };
-    Ok(kept.0.clone())
-}
-
-/// Statics are never dropped: the process ends its cluster when it exits.
-struct Kept(Kubectl);
-
-impl Kept {
-    fn start() -> Result<Self> {
-        let cluster = Cluster::start(Options::control_plane())?;
-        let kubectl = cluster.kubectl();
-        gantry_tests::cluster::end_at_exit(cluster);
-        Ok(Self(kubectl))
-    }
+    Ok(Kubectl::new(&Cluster::shared_control_plane()?))
 }
 
 const SOON: Duration = Duration::from_secs(20);

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod bench;
+mod clients;
 mod images;
 mod kubectl;
 mod openapi;

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     artifacts::{self, Profile},
-    images, kubectl, packages, shell, tidy,
+    clients, images, kubectl, packages, shell, tidy,
 };
 
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -18,6 +18,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let built = artifacts::build(Profile::Debug)?;
     images::build(&artifacts::target_dir()?.join("images"))?;
     let kubectl = kubectl::ensure()?;
+    let clients = clients::prepare()?;
     let mut failed = Vec::new();
     // Whole clusters are started by the tests package: it goes last and has the machine to itself.
     for (what, scope) in [
@@ -26,7 +27,7 @@ pub fn run(arguments: &[String]) -> Result<()> {
     ] {
         shell::step(what);
         let mut tests = shell::cargo(&["test", "--quiet", "--no-fail-fast"]);
-        tests.args(scope).env("GANTRY_BIN_DIR", &built);
+        tests.args(scope).env("GANTRY_BIN_DIR", &built).env("GANTRY_CLIENTS", &clients);
         extend_path(&mut tests, kubectl.as_deref());
         if let Some(filter) = filter {
             tests.args(["--", filter]);

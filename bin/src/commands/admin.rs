@@ -28,7 +28,7 @@ fn new_kubeconfig(dir: &DataDir, user: &str, group: Option<&str>, days: u16) -> 
     }
     let now = Timestamp::now();
     let authority = CertificateAuthority::load_or_create(&dir.pki(), now)?;
-    let certificate = authority.issue_client(user, group, Validity::days(now, days))?;
+    let certificate = authority.issue_operator(user, group, Validity::days(now, days))?;
     let server = server_of(dir)?;
     Ok(kubeconfig("gantry", &server, authority.certificate_pem(), user, &Credentials::ClientCertificate(&certificate)))
 }

@@ -12,6 +12,7 @@ use crate::{
     cli::DownArgs,
     instance,
     node::{lock, network, runtime},
+    say,
 };
 
 /// Ends the instance; then, unless told to keep them, its containers, their containerd and their networks.
@@ -21,7 +22,7 @@ use crate::{
 pub fn run(arguments: &DownArgs) -> Result<()> {
     let dir = DataDir::new(&arguments.data_dir)?;
     if !dir.run().is_dir() {
-        println!("{}: nothing runs here", dir.path().display());
+        say::line(format_args!("{}: nothing runs here", dir.path().display()));
         return Ok(());
     }
     let was_running = instance::stop_running(&dir)?;
@@ -36,7 +37,11 @@ pub fn run(arguments: &DownArgs) -> Result<()> {
         }
         stop_database(&dir).await
     })?;
-    println!("{}: {}", dir.path().display(), if was_running { "stopped" } else { "nothing was running" });
+    say::line(format_args!(
+        "{}: {}",
+        dir.path().display(),
+        if was_running { "stopped" } else { "nothing was running" }
+    ));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use gantry_plugin_host::{Pin, check};
 use gantry_runtime::{ListOptions, ObjectSource};
 use serde_json::Value;
 
-use crate::cli::PluginCommand;
+use crate::{cli::PluginCommand, say};
 
 pub fn run(command: &PluginCommand) -> Result<()> {
     match command {
@@ -24,9 +24,9 @@ pub fn run(command: &PluginCommand) -> Result<()> {
 /// Says what the file holds, or the first reason to refuse it. Nothing of it is run.
 fn check_file(file: &Path) -> Result<()> {
     let checked = check(file, &Pin::default()).with_context(|| format!("{} is refused", file.display()))?;
-    println!("{}: sha256 {}", file.display(), checked.sha256);
+    say::line(format_args!("{}: sha256 {}", file.display(), checked.sha256));
     for plugin in &checked.manifest.plugins {
-        println!("  {} {}: {}", plugin.id, plugin.version, plugin.interfaces.join(", "));
+        say::line(format_args!("  {} {}: {}", plugin.id, plugin.version, plugin.interfaces.join(", ")));
     }
     Ok(())
 }
@@ -40,11 +40,11 @@ async fn list(dir: &DataDir) -> Result<()> {
     let client = RestClient::new(ClientConfig::from_kubeconfig(&kubeconfig, None)?)?;
     let plugins = GroupVersionResource::new("plugins.gantry.dev", "v1", "plugins");
     let listed = client.list(&plugins, &ListOptions::default()).await?;
-    println!("{:<32} {:<10} {:<8} {:<5} {:<12} FAULTS", "ID", "PHASE", "VERSION", "TIER", "HEALTH");
+    say::line(format_args!("{:<32} {:<10} {:<8} {:<5} {:<12} FAULTS", "ID", "PHASE", "VERSION", "TIER", "HEALTH"));
     for item in listed.items {
         let plugin: Value = serde_json::from_slice(&item.json)?;
         let text = |member: &str| plugin["status"][member].as_str().unwrap_or("-").to_owned();
-        println!(
+        say::line(format_args!(
             "{:<32} {:<10} {:<8} {:<5} {:<12} {}",
             item.name,
             text("phase"),
@@ -52,7 +52,7 @@ async fn list(dir: &DataDir) -> Result<()> {
             text("tier"),
             text("health"),
             plugin["status"]["faults"].as_i64().unwrap_or(0)
-        );
+        ));
     }
     Ok(())
 }

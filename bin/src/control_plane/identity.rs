@@ -57,7 +57,7 @@ impl Identity {
     pub fn write_kubeconfig(&self, config: &ControlPlaneConfig) -> Result<()> {
         let validity = Validity::days(Timestamp::now(), CERTIFICATE_DAYS);
         let user = "kubernetes-admin";
-        let certificate = self.authority.issue_client(user, Some("system:masters"), validity)?;
+        let certificate = self.authority.issue_operator(user, Some("system:masters"), validity)?;
         let server = format!("https://{}", config.user_address());
         let credentials = Credentials::ClientCertificate(&certificate);
         let text = kubeconfig("gantry", &server, self.authority.certificate_pem(), user, &credentials);

@@ -1,17 +1,15 @@
 //! What to try next.
 
-use std::io::Write;
-
 use gantry_base::DataDir;
+
+use crate::say;
 
 /// Three commands, ready to be pasted.
 pub fn print(dir: &DataDir) {
     let kubeconfig = dir.kubeconfig();
-    let text = format!(
+    say::line(format_args!(
         "\nGantry is up. Try:\n\n  export KUBECONFIG={}\n  kubectl get nodes,pods --all-namespaces --output wide\n  \
          kubectl apply -f examples/guestbook\n",
         kubeconfig.display()
-    );
-    // Whoever reads may have seen enough: everything runs.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    ));
 }

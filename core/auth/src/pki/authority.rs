@@ -7,10 +7,19 @@ use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, SerialNumber, date_time_ymd,
 };
+use rsa::{
+    RsaPrivateKey,
+    pkcs1::EncodeRsaPrivateKey as _,
+    pkcs8::{EncodePrivateKey as _, LineEnding},
+    rand_core::OsRng,
+};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::{PkiError, files};
 use crate::user::{GROUP_NODES, node_user_name};
+
+/// What NIST SP 800-57 asks of RSA keys until 2030; kubeconfigs' certificates end earlier.
+const RSA_BITS: usize = 2048;
 
 /// From when, and for how many days. Whole days, because certificates begin a day early against clocks that differ.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +139,23 @@ impl CertificateAuthority {
         self.issue(subject(user, group), &[ExtendedKeyUsagePurpose::ClientAuth], validity)
     }
 
+    /// As [`Self::issue_client`], for a kubeconfig that any client may read: with an RSA key in PKCS #1, as not every SDK
+    /// reads others (fabric8 does not without further libraries).
+    pub fn issue_operator(
+        &self,
+        user: &str,
+        group: Option<&str>,
+        validity: Validity,
+    ) -> Result<IssuedCertificate, PkiError> {
+        let key = RsaPrivateKey::new(&mut OsRng, RSA_BITS).map_err(rsa_failure)?;
+        let pair = KeyPair::from_pem(&key.to_pkcs8_pem(LineEnding::LF).map_err(rsa_failure)?)?;
+        let mut params = subject(user, group);
+        finish(&mut params, &[ExtendedKeyUsagePurpose::ClientAuth], validity);
+        let certificate = params.signed_by(&pair, &self.issuer)?;
+        let key_pem = key.to_pkcs1_pem(LineEnding::LF).map_err(rsa_failure)?;
+        Ok(IssuedCertificate { certificate_pem: certificate.pem(), key_pem: key_pem.to_string() })
+    }
+
     /// The certificate of a node daemon: `system:node:NAME` in `system:nodes`, for calls to the API and for serving the
     /// kubelet API on these addresses.
     pub fn issue_node(
@@ -158,6 +184,10 @@ impl CertificateAuthority {
     }
 }
 
+fn rsa_failure(error: impl std::error::Error + Send + Sync + 'static) -> PkiError {
+    PkiError::Rsa(Box::new(error))
+}
+
 fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
@@ -182,6 +212,17 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn an_operators_key_is_one_that_every_client_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::now();
+        let authority = CertificateAuthority::load_or_create(folder.path(), now).unwrap();
+        let issued = authority.issue_operator("jane", Some("ops"), Validity::days(now, 1)).unwrap();
+        assert!(issued.key_pem.starts_with("-----BEGIN RSA PRIVATE KEY-----"));
+        crate::pki::client_config(authority.certificate_pem(), Some(&issued))
+            .expect("key and certificate belong together");
+    }
 
     #[test]
     fn the_authority_is_made_once_and_its_key_is_private() {

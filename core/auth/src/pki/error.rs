@@ -9,6 +9,8 @@ pub enum PkiError {
     File { path: PathBuf, source: io::Error },
     #[error("certificate: {0}")]
     Certificate(#[from] rcgen::Error),
+    #[error("RSA key: {0}")]
+    Rsa(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("{0} holds no usable PEM")]
     Pem(String),
     #[error("TLS: {0}")]
