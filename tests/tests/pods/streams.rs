@@ -65,6 +65,17 @@ fn run_attaches_hands_input_over_and_cleans_up() -> Result<()> {
 }
 
 #[test]
+fn run_shows_the_output_of_a_command_that_ends_at_once() -> Result<()> {
+    let kubectl = kubectl("short")?;
+    for n in 0..5 {
+        let run = format!("run p{n} --rm -i --restart=Never --image={BUSYBOX} -- echo here and gone");
+        let shown = kubectl.run(&run)?;
+        assert!(shown.contains("here and gone\n"), "{shown}");
+    }
+    Ok(())
+}
+
+#[test]
 fn files_and_folders_are_copied_both_ways() -> Result<()> {
     let kubectl = kubectl("copy")?;
     idle_pod(&kubectl)?;

@@ -114,6 +114,20 @@ pub fn stream(
     futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
 }
 
+/// A piece of a container's output.
+pub struct Output {
+    pub is_error: bool,
+    pub text: Vec<u8>,
+}
+
+/// All that a container has written so far.
+pub async fn output(log: &Path) -> io::Result<Vec<Output>> {
+    let content = tokio::fs::read(log).await?;
+    let records = content.split_inclusive(|byte| *byte == b'\n').filter_map(Record::parse);
+    let line_end = |record: &Record<'_>| if record.is_partial { &b""[..] } else { b"\n" };
+    Ok(records.map(|r| Output { is_error: r.is_error, text: [r.text, line_end(&r)].concat() }).collect())
+}
+
 struct LogReader {
     sender: mpsc::Sender<io::Result<Bytes>>,
     exits: broadcast::Receiver<String>,
@@ -207,6 +221,7 @@ impl LogReader {
 
 struct Record<'a> {
     time: &'a str,
+    is_error: bool,
     is_partial: bool,
     text: &'a [u8],
 }
@@ -216,9 +231,9 @@ impl<'a> Record<'a> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let mut parts = line.splitn(4, |byte| *byte == b' ');
         let time = std::str::from_utf8(parts.next()?).ok()?;
-        let _stream = parts.next()?;
+        let is_error = parts.next()? == b"stderr";
         let is_partial = parts.next()?.first() == Some(&b'P');
-        Some(Self { time, is_partial, text: parts.next().unwrap_or_default() })
+        Some(Self { time, is_error, is_partial, text: parts.next().unwrap_or_default() })
     }
 }
 
@@ -288,6 +303,19 @@ mod tests {
         assert_eq!(read(LogOptions::default()).await, "one\ntwo\n\n");
         let timestamps = read(LogOptions { timestamps: true, ..Default::default() }).await;
         assert_eq!(timestamps, "2026-01-01T00:00:00Z one\n2026-01-01T00:00:01Z two\n2026-01-01T00:00:02Z \n");
+    }
+
+    #[tokio::test]
+    async fn output_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("log");
+        std::fs::write(&path, LOG).expect("written");
+        let pieces = output(&path).await.expect("read");
+        let of = |is_error| pieces.iter().filter(|p| p.is_error == is_error).flat_map(|p| p.text.clone()).collect();
+        assert_eq!(
+            (String::from_utf8(of(false)), String::from_utf8(of(true))),
+            (Ok("one\ntwo\n".into()), Ok("\n".into()))
+        );
     }
 
     #[tokio::test]

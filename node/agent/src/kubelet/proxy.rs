@@ -1,12 +1,15 @@
 //! exec, attach and port-forward: the runtime's streaming server does the work. SPDY is passed through to it as it is,
 //! WebSockets are translated.
 
+use std::path::PathBuf;
+
 use axum::{
     extract::{Path, RawQuery, Request, State},
     response::{IntoResponse, Response},
 };
 use gantry_cri::{CriError, api};
 use http::{HeaderValue, StatusCode};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     KubeletState, remote_command,
@@ -16,6 +19,9 @@ use super::{
     upgrade::{self, Wanted},
 };
 use crate::pod::labels;
+
+/// A container that was started no longer ago than this may have been waited for by whoever attaches to it.
+const JUST_STARTED: SignedDuration = SignedDuration::from_secs(5);
 
 type Names = (String, String, String);
 type NamesWithUid = (String, String, String, String);
@@ -32,7 +38,7 @@ pub async fn exec(
         Err(message) => return (StatusCode::NOT_FOUND, message).into_response(),
     };
     let url = state.node.runtime.exec(query.exec(id)).await;
-    remote(url, request, query).await
+    remote(url, request, query, None).await
 }
 
 pub async fn exec_by_uid(
@@ -55,8 +61,17 @@ pub async fn attach(
         Ok(id) => id,
         Err(message) => return (StatusCode::NOT_FOUND, message).into_response(),
     };
+    let missed = missed_log(&state, &id).await;
     let url = state.node.runtime.attach(query.attach(id)).await;
-    remote(url, request, query).await
+    remote(url, request, query, missed).await
+}
+
+/// The log of a container that has just started. `kubectl run -i` attaches as soon as it sees the pod run; what a short
+/// command wrote until then is only there.
+async fn missed_log(state: &KubeletState, id: &str) -> Option<PathBuf> {
+    let status = state.node.runtime.container_status(id).await.ok()?;
+    let started = Timestamp::from_nanosecond(status.started_at.into()).ok()?;
+    (Timestamp::now().duration_since(started) < JUST_STARTED).then(|| status.log_path.into())
 }
 
 pub async fn attach_by_uid(
@@ -118,7 +133,12 @@ fn no_upgrade(known: &str) -> Response {
 }
 
 /// exec and attach.
-async fn remote(url: Result<String, CriError>, request: Request, query: StreamQuery) -> Response {
+async fn remote(
+    url: Result<String, CriError>,
+    request: Request,
+    query: StreamQuery,
+    missed: Option<PathBuf>,
+) -> Response {
     let url = match url {
         Ok(url) => url,
         Err(error) => return runtime_failure(&error),
@@ -130,7 +150,7 @@ async fn remote(url: Result<String, CriError>, request: Request, query: StreamQu
         }
         Some(Wanted::WebSocket { key, protocols }) => {
             match remote_command::PROTOCOLS.into_iter().find(|known| protocols.iter().any(|p| p == known)) {
-                Some(protocol) => translated(&url, request, &key, protocol, query).await,
+                Some(protocol) => translated(&url, request, &key, protocol, (query, missed)).await,
                 None => no_upgrade(&known),
             }
         }
@@ -143,7 +163,7 @@ async fn translated(
     request: Request,
     key: &HeaderValue,
     protocol: &'static str,
-    query: StreamQuery,
+    (query, missed): (StreamQuery, Option<PathBuf>),
 ) -> Response {
     let wanted = [HeaderValue::from_static(remote_command::UPSTREAM_PROTOCOL)];
     let upstream = match upgrade::connect(url, &wanted).await {
@@ -152,7 +172,7 @@ async fn translated(
     };
     tokio::spawn(async move {
         let Some(client) = upgrade::on_upgrade(request).await else { return };
-        if let Err(error) = remote_command::translate(client, upstream.connection, &query).await {
+        if let Err(error) = remote_command::translate(client, upstream.connection, &query, missed).await {
             tracing::debug!(%error, "an exec or attach ended");
         }
     });

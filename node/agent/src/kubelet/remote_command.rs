@@ -2,7 +2,12 @@
 //! runtime's streaming server speaks. A message's first byte is its channel: 0 stdin, 1 stdout, 2 stderr, 3 error,
 //! 4 terminal size; in v5, 255 closes the channel that the second byte names.
 
-use std::{collections::HashMap, io, time::Duration};
+use std::{
+    collections::HashMap,
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt, stream::SplitSink, stream::SplitStream};
@@ -22,6 +27,7 @@ use tokio_tungstenite::{
 };
 
 use super::{
+    logs,
     spdy::{Frame, FrameReader, FrameWriter},
     stream_query::StreamQuery,
 };
@@ -44,8 +50,14 @@ const GOOD_BYE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) type Socket = WebSocketStream<TokioIo<Upgraded>>;
 type Upstream = TokioIo<Upgraded>;
 
-/// Translates until the command has ended and all its output was passed on, or the client goes away.
-pub async fn translate(client: Upgraded, upstream: Upstream, query: &StreamQuery) -> io::Result<()> {
+/// Translates until the command has ended and all its output was passed on, or the client goes away. `missed`: the log of a
+/// container that may have ended before it was attached to; shown if nothing else comes.
+pub async fn translate(
+    client: Upgraded,
+    upstream: Upstream,
+    query: &StreamQuery,
+    missed: Option<PathBuf>,
+) -> io::Result<()> {
     let socket = WebSocketStream::from_raw_socket(TokioIo::new(client), Role::Server, None).await;
     let (mut to_client, mut from_client) = socket.split();
     let (read, write) = tokio::io::split(upstream);
@@ -53,7 +65,7 @@ pub async fn translate(client: Upgraded, upstream: Upstream, query: &StreamQuery
     let channels = open_streams(&mut writer, query).await?;
     let streams: HashMap<u32, u8> = channels.iter().map(|(channel, stream)| (*stream, *channel)).collect();
     let (pings, ping_receiver) = mpsc::unbounded_channel();
-    let output = pass_output(FrameReader::new(read), &mut to_client, streams, pings);
+    let output = pass_output(FrameReader::new(read), &mut to_client, streams, pings, missed);
     let input = pass_input(&mut from_client, writer, channels, ping_receiver);
     end_together(output, input).await;
     close(to_client, from_client).await
@@ -106,6 +118,7 @@ async fn pass_output(
     client: &mut SplitSink<Socket, Message>,
     streams: HashMap<u32, u8>,
     pings: mpsc::UnboundedSender<u32>,
+    mut missed: Option<PathBuf>,
 ) -> io::Result<()> {
     let mut open: Vec<u32> =
         streams.iter().filter(|(_, channel)| [STDOUT, STDERR, ERROR].contains(channel)).map(|(s, _)| *s).collect();
@@ -115,6 +128,10 @@ async fn pass_output(
             Ok(Some(Frame::Data { stream, content, is_last })) => {
                 if let Some(channel) = streams.get(&stream).filter(|_| !content.is_empty()) {
                     has_status |= *channel == ERROR;
+                    // The first thing that comes decides: behind output of its own the log would come twice.
+                    if let (Some(log), ERROR) = (missed.take(), *channel) {
+                        pass_log(&log, client).await?;
+                    }
                     client.send(message(*channel, &content)).await.map_err(io::Error::other)?;
                 }
                 if is_last {
@@ -132,6 +149,15 @@ async fn pass_output(
     }
     // Clients take any other code, and none, for a broken connection.
     client.send(good_bye()).await.map_err(io::Error::other)
+}
+
+async fn pass_log(log: &Path, client: &mut SplitSink<Socket, Message>) -> io::Result<()> {
+    // The pod may be gone already, and its log with it.
+    for piece in logs::output(log).await.unwrap_or_default() {
+        let channel = if piece.is_error { STDERR } else { STDOUT };
+        client.send(message(channel, &piece.text.into())).await.map_err(io::Error::other)?;
+    }
+    Ok(())
 }
 
 /// What a client is told where the runtime went away before it said how the command ended: silence would be success.
