@@ -18,6 +18,7 @@ use crate::{
     respond,
     route::{Route, route},
     server::peer_of,
+    socket_token,
     state::RestState,
 };
 
@@ -61,7 +62,9 @@ fn identify(
     started: Instant,
 ) -> Result<RequestContext, Status> {
     let headers = request.headers();
-    let credentials = Credentials { peer: &peer_of(request), authorization: header(headers, "authorization") };
+    let of_socket = socket_token::authorization(headers);
+    let authorization = header(headers, "authorization").or(of_socket.as_deref());
+    let credentials = Credentials { peer: &peer_of(request), authorization };
     let authenticator = state.executor.authenticator();
     let user = authenticator.authenticate(credentials, jiff::Timestamp::now()).map_err(|refusal| *refusal)?;
     let user_agent = header(headers, "user-agent").unwrap_or_default();

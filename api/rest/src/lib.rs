@@ -18,6 +18,7 @@ mod query;
 mod respond;
 mod route;
 mod server;
+mod socket_token;
 mod state;
 
 pub use proxy::{Dial, DialError, NodeDialer, Wire};

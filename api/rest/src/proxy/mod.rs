@@ -9,10 +9,14 @@ pub use dial::{Dial, DialError, NodeDialer, Wire};
 pub(crate) use plain::{Refusals, forward};
 pub(crate) use upgrade::{forward_upgrade, wanted_upgrade};
 
+use std::borrow::Cow;
+
 use actix_web::http::header::HeaderMap;
 use gantry_meta::{Reason, Status};
 use gantry_registry::ConnectTo;
 use http_body_util::{BodyExt as _, Limited};
+
+use crate::socket_token;
 
 /// Headers between two hops, which are not passed on.
 const HOP_BY_HOP: &[&str] = &[
@@ -35,9 +39,16 @@ fn passes(name: &str) -> bool {
     !HOP_BY_HOP.contains(&name) && !OURS.contains(&name) && !name.starts_with("impersonate-")
 }
 
-/// The headers that go on to the far end.
-fn onward(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
-    headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).filter(|(name, _)| passes(name))
+/// The headers that go on to the far end; of the protocols offered for a WebSocket, those that are no token.
+fn onward(headers: &HeaderMap) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
+    let all = headers.iter().filter(|(name, _)| passes(name.as_str()));
+    all.filter_map(|(name, value)| match name.as_str() {
+        socket_token::PROTOCOLS => {
+            let kept = socket_token::protocols(value.to_str().ok()?).collect::<Vec<_>>().join(", ");
+            (!kept.is_empty()).then(|| (socket_token::PROTOCOLS, Cow::Owned(kept.into_bytes())))
+        }
+        name => Some((name, Cow::Borrowed(value.as_bytes()))),
+    })
 }
 
 fn unreachable(to: &ConnectTo, error: &dyn std::fmt::Display) -> Status {

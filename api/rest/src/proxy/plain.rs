@@ -66,7 +66,7 @@ fn onward_request(to: &ConnectTo, request: &HttpRequest, body: Bytes) -> Result<
         .uri(&to.path_and_query)
         .header("host", format!("{}:{}", to.host, to.port));
     for (name, value) in onward(request.headers()) {
-        onward_request = onward_request.header(name, value);
+        onward_request = onward_request.header(name, &*value);
     }
     let bad = |error| Status::bad_request(format!("the request cannot be passed on: {error}"));
     onward_request.body(Full::new(body)).map_err(bad)

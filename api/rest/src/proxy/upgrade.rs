@@ -78,7 +78,7 @@ fn upgrade_request(
         .header("connection", "Upgrade")
         .header("upgrade", protocol);
     for (name, value) in onward(request.headers()) {
-        upgrade = upgrade.header(name, value);
+        upgrade = upgrade.header(name, &*value);
     }
     let bad = |error| Status::bad_request(format!("the request cannot be passed on: {error}"));
     upgrade.body(Empty::new()).map_err(bad)

@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{EventWriter, Wish};
-use crate::{chain::header, metrics::Counted, proxy};
+use crate::{chain::header, metrics::Counted, proxy, socket_token};
 
 /// What may be on its way to a client that reads slowly; what does not fit waits in the log.
 const BUFFER_BYTES: usize = 64 << 10;
@@ -49,8 +49,7 @@ impl Handshake {
 }
 
 fn first_protocol(headers: &HeaderMap) -> Option<String> {
-    let offered = header(headers, "sec-websocket-protocol")?;
-    offered.split(',').map(str::trim).find(|protocol| !protocol.is_empty()).map(str::to_owned)
+    socket_token::protocols(header(headers, socket_token::PROTOCOLS)?).next().map(str::to_owned)
 }
 
 /// What a socket's client sends.
@@ -83,7 +82,7 @@ pub(crate) fn watch_socket(
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
     response.upgrade("websocket").insert_header(("sec-websocket-accept", handshake.accept_key));
     if let Some(protocol) = handshake.protocol {
-        response.insert_header(("sec-websocket-protocol", protocol));
+        response.insert_header((socket_token::PROTOCOLS, protocol));
     }
     Ok(response.streaming(ReaderStream::new(to_client)))
 }

@@ -40,7 +40,27 @@ async fn a_scale_is_applied_and_its_manager_owns_the_replicas_alone() {
     let wrong = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}});
     assert_eq!(api.patch(&format!("{path}?fieldManager=scaler"), APPLY, &wrong).await.0, 400);
     let (code, _) = api.patch(&format!("{DEPLOYMENTS}/none/scale?fieldManager=s"), APPLY, &scale(1)).await;
-    assert_eq!(code, 400, "the configuration names another object");
+    assert_eq!(code, 404);
+}
+
+#[tokio::test]
+async fn a_scale_is_about_the_workload_of_the_url() {
+    let server = TestServer::memory().await;
+    let api = server.admin_api();
+    api.json(Method::POST, DEPLOYMENTS, &deployment(1)).await;
+    let path = format!("{DEPLOYMENTS}/web/scale");
+    for (metadata, code) in [
+        (json!({"name": "web"}), 200),
+        (json!({"name": "other"}), 400),
+        (json!({"name": "web", "namespace": "other"}), 400),
+        (json!({"name": "web", "uid": "another"}), 409),
+        (json!({"name": "web", "resourceVersion": "1"}), 409),
+    ] {
+        let body = json!({"metadata": metadata, "spec": {"replicas": 2}});
+        assert_eq!(api.json(Method::PUT, &path, &body).await.0, code, "{metadata}");
+    }
+    let (_, refused) = api.patch(&path, "application/merge-patch+json", &json!({"metadata": {"uid": "another"}})).await;
+    assert_eq!(refused["details"]["kind"], "deployments/scale");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Watches over WebSocket.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::{SinkExt as _, StreamExt as _};
 use http::Method;
 use serde_json::{Value, json};
@@ -88,6 +89,20 @@ async fn tables_come_over_sockets_too() {
     let mut socket = open(&server, &path, "application/json;as=Table;v=v1;g=meta.k8s.io").await;
     let event = next_text(&mut socket).await;
     assert_eq!((&event["object"]["kind"], &event["object"]["rows"][0]["cells"][0]), (&json!("Table"), &json!("a")));
+}
+
+#[tokio::test]
+async fn a_browser_brings_its_token_as_a_protocol() {
+    let server = TestServer::memory().await;
+    let api = server.admin_api();
+    let account = "/api/v1/namespaces/kube-system/serviceaccounts/generic-garbage-collector";
+    let (_, token) = api.json(Method::POST, &format!("{account}/token"), &json!({"spec": {}})).await;
+    let token = URL_SAFE_NO_PAD.encode(token["status"]["token"].as_str().unwrap());
+    let mut request = format!("wss://localhost{CONFIG_MAPS}?watch=1").into_client_request().unwrap();
+    let protocols = format!("base64url.bearer.authorization.k8s.io.{token}, events.example.com");
+    request.headers_mut().insert("sec-websocket-protocol", protocols.parse().unwrap());
+    let (_, answer) = tokio_tungstenite::client_async(request, server.http1_as_nobody().connect().await).await.unwrap();
+    assert_eq!(answer.headers()["sec-websocket-protocol"], "events.example.com", "the token is not said again");
 }
 
 #[tokio::test]

@@ -32,9 +32,6 @@ pub(crate) async fn scale_update(
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
     let scale = read_body(ctx, expected(served)?, body, options.field_validation)?;
-    if scale.name() != target.name {
-        return Err(Status::bad_request("the name of the object does not match the name on the URL"));
-    }
     let pinned = !matches!(scale.resource_version(), "" | "0");
     change(state, ctx, served, target, options, pinned, |_| Ok(scale.clone())).await
 }
@@ -75,16 +72,16 @@ pub(crate) async fn scale_apply(
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
     let expected = expected(served)?;
-    let config = write::read_config(ctx, (KIND, expected.api_version), applied.body, options.field_validation)?;
+    let mut config = write::read_config(ctx, (KIND, expected.api_version), applied.body, options.field_validation)?;
+    if config.name().is_empty() {
+        config.metadata_mut().insert("name".into(), target.name.clone().into());
+    }
     let decoded = gantry_codec::decode_value(expected, Value::Object(config.clone()), Strictness::Strict);
     let scale = decoded.map_err(|error| Status::bad_request(error.to_string()))?.object;
-    if !scale.name().is_empty() && scale.name() != target.name {
-        return Err(Status::bad_request("the name of the object does not match the name on the URL"));
-    }
     let config = workload_config(served, &config, target);
     let write = write::write_of(state, ctx, served, target, options);
     let changed = write::change(&write, |old| {
-        check_version(served, &scale, old)?;
+        check_identity(served, target, &scale, old)?;
         check_replicas(replicas_of(&scale), old.name())?;
         let pinned = !matches!(scale.resource_version(), "" | "0");
         Ok((Decoded::for_apply(&write, Some(old), &config, applied.force)?, pinned))
@@ -104,12 +101,25 @@ fn workload_config(served: &Served, scale: &Object, target: &Target) -> Object {
     config
 }
 
-fn check_version(served: &Served, scale: &Object, old: &Object) -> Result<(), Status> {
-    let version = scale.resource_version();
-    if matches!(version, "" | "0") || version == old.resource_version() {
-        return Ok(());
+/// A scale is about the workload of the URL (400), and about that very one where it says so (409).
+fn check_identity(served: &Served, target: &Target, scale: &Object, old: &Object) -> Result<(), Status> {
+    if scale.name() != target.name {
+        return Err(Status::bad_request("the name of the object does not match the name on the URL"));
     }
-    Err(served.conflict(old.name(), "the object has been modified; please try again"))
+    if !scale.namespace().is_empty() && scale.namespace() != target.namespace {
+        return Err(Status::bad_request("the namespace of the object does not match the namespace on the URL"));
+    }
+    if !scale.uid().is_empty() && scale.uid() != old.uid() {
+        let resource = format!("{}/scale", served.resource.plural);
+        let why =
+            format!("the UID in the precondition ({}) does not match the UID in record ({})", scale.uid(), old.uid());
+        return Err(Status::conflict(&served.resource.group, &resource, old.name(), &why));
+    }
+    let version = scale.resource_version();
+    if !matches!(version, "" | "0") && version != old.resource_version() {
+        return Err(served.conflict(old.name(), "the object has been modified; please try again"));
+    }
+    Ok(())
 }
 
 /// Sets the replicas that `wanted`, made from the current scale, asks for. `pinned`: a lost race is the client's to resolve.
@@ -125,7 +135,7 @@ async fn change(
     let write = write::write_of(state, ctx, served, target, options);
     let changed = write::change(&write, |old| {
         let scale = wanted(&scale_of(served, old))?;
-        check_version(served, &scale, old)?;
+        check_identity(served, target, &scale, old)?;
         let replicas = replicas_of(&scale);
         check_replicas(replicas, old.name())?;
         let mut new = old.clone();

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
+use gantry_auth::pki::IssuedCertificate;
 use gantry_client::{ClientConfig, ClientError, RawRequest, RawResponse, RestClient};
 use gantry_rest::Dial;
 use gantry_storage::memory::MemoryStorage;
@@ -55,8 +56,17 @@ impl TestServer {
     }
 
     pub fn http1(&self) -> Http1 {
+        self.http1_as(Some(&self.admin))
+    }
+
+    /// Without a certificate.
+    pub fn http1_as_nobody(&self) -> Http1 {
+        self.http1_as(None)
+    }
+
+    fn http1_as(&self, identity: Option<&IssuedCertificate>) -> Http1 {
         let authority = self.authority.certificate_pem();
-        let mut config = gantry_auth::pki::client_config(authority, Some(&self.admin)).unwrap();
+        let mut config = gantry_auth::pki::client_config(authority, identity).unwrap();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Http1 { address: self.address, connector: TlsConnector::from(Arc::new(config)) }
     }
