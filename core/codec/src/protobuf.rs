@@ -151,14 +151,17 @@ impl<'de> Visitor<'de> for Enveloped<'_, '_> {
     }
 }
 
-/// Takes what is known of kind and version; nothing is written for nothing.
+/// Takes what is known of kind and version; nothing is written for nothing: readers merge what comes twice, and an empty
+/// text would take away what stood before.
 fn put_type_meta(kind: &mut String, api_version: &mut String, out: &mut Vec<u8>) {
-    if kind.is_empty() && api_version.is_empty() {
+    let known = [(envelope::API_VERSION, std::mem::take(api_version)), (envelope::KIND, std::mem::take(kind))];
+    if known.iter().all(|(_, text)| text.is_empty()) {
         return;
     }
     let start = wire::open(envelope::TYPE_META, out);
-    wire::put_bytes(envelope::API_VERSION, std::mem::take(api_version).as_bytes(), out);
-    wire::put_bytes(envelope::KIND, std::mem::take(kind).as_bytes(), out);
+    for (number, text) in known.iter().filter(|(_, text)| !text.is_empty()) {
+        wire::put_bytes(*number, text.as_bytes(), out);
+    }
     wire::close(start, out);
 }
 

@@ -141,3 +141,22 @@ fn the_bytes_of_a_small_object_are_those_of_the_rules() {
         b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09ConfigMap\x12\x0f\x0a\x03\x0a\x01a\x12\x06\x0a\x01k\x12\x01v\x20\x01";
     assert_eq!(body, expected);
 }
+
+#[test]
+fn kind_and_version_may_stand_anywhere_and_neither_takes_the_other_away() {
+    let json = br#"{"apiVersion":"meta.k8s.io/v1","items":[],"kind":"PartialObjectMetadataList","metadata":{}}"#;
+    let body = gantry_codec::to_protobuf(json).expect("a view of metadata");
+    // As a reader merges them: in the envelope's first field, the version is field 1 and the kind is field 2.
+    let (mut rest, mut known) = (&body[4..], [String::new(), String::new()]);
+    while let [tag, length, tail @ ..] = rest {
+        let (message, tail) = tail.split_at(usize::from(*length));
+        let mut inner = if *tag == 0x0a { message } else { &[] };
+        while let [field @ (0x0a | 0x12), length, text @ ..] = inner {
+            let (text, tail) = text.split_at(usize::from(*length));
+            known[usize::from(*field == 0x12)] = String::from_utf8(text.to_vec()).expect("text");
+            inner = tail;
+        }
+        rest = tail;
+    }
+    assert_eq!(known, ["meta.k8s.io/v1", "PartialObjectMetadataList"]);
+}
