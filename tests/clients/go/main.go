@@ -101,9 +101,13 @@ func applied(ctx context.Context, clients kubernetes.Interface, namespace string
 	check(*after.Spec.Replicas == 2, "%d", *after.Spec.Replicas)
 	extracted := must(applyapps.ExtractDeployment(after, "go"))
 	check(*extracted.Spec.Replicas == 2 && extracted.Spec.Template == nil, "%+v", extracted.Spec)
-	scale := must(deployments.GetScale(ctx, "web", metav1.GetOptions{}))
-	scale.Spec.Replicas = 0
-	must(deployments.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{}))
+	// The deployment's controller writes too.
+	check(retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		scale := must(deployments.GetScale(ctx, "web", metav1.GetOptions{}))
+		scale.Spec.Replicas = 0
+		_, err := deployments.UpdateScale(ctx, "web", scale, metav1.UpdateOptions{})
+		return err
+	}) == nil, "scaling after a conflict")
 }
 
 func pages(ctx context.Context, clients kubernetes.Interface, namespace string) {
