@@ -128,7 +128,7 @@ func pages(ctx context.Context, clients kubernetes.Interface, namespace string) 
 func partial(ctx context.Context, config *rest.Config, namespace string) {
 	client := must(metadata.NewForConfig(config))
 	list := must(client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(namespace).List(ctx, metav1.ListOptions{}))
-	check(len(list.Items) == 19 && list.Items[0].Kind == "PartialObjectMetadata", "%d %+v", len(list.Items), list.Items[0].TypeMeta)
+	check(len(list.Items) == 19 && list.Items[0].Name != "" && list.Items[0].UID != "", "%d %+v", len(list.Items), list.Items[0])
 }
 
 func elected(ctx context.Context, config *rest.Config, clients kubernetes.Interface, namespace string) {
