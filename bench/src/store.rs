@@ -4,7 +4,7 @@ mod cache;
 mod writes;
 
 pub use cache::lists;
-pub use writes::value;
+pub use writes::{own_cpu, value};
 
 use std::{sync::Arc, time::Duration};
 
@@ -70,7 +70,7 @@ pub async fn against_etcd(seconds: u64) -> anyhow::Result<Row> {
         what: "durable compare-and-set writes, 512 clients".into(),
         unit: "/s",
         measured: ours,
-        budget: Budget::AtLeastPeers(3.0),
+        budget: Budget::PeersLeast(3.0),
         peer: etcd.map(|etcd| (etcd, "etcd")),
     })
 }

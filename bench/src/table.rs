@@ -14,12 +14,12 @@ pub struct Row {
 
 #[derive(Clone, Copy)]
 pub enum Budget {
-    AtMost(f64),
-    AtLeast(f64),
+    Most(f64),
+    Least(f64),
     /// At most so many times the peer's figure.
-    AtMostPeers(f64),
+    PeersMost(f64),
     /// At least so many times the peer's figure.
-    AtLeastPeers(f64),
+    PeersLeast(f64),
 }
 
 impl Row {
@@ -27,10 +27,10 @@ impl Row {
     fn is_met(&self) -> Option<bool> {
         let ratio = self.peer.map(|(peer, _)| self.measured / peer);
         match self.budget {
-            Budget::AtMost(most) => Some(self.measured <= most),
-            Budget::AtLeast(least) => Some(self.measured >= least),
-            Budget::AtMostPeers(most) => Some(ratio? <= most),
-            Budget::AtLeastPeers(least) => Some(ratio? >= least),
+            Budget::Most(most) => Some(self.measured <= most),
+            Budget::Least(least) => Some(self.measured >= least),
+            Budget::PeersMost(most) => Some(ratio? <= most),
+            Budget::PeersLeast(least) => Some(ratio? >= least),
         }
     }
 }
@@ -38,10 +38,10 @@ impl Row {
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AtMost(most) => write!(f, "<= {most}"),
-            Self::AtLeast(least) => write!(f, ">= {least}"),
-            Self::AtMostPeers(most) => write!(f, "<= {most} x peer"),
-            Self::AtLeastPeers(least) => write!(f, ">= {least} x peer"),
+            Self::Most(most) => write!(f, "<= {most}"),
+            Self::Least(least) => write!(f, ">= {least}"),
+            Self::PeersMost(most) => write!(f, "<= {most} x peer"),
+            Self::PeersLeast(least) => write!(f, ">= {least} x peer"),
         }
     }
 }

@@ -20,7 +20,7 @@ cargo xtask COMMAND
   up [-- ARGS]       installs what is missing, builds, runs `gantry up ARGS`
   test [FILTER]      installs what is missing, checks and tests everything; FILTER: only tests whose name contains it
   bench [PART] [--peer-kubeconfig FILE]
-                     paired benchmarks; PART: store, api, node (default: all)
+                     paired benchmarks; PART: store, api, services (default: all)
   images [DIR]       builds the OCI archives of the examples and tests (default: target/images)
   openapi            writes the published specifications under openapi/ anew
   tidy               checks who imports whom

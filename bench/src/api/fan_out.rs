@@ -33,9 +33,14 @@ pub struct FanOut {
     pub per_second: f64,
     /// Of server and store, per delivery, the writes included.
     pub cpu_us: f64,
-    /// From before the write is sent until the event is read.
-    pub p99_ms: f64,
+    /// From before a write is sent until its event is read.
+    pub sent_p99_ms: f64,
+    /// From when the writer has its answer, which is after the commit; not a number unless the writes are paced.
+    pub answered_p99_ms: f64,
 }
+
+/// When a write was sent, and when its event was read or its answer had, in microseconds of the wall clock.
+type Moments = Vec<(u64, u64)>;
 
 /// Counts deliveries, and rings when all have come.
 struct Expected {
@@ -56,32 +61,50 @@ pub async fn measure(
     let readers = open(target, objects, watches, &expected).await?;
     let writers = target.clients(1).await?;
     let (cpu, began) = (target.cpu(), Instant::now());
-    match pace {
-        None => drop(requests::drive(&writers, objects, Operation::MergePatch, writes, 16).await?),
+    let answered = match pace {
+        None => {
+            requests::drive(&writers, objects, Operation::MergePatch, writes, 16).await?;
+            Moments::new()
+        }
         Some(pace) => paced(&writers[0], objects, writes, pace).await?,
-    }
+    };
     if tokio::time::timeout(PATIENCE, expected.done.notified()).await.is_err() {
         bail!("{} of {deliveries} deliveries did not come", expected.left.load(Ordering::Relaxed));
     }
     let (took, cpu) = (began.elapsed(), target.cpu() - cpu);
-    let mut delays = Latencies::default();
+    let mut seen = Moments::new();
     for reader in readers {
-        delays.extend(reader.await??);
+        seen.extend(reader.await??);
     }
     Ok(FanOut {
         per_second: deliveries as f64 / took.as_secs_f64(),
         cpu_us: cpu.as_secs_f64() * 1e6 / deliveries as f64,
-        p99_ms: delays.percentile_us(0.99) / 1e3,
+        sent_p99_ms: p99_ms(&seen, Some),
+        answered_p99_ms: p99_ms(&seen, |sent| answered.iter().find(|(at, _)| *at == sent).map(|(_, answer)| *answer)),
     })
 }
 
-async fn paced(client: &RestClient, objects: &Objects, writes: usize, pace: Duration) -> anyhow::Result<()> {
+/// From what `since` makes of the moment of sending. An event that came earlier took no time.
+fn p99_ms(seen: &[(u64, u64)], since: impl Fn(u64) -> Option<u64>) -> f64 {
+    let mut delays = Latencies::default();
+    for (sent, read) in seen {
+        if let Some(since) = since(*sent) {
+            delays.add(Duration::from_micros(read.saturating_sub(since)));
+        }
+    }
+    delays.percentile_us(0.99) / 1e3
+}
+
+async fn paced(client: &RestClient, objects: &Objects, writes: usize, pace: Duration) -> anyhow::Result<Moments> {
     let mut ticks = tokio::time::interval(pace);
+    let mut answered = Moments::new();
     for n in 0..writes {
         ticks.tick().await;
-        client.call(objects.request(Operation::MergePatch, n)).await?;
+        let sent = now_us();
+        client.call(objects.patch(n, sent)).await?;
+        answered.push((sent, now_us()));
     }
-    Ok(())
+    Ok(answered)
 }
 
 async fn open(
@@ -89,7 +112,7 @@ async fn open(
     objects: &Objects,
     watches: usize,
     expected: &Arc<Expected>,
-) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<Latencies>>>> {
+) -> anyhow::Result<Vec<JoinHandle<anyhow::Result<Moments>>>> {
     let clients = target.clients(watches.div_ceil(STREAMS).max(4)).await?;
     let list = clients[0].call(RawRequest::get(format!("{}?limit=1", objects.collection()))).await?;
     let list: serde_json::Value = serde_json::from_slice(&list)?;
@@ -106,25 +129,25 @@ async fn open(
 
 type Chunks = futures::stream::BoxStream<'static, Result<Bytes, gantry_client::ClientError>>;
 
-async fn read(mut stream: Chunks, each: usize, expected: Arc<Expected>) -> anyhow::Result<Latencies> {
-    let mut delays = Latencies::default();
+async fn read(mut stream: Chunks, each: usize, expected: Arc<Expected>) -> anyhow::Result<Moments> {
+    let mut seen = Moments::new();
     let mut buffer = BytesMut::new();
-    while delays.len() < each {
+    while seen.len() < each {
         let Some(chunk) = stream.next().await else { bail!("a watch ended early") };
         buffer.extend_from_slice(&chunk?);
-        let before = delays.len();
+        let before = seen.len();
         while let Some(end) = memchr::memchr(b'\n', &buffer) {
             if let Some(sent) = sent_at(&buffer[..end]) {
-                delays.add(Duration::from_micros(now_us().saturating_sub(sent)));
+                seen.push((sent, now_us()));
             }
             buffer.advance(end + 1);
         }
-        let came = delays.len() - before;
+        let came = seen.len() - before;
         if came > 0 && expected.left.fetch_sub(came, Ordering::Relaxed) == came {
             expected.done.notify_one();
         }
     }
-    Ok(delays)
+    Ok(seen)
 }
 
 /// When the write was sent that made this change, by the clock that the writer put into the object.

@@ -1,98 +1,48 @@
-//! The same page, object and write with few objects and with many.
+//! The same page, object and write with few objects and with many: processor time, which other load does not stretch.
 
-use std::{sync::Arc, time::Instant};
-
-use futures::{StreamExt, TryStreamExt, stream};
-use gantry_storage::{Expect, Key, Operation, Shard, Storage, Write};
-use gantry_storage_pg::{ManagedOptions, ManagedPostgres, PgStorage};
-use gantry_watch_cache::{CacheOptions, ListRequest, ResourceConfig, Scope, WatchCache};
-use tempfile::TempDir;
-
-use crate::{
-    latency::Latencies,
-    store::value,
-    table::{Budget, Row},
+use super::{
+    requests::{self, Objects, Operation},
+    server::{Gantry, Target},
 };
+use crate::table::{Budget, Row};
 
-const PREFIX: &str = "/core/configmaps/";
 const FEW: usize = 10_000;
-const BYTES: usize = 1024;
-const WRITERS: usize = 512;
-
-/// Medians, in microseconds.
-struct Point {
-    page: f64,
-    get: f64,
-    write: f64,
-}
+const MEASURED: [(Operation, &str, usize); 3] = [
+    (Operation::Page, "growth of a page of 500", 1000),
+    (Operation::Get, "growth of a get", 10_000),
+    (Operation::MergePatch, "growth of a merge patch", 5_000),
+];
+const IN_FLIGHT: usize = 64;
 
 pub async fn run(many: usize) -> anyhow::Result<Vec<Row>> {
-    let folder = TempDir::new()?;
-    let postgres = ManagedPostgres::start(folder.path(), &ManagedOptions::default()).await?;
-    let measured = measure(&postgres, many).await;
-    postgres.stop().await?;
-    let (few, many_objects) = measured?;
-    let row = |what: &str, figure: fn(&Point) -> f64| Row {
-        what: format!("{what}: {many} objects against {FEW}"),
-        unit: "x",
-        measured: figure(&many_objects) / figure(&few),
-        budget: Budget::AtMost(1.3),
-        peer: None,
-    };
-    println!(
-        "  growth: page {:.0} -> {:.0} us, get {:.2} -> {:.2} us, write {:.0} -> {:.0} us",
-        few.page, many_objects.page, few.get, many_objects.get, few.write, many_objects.write
-    );
-    Ok(vec![
-        row("growth of a page of 500", |p| p.page),
-        row("growth of a get", |p| p.get),
-        row("growth of a write", |p| p.write),
-    ])
+    let gantry = Gantry::start().await?;
+    let target = &gantry.target;
+    let objects = Objects { namespace: "grown".into(), count: FEW, first: 0, bytes: 1024 };
+    objects.prepare(target).await?;
+    let clients = target.clients(4).await?;
+    requests::drive(&clients, &objects, Operation::Create, FEW, IN_FLIGHT).await?;
+    let few = costs(target, &objects).await?;
+    let objects = Objects { first: FEW, count: many, ..objects };
+    requests::drive(&clients, &objects, Operation::Create, many.saturating_sub(FEW), IN_FLIGHT).await?;
+    let grown = costs(target, &objects).await?;
+    let rows = MEASURED.into_iter().zip(few.into_iter().zip(grown)).map(|((_, what, _), (few, grown))| {
+        println!("  {what}: {few:.0} -> {grown:.0} us");
+        Row {
+            what: format!("{what}, {many} objects against {FEW}, CPU"),
+            unit: "x",
+            measured: grown / few,
+            budget: Budget::Most(1.3),
+            peer: None,
+        }
+    });
+    Ok(rows.collect())
 }
 
-async fn measure(postgres: &ManagedPostgres, many: usize) -> anyhow::Result<(Point, Point)> {
-    let storage: Arc<dyn Storage> = Arc::new(PgStorage::connect(postgres.url()).await?);
-    let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
-    let cache = WatchCache::start(storage, resources, CacheOptions::default()).await;
-    fill(&cache, 0..FEW).await?;
-    let few = point(&cache, FEW).await?;
-    fill(&cache, FEW..many).await?;
-    Ok((few, point(&cache, many).await?))
-}
-
-async fn fill(cache: &Arc<WatchCache>, range: std::ops::Range<usize>) -> anyhow::Result<()> {
-    let writes = stream::iter(range).map(|n| async move { cache.commit(create(n)).await.map(drop) });
-    Ok(writes.buffer_unordered(WRITERS).try_collect::<()>().await?)
-}
-
-fn create(n: usize) -> Write {
-    // Scattered, as names are: neighbours in time are no neighbours in order.
-    let name = format!("o{:010}", (n * 2_654_435_761) % 10_000_000_000);
-    Write {
-        shard: Shard::Durable,
-        key: Key::new("", "configmaps", "default", &name),
-        expect: Expect::Absent,
-        operation: Operation::Put(value(&name, BYTES)),
-        claims: Vec::new(),
-        fence: None,
+/// Microseconds of server and store per request.
+async fn costs(target: &Target, objects: &Objects) -> anyhow::Result<Vec<f64>> {
+    let mut costs = Vec::new();
+    for (operation, _, requests) in MEASURED {
+        costs.push(requests::measure(target, objects, operation, requests, IN_FLIGHT).await?.cpu_us);
     }
-}
-
-async fn point(cache: &Arc<WatchCache>, count: usize) -> anyhow::Result<Point> {
-    let (mut pages, mut gets, mut writes) = (Latencies::default(), Latencies::default(), Latencies::default());
-    for n in 0..1000 {
-        let began = Instant::now();
-        let request = ListRequest { limit: 500, ..ListRequest::new(Scope::Namespace("default".into())) };
-        std::hint::black_box(cache.list(PREFIX, &request)?);
-        pages.add(began.elapsed());
-        let key = create(n * 7919 % count).key;
-        let began = Instant::now();
-        let current = std::hint::black_box(cache.get(&key)).expect("made before");
-        gets.add(began.elapsed());
-        let write = Write { expect: Expect::At(current.revision()), ..create(n * 7919 % count) };
-        let began = Instant::now();
-        cache.commit(write).await?;
-        writes.add(began.elapsed());
-    }
-    Ok(Point { page: pages.percentile_us(0.5), get: gets.percentile_us(0.5), write: writes.percentile_us(0.5) })
+    Ok(costs)
 }

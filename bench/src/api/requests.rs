@@ -23,7 +23,10 @@ const CONNECTIONS: usize = 4;
 #[derive(Clone)]
 pub struct Objects {
     pub namespace: String,
+    /// Those that exist, or will once all are created.
     pub count: usize,
+    /// The number of the first that is created.
+    pub first: usize,
     /// Bytes of payload in each.
     pub bytes: usize,
 }
@@ -36,6 +39,8 @@ pub enum Operation {
     Delete,
     /// All of the namespace.
     List,
+    /// Its first 500.
+    Page,
 }
 
 pub struct Cost {
@@ -61,18 +66,23 @@ impl Objects {
     pub fn request(&self, operation: Operation, n: usize) -> RawRequest {
         let scattered = || format!("{}/o{}", self.collection(), (n * 7919) % self.count);
         match operation {
-            Operation::Create => write(Method::POST, self.collection(), "application/json", self.object(n)),
-            Operation::Get => RawRequest::get(scattered()),
-            Operation::MergePatch => {
-                let at = super::now_us();
-                let body = format!(r#"{{"data":{{"at":"{at}"}}}}"#);
-                write(Method::PATCH, scattered(), "application/merge-patch+json", body)
+            Operation::Create => {
+                write(Method::POST, self.collection(), "application/json", self.object(self.first + n))
             }
+            Operation::Get => RawRequest::get(scattered()),
+            Operation::MergePatch => self.patch(n, super::now_us()),
             Operation::Delete => {
                 RawRequest { method: Method::DELETE, ..RawRequest::get(format!("{}/o{n}", self.collection())) }
             }
             Operation::List => RawRequest::get(self.collection()),
+            Operation::Page => RawRequest::get(format!("{}?limit=500", self.collection())),
         }
+    }
+
+    /// Writes a time into one of them.
+    pub fn patch(&self, n: usize, at_us: u64) -> RawRequest {
+        let path = format!("{}/o{}", self.collection(), (n * 7919) % self.count);
+        write(Method::PATCH, path, "application/merge-patch+json", format!(r#"{{"data":{{"at":"{at_us}"}}}}"#))
     }
 
     fn object(&self, n: usize) -> String {

@@ -102,7 +102,9 @@ struct Starting(Option<Child>);
 
 impl Drop for Starting {
     fn drop(&mut self) {
-        self.0.as_mut().map(end);
+        if let Some(child) = &mut self.0 {
+            end(child);
+        }
     }
 }
 

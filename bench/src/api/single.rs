@@ -38,14 +38,14 @@ pub async fn run(gantry: &Target, peer: Option<&Target>) -> anyhow::Result<Row> 
         what: "one client, one create, p50".into(),
         unit: "ms",
         measured: median(ours) / 1e3,
-        budget: Budget::AtMostPeers(1.0),
+        budget: Budget::PeersMost(1.0),
         peer: api.or(bare),
     })
 }
 
 async fn created(target: &Target, round: usize) -> anyhow::Result<f64> {
     let namespace = format!("single-{}-{round}", std::process::id());
-    let objects = Objects { namespace, count: CREATES, bytes: 1024 };
+    let objects = Objects { namespace, count: CREATES, first: 0, bytes: 1024 };
     objects.prepare(target).await?;
     let cost = requests::measure(target, &objects, Operation::Create, CREATES, 1).await?;
     Ok(cost.p50_us)

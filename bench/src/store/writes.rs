@@ -109,7 +109,8 @@ impl Target<'_> {
     }
 }
 
-fn own_cpu() -> Duration {
+/// Processor time of this process so far.
+pub fn own_cpu() -> Duration {
     use nix::sys::resource::{UsageWho, getrusage};
     let usage = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask for its own usage");
     let time = |t: nix::sys::time::TimeVal| {

@@ -18,12 +18,15 @@ use tracing::warn;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) record: Arc<ObjectRecord>,
-    pub(crate) labels: BTreeMap<String, String>,
+    labels: Labels,
     pub(crate) owners: Vec<Owner>,
     pub(crate) terminating: bool,
     /// Index path and value.
     indexed: Vec<(Arc<str>, String)>,
 }
+
+/// A handful of pairs, of which there is one for every object of the cluster: a map of them would weigh more than the rest.
+type Labels = Box<[(Box<str>, Box<str>)]>;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -44,6 +47,10 @@ impl Owner {
 impl Entry {
     pub(crate) fn controller(&self) -> Option<&Owner> {
         self.owners.iter().find(|owner| owner.controller)
+    }
+
+    fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().find(|(name, _)| **name == *key).map(|(_, value)| &**value)
     }
 
     fn place(&self) -> Place {
@@ -145,7 +152,7 @@ impl ResourceStore {
             (selection.namespace.is_empty() || *record.namespace == *selection.namespace)
                 && (selection.name.is_empty() || *record.name == *selection.name)
                 && (selection.owner_uid.is_empty() || entry.owners.iter().any(|o| o.uid == selection.owner_uid))
-                && selection.labels.is_none_or(|s| s.matches_with(|key| entry.labels.get(key).map(String::as_str)))
+                && selection.labels.is_none_or(|s| s.matches_with(|key| entry.label(key)))
         };
         let places = |places: Option<&BTreeSet<Place>>| -> Vec<Arc<Entry>> {
             let found = places.into_iter().flatten().filter_map(|place| content.objects.get(place));
@@ -309,7 +316,7 @@ pub(crate) fn resource_name(resource: &GroupVersionResource, kind: &str) -> Reso
 
 struct Decoded {
     kind: String,
-    labels: BTreeMap<String, String>,
+    labels: Labels,
     owners: Vec<Owner>,
     terminating: bool,
     indexed: Vec<(Arc<str>, String)>,
@@ -326,7 +333,7 @@ fn decode(observed: &Observed, indexes: &[Arc<str>]) -> Result<Decoded, serde_js
     #[serde(rename_all = "camelCase")]
     struct Meta {
         #[serde(default)]
-        labels: Option<BTreeMap<String, String>>,
+        labels: Option<BTreeMap<Box<str>, Box<str>>>,
         #[serde(default)]
         owner_references: Option<Vec<Owner>>,
         #[serde(default)]
@@ -337,7 +344,7 @@ fn decode(observed: &Observed, indexes: &[Arc<str>]) -> Result<Decoded, serde_js
         if indexes.is_empty() { Vec::new() } else { index_values(&serde_json::from_slice(&observed.json)?, indexes) };
     Ok(Decoded {
         kind,
-        labels: metadata.labels.unwrap_or_default(),
+        labels: metadata.labels.unwrap_or_default().into_iter().collect(),
         owners: metadata.owner_references.unwrap_or_default(),
         terminating: metadata.deletion_timestamp.is_some(),
         indexed,

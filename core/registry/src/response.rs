@@ -38,10 +38,9 @@ pub struct ListResponse {
 }
 
 impl ListResponse {
-    /// The items as whole objects, kind and apiVersion included. Copies each once.
+    /// The items as whole objects, kind and apiVersion included: the cache's own bytes.
     pub fn objects(&self) -> impl Iterator<Item = Bytes> {
-        let head = format!(r#"{{"kind":"{}","apiVersion":"{}","#, self.kind.kind, self.kind.api_version());
-        self.items.iter().map(move |item| [head.as_bytes(), &item.tail].concat().into())
+        self.items.iter().map(|item| item.json.clone())
     }
 }
 
@@ -57,8 +56,17 @@ pub struct ListMetadata {
 /// One object of a list: a slice shared with the cache.
 #[derive(Clone, Debug)]
 pub struct ListItem {
+    /// The whole object, as a GET answers it.
+    pub json: Bytes,
+    /// Where `"metadata":{` begins.
+    pub(crate) metadata_at: usize,
+}
+
+impl ListItem {
     /// The JSON from `"metadata":{` on. Behind a `{` it is the item: items carry neither kind nor apiVersion.
-    pub tail: Bytes,
+    pub fn tail(&self) -> &[u8] {
+        &self.json[self.metadata_at..]
+    }
 }
 
 /// Changes of a collection, until the stream ends.

@@ -110,9 +110,10 @@ impl CachedObject {
         self.frame.slice(..self.frame.len() - FRAME_END.len())
     }
 
-    /// The JSON from `"metadata":{` on. Behind a `{` it is the list item (items carry neither kind nor apiVersion).
-    pub fn item_tail(&self) -> Bytes {
-        self.frame.slice(self.metadata_at as usize..self.frame.len() - FRAME_END.len())
+    /// Where `"metadata":{` begins in [`Self::wire`]. From there on, behind a `{`, it is the list item: items carry neither
+    /// kind nor apiVersion.
+    pub fn metadata_at(&self) -> usize {
+        self.metadata_at as usize
     }
 
     /// The JSON and the `}\n` that ends a watch frame: behind `{"type":"ADDED","object":` it is the whole frame.
@@ -198,7 +199,10 @@ mod tests {
         let expected = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"12","name":"a","uid":"u"},"data":{"k":"v"}}"#;
         assert_eq!(object.wire(), expected);
         assert_eq!(object.frame_tail(), [expected, "}\n"].concat());
-        assert_eq!(object.item_tail(), r#""metadata":{"resourceVersion":"12","name":"a","uid":"u"},"data":{"k":"v"}}"#);
+        assert_eq!(
+            object.wire().slice(object.metadata_at()..),
+            r#""metadata":{"resourceVersion":"12","name":"a","uid":"u"},"data":{"k":"v"}}"#
+        );
         assert_eq!(object.uid(), "u");
     }
 

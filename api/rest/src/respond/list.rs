@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream;
 use gantry_codec::ListMeta;
 use gantry_kinds::Resource;
-use gantry_meta::{Object, Status};
+use gantry_meta::Status;
 use gantry_registry::{ListItem, ListResponse};
 
 use super::{Encoding, View, Wish, encoded, gzip, view};
@@ -24,12 +24,12 @@ pub(crate) fn list(answer: ListResponse, resource: &Resource, wish: Wish<'_>) ->
     response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
     let view = View::new(wish.accepted.form, resource, "", wish.include_object)?;
     let plain = encoding == Encoding::Json && !wish.pretty && view.is_none();
-    let total: usize = answer.items.iter().map(|item| item.tail.len() + 2).sum();
+    let total: usize = answer.items.iter().map(|item| item.tail().len() + 2).sum();
     if plain && !wish.gzip && total > WHOLE_MAX_BYTES {
         return Ok(response.streaming(pieces(resource, answer)));
     }
     let json = match view {
-        Some(view) => viewed(&view, resource, &answer),
+        Some(view) => viewed(&view, &answer),
         None => whole(resource, &answer, total),
     };
     let body =
@@ -53,7 +53,7 @@ fn head(resource: &Resource, answer: &ListResponse) -> Vec<u8> {
 
 fn write_item(item: &ListItem, first: bool, out: &mut BytesMut) {
     out.extend_from_slice(if first { b"{" } else { b",{" });
-    out.extend_from_slice(&item.tail);
+    out.extend_from_slice(item.tail());
 }
 
 fn whole(resource: &Resource, answer: &ListResponse, total: usize) -> Bytes {
@@ -65,21 +65,10 @@ fn whole(resource: &Resource, answer: &ListResponse, total: usize) -> Bytes {
     out.freeze()
 }
 
-fn viewed(view: &View, resource: &Resource, answer: &ListResponse) -> Bytes {
-    let objects = answer.items.iter().map(|item| item_tree(resource, item));
+fn viewed(view: &View, answer: &ListResponse) -> Bytes {
+    let objects = answer.items.iter().map(|item| view::tree(&item.json));
     let shown = view.many(objects, &meta(answer));
     serde_json::to_vec(&shown).expect("a tree can always be written").into()
-}
-
-/// An item's tree, with the kind and version that items of lists go without.
-fn item_tree(resource: &Resource, item: &ListItem) -> Object {
-    let mut json = Vec::with_capacity(item.tail.len() + 1);
-    json.push(b'{');
-    json.extend_from_slice(&item.tail);
-    let mut tree = view::tree(&json);
-    tree.insert("kind".into(), resource.kind.clone().into());
-    tree.insert("apiVersion".into(), resource.api_version.clone().into());
-    tree
 }
 
 /// The list as pieces, each made when the one before is sent.

@@ -146,11 +146,10 @@ fn answer(served: &Served, page: Page) -> ListResponse {
 
 pub(crate) fn item(served: &Served, object: &CachedObject) -> ListItem {
     match served.conversion {
-        None => ListItem { tail: object.item_tail() },
+        None => ListItem { json: object.wire(), metadata_at: object.metadata_at() },
         Some(_) => {
-            let json = served_wire(served, object);
-            let prefix = gantry_codec::Splice::of(&served.resource).metadata_at();
-            ListItem { tail: json.slice(prefix..) }
+            let metadata_at = gantry_codec::Splice::of(&served.resource).metadata_at();
+            ListItem { json: served_wire(served, object), metadata_at }
         }
     }
 }
