@@ -5,6 +5,7 @@ use gantry_codec::{
     encode_stored, to_yaml, write_protobuf,
 };
 use gantry_kinds::{Resource, SchemaAlternative, Shape, Type, catalog};
+use gantry_meta::Object;
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Map, Value, json};
 
@@ -65,6 +66,23 @@ fn resource(index: usize) -> &'static Resource {
     catalog().resources().nth(index % count).expect("within the count")
 }
 
+/// The object without empty lists: decoding keeps those that somebody may own, and what is stored has none.
+fn bare(object: &Object) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            Value::Object(members) => {
+                members.retain(|_, member| !member.is_null() && *member != json!([]));
+                members.values_mut().for_each(strip);
+            }
+            _ => {}
+        }
+    }
+    let mut tree = Value::Object(object.clone());
+    strip(&mut tree);
+    tree
+}
+
 fn surroundings() -> Surroundings {
     Surroundings { now: jiff::Timestamp::UNIX_EPOCH }
 }
@@ -80,7 +98,8 @@ proptest! {
         let decoded = decode_value(expected, body.clone(), Strictness::Strict).expect("made from the tables").object;
         let mut again = decoded.clone();
         canonical::canonicalise(&resource.root, &mut again);
-        prop_assert_eq!(&again, &decoded, "decoding leaves the canonical form");
+        prop_assert_eq!(bare(&again), bare(&decoded), "decoding leaves the canonical form");
+        let decoded = again;
         let json = encode(&decoded);
         prop_assert_eq!(&decode(expected, &json, Format::Json, Strictness::Strict).expect("JSON").object, &decoded, "JSON");
         let mut protobuf = Vec::new();
@@ -95,6 +114,8 @@ proptest! {
         let resource = resource(index);
         let body = Maker(seed).object(&resource.root, 0);
         let mut object = decode_value(Expected::from(resource), body, Strictness::Strict).expect("from the tables").object;
+        // Without the empty lists that keep defaults out: what is stored has none.
+        canonical::canonicalise(&resource.root, &mut object);
         apply_defaults(&resource.root, &mut object, &surroundings());
         let mut again = object.clone();
         canonical::canonicalise(&resource.root, &mut again);
@@ -107,7 +128,8 @@ proptest! {
     fn the_splice_gives_the_object_with_its_revision(index in 0_usize..200, seed in any::<u64>(), revision in any::<u64>()) {
         let resource = resource(index);
         let body = Maker(seed).object(&resource.root, 0);
-        let object = decode_value(Expected::from(resource), body, Strictness::Strict).expect("from the tables").object;
+        let mut object = decode_value(Expected::from(resource), body, Strictness::Strict).expect("from the tables").object;
+        canonical::canonicalise(&resource.root, &mut object);
         let (mut wire, mut item) = (Vec::new(), Vec::new());
         let stored = encode_stored(&object);
         Splice::of(resource).write_object(&stored, revision, &mut wire);

@@ -62,6 +62,18 @@ impl<'a> Field<'a> {
         Self { value: self.value.and_then(|v| v.get(name)), path: self.path.clone() }.under(Segment::Key(name))
     }
 
+    /// The entry `name` of a map, at `self[name]`, if it is there.
+    pub fn property(&self, name: &str) -> Option<Self> {
+        let (name, value) = self.object()?.get_key_value(name)?;
+        Some(Self { value: Some(value), path: self.path.clone() }.under(Segment::Key(name)))
+    }
+
+    /// No value, at the same place.
+    #[must_use]
+    pub fn nothing(&self) -> Self {
+        Self { value: None, path: self.path.clone() }
+    }
+
     /// The same value, reported at another place.
     #[must_use]
     pub fn reported_at(&self, other: &Field<'a>) -> Self {
@@ -181,6 +193,16 @@ impl Causes {
         self.0.push(cause);
     }
 
+    pub fn append(&mut self, other: Causes) {
+        self.0.extend(other.0);
+    }
+
+    /// Appends in the order of fields.
+    pub fn append_sorted(&mut self, mut other: Causes) {
+        other.0.sort_by(|one, two| (&one.field, &one.message).cmp(&(&two.field, &two.message)));
+        self.append(other);
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -207,6 +229,11 @@ impl Causes {
     }
 
     pub fn invalid(&mut self, field: &Field<'_>, why: &'static str) {
+        self.push(Cause::invalid(&field.path(), shown(field, why)));
+    }
+
+    /// [`Causes::invalid`] with a reason that is known only now.
+    pub fn invalid_because(&mut self, field: &Field<'_>, why: &str) {
         self.push(Cause::invalid(&field.path(), shown(field, why)));
     }
 
@@ -268,6 +295,13 @@ impl Causes {
         }
     }
 
+    /// As [`Causes::positive`], an absent number counting as zero.
+    pub fn positive_or_absent(&mut self, field: &Field<'_>) {
+        if field.int().unwrap_or_default() <= 0 {
+            self.invalid(field, "must be positive");
+        }
+    }
+
     /// [`Causes::invalid`] unless both are equal, absent and null being the same.
     pub fn immutable(&mut self, new: &Field<'_>, old: &Field<'_>) {
         if new.value() != old.value() {
@@ -287,7 +321,7 @@ fn display(field: &Field<'_>) -> String {
     }
 }
 
-fn shown(field: &Field<'_>, why: &'static str) -> String {
+fn shown(field: &Field<'_>, why: &str) -> String {
     match field.value() {
         Some(Value::Object(_) | Value::Array(_)) | None => format!("Invalid value: {why}"),
         Some(_) => {

@@ -3,6 +3,7 @@
 //! A cause's field path and reason are API and follow the reference; its message is ours. Objects come decoded and with
 //! defaults; what cannot be decoded never gets here.
 
+pub mod cel;
 pub mod field;
 pub mod kinds;
 pub mod metadata;
@@ -30,7 +31,7 @@ pub struct Resource<'a> {
 pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
     let (root, mut causes) = (Root(object), Causes::default());
     let rules = table::rules(resource.group, resource.resource);
-    let name = rules.map_or_else(|| table::name_rule(resource.group, resource.resource), |rules| rules.name);
+    let name = rules.map_or(NameRule::DnsSubdomain, |rules| rules.name);
     metadata::object_meta(root, resource.namespaced, name, &mut causes);
     metadata::finalizers_are_standard_or_qualified(root, &mut causes);
     match rules {
@@ -53,26 +54,10 @@ pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subre
         Some(rules) => (rules.update)(table::Update { new, old, subresource }, &mut causes),
         None if subresource.is_none() => {
             schema::by_table(resource.group, resource.resource, new, &mut causes);
-            fixed_fields(resource, new, old, &mut causes);
         }
         None => {}
     }
     causes.into_vec()
-}
-
-fn fixed_fields(resource: Resource<'_>, new: Root<'_>, old: Root<'_>, causes: &mut Causes) {
-    for fixed in table::fixed_fields(resource.group, resource.resource) {
-        let [first, rest @ ..] = fixed.path else { continue };
-        let descend = |root| rest.iter().fold(Root::member(root, first), |field, name| field.member(name));
-        let (new, old) = (descend(new), descend(old));
-        if new.value() != old.value() {
-            let reported = new.renamed(fixed.reported);
-            match fixed.forbidden {
-                true => causes.forbidden(&reported, "updates are forbidden"),
-                false => causes.invalid(&reported, "field is immutable"),
-            }
-        }
-    }
 }
 
 /// What a write of `object` over `old` should be warned about, one text for each finding.

@@ -144,6 +144,26 @@ pub fn port_name(text: &str) -> Reasons {
     reasons
 }
 
+/// A word that starts with a letter and ends with a letter, a digit or `_`; `,` and `:` may stand between.
+pub fn is_condition_reason(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b',' | b':'))
+}
+
+/// A version as semver.org defines it: `1.2.3`, `1.2.3-rc.1+build`.
+pub fn is_semantic_version(text: &str) -> bool {
+    let (text, build) = text.split_once('+').map_or((text, None), |(text, build)| (text, Some(build)));
+    let (numbers, release) = text.split_once('-').map_or((text, None), |(text, release)| (text, Some(release)));
+    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let number = |part: &str| digits(part) && (part == "0" || !part.starts_with('0'));
+    numbers.split('.').count() == 3
+        && numbers.split('.').all(number)
+        && release.is_none_or(|release| release.split('.').all(|part| word(part) && (!digits(part) || number(part))))
+        && build.is_none_or(|build| build.split('.').all(word))
+}
+
 /// A name of a C identifier's shape.
 pub fn c_identifier(text: &str) -> Reasons {
     let fine = text.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')

@@ -3,11 +3,14 @@
 use crate::{
     field::{Causes, Root},
     kinds::{
-        self, certificate_signing_request as csr,
+        self,
+        admission::{binding, policy, webhook},
+        certificate_signing_request as csr,
         classes::{priority_class, runtime_class, storage_class},
-        endpoint_slice, endpoints, horizontal_pod_autoscaler as autoscaler, persistent_volume_claim as claim,
+        device, endpoint_slice, endpoints, horizontal_pod_autoscaler as autoscaler, persistent_volume_claim as claim,
         pod_disruption_budget as budget, rbac,
-        storage::{csi_driver, volume_attributes_class},
+        service_networks::{ip_address, service_cidr},
+        storage::{csi_driver, csi_node, csi_storage_capacity, volume_attachment, volume_attributes_class},
         workload,
     },
     names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
@@ -38,57 +41,9 @@ pub fn rules(group: &str, resource: &str) -> Option<&'static Rules> {
     TABLE.iter().find(|rules| rules.resource == resource && rules.group == group)
 }
 
-/// What names may be for resources without rules of their own: some are made of addresses.
-pub fn name_rule(group: &str, resource: &str) -> NameRule {
-    match (group, resource) {
-        (NETWORKING, "ipaddresses") => PathSegment,
-        _ => DnsSubdomain,
-    }
-}
-
-/// A field that updates of a resource without rules of its own leave alone.
-pub struct Fixed {
-    pub group: &'static str,
-    pub resource: &'static str,
-    /// Names from the root, the last one as reported where that differs.
-    pub path: &'static [&'static str],
-    pub reported: &'static str,
-    /// Answered as forbidden, not as invalid.
-    pub forbidden: bool,
-}
-
-/// Fixed fields of a resource.
-pub fn fixed_fields(group: &str, resource: &str) -> impl Iterator<Item = &'static Fixed> {
-    FIXED.iter().filter(move |fixed| fixed.resource == resource && fixed.group == group)
-}
-
-const fn fixed(
-    group: &'static str,
-    resource: &'static str,
-    path: &'static [&'static str],
-    reported: &'static str,
-    forbidden: bool,
-) -> Fixed {
-    Fixed { group, resource, path, reported, forbidden }
-}
-
+const ADMISSION: &str = "admissionregistration.k8s.io";
 const DEVICES: &str = "resource.k8s.io";
 const STORAGE: &str = "storage.k8s.io";
-
-static FIXED: &[Fixed] = &[
-    fixed("apps", "controllerrevisions", &["data"], "data", false),
-    fixed(NETWORKING, "ipaddresses", &["spec", "parentRef"], "parentRef", false),
-    fixed(STORAGE, "csistoragecapacities", &["storageClassName"], "storageClassName", false),
-    fixed(STORAGE, "csistoragecapacities", &["nodeTopology"], "nodeTopology", false),
-    fixed(STORAGE, "volumeattachments", &["spec"], "spec", false),
-    fixed(DEVICES, "resourceclaims", &["spec"], "spec", false),
-    fixed(DEVICES, "resourceclaimtemplates", &["spec"], "spec", false),
-    fixed(DEVICES, "resourceslices", &["spec", "driver"], "driver", false),
-    fixed(DEVICES, "resourceslices", &["spec", "pool", "name"], "name", false),
-    fixed(DEVICES, "resourceslices", &["spec", "nodeName"], "nodeName", false),
-    fixed("apiextensions.k8s.io", "customresourcedefinitions", &["spec", "group"], "group", false),
-    fixed("apiextensions.k8s.io", "customresourcedefinitions", &["spec", "names", "plural"], "plural", false),
-];
 
 const fn row(
     group: &'static str,
@@ -143,6 +98,54 @@ static TABLE: &[Rules] = &[
         kinds::flow_schema::create,
         kinds::flow_schema::update,
     ),
+    row(
+        "flowcontrol.apiserver.k8s.io",
+        "prioritylevelconfigurations",
+        DnsSubdomain,
+        kinds::priority_level::create,
+        kinds::priority_level::update,
+    ),
+    row(ADMISSION, "validatingwebhookconfigurations", DnsSubdomain, webhook::create, webhook::update),
+    row(ADMISSION, "mutatingwebhookconfigurations", DnsSubdomain, webhook::create, webhook::update),
+    row(ADMISSION, "validatingadmissionpolicies", DnsSubdomain, policy::create_validating, policy::update_validating),
+    row(ADMISSION, "mutatingadmissionpolicies", DnsSubdomain, policy::create_mutating, policy::update_mutating),
+    row(
+        ADMISSION,
+        "validatingadmissionpolicybindings",
+        DnsSubdomain,
+        binding::create_validating,
+        binding::update_validating,
+    ),
+    row(ADMISSION, "mutatingadmissionpolicybindings", DnsSubdomain, binding::create_mutating, binding::update_mutating),
+    row(
+        "apiextensions.k8s.io",
+        "customresourcedefinitions",
+        DnsSubdomain,
+        kinds::definition::create,
+        kinds::definition::update,
+    ),
+    row(
+        "apps",
+        "controllerrevisions",
+        DnsSubdomain,
+        kinds::controller_revision::create,
+        kinds::controller_revision::update,
+    ),
+    row(NETWORKING, "ipaddresses", PathSegment, ip_address::create, ip_address::update),
+    row(NETWORKING, "servicecidrs", DnsSubdomain, service_cidr::create, service_cidr::update),
+    row(DEVICES, "deviceclasses", DnsSubdomain, device::class::create, device::class::update),
+    row(DEVICES, "resourceclaims", DnsSubdomain, device::claim::create, device::claim::update),
+    row(
+        DEVICES,
+        "resourceclaimtemplates",
+        DnsSubdomain,
+        device::claim::create_template,
+        device::claim::update_template,
+    ),
+    row(DEVICES, "resourceslices", DnsSubdomain, device::slice::create, device::slice::update),
+    row(STORAGE, "csinodes", DnsSubdomain, csi_node::create, csi_node::update),
+    row(STORAGE, "csistoragecapacities", DnsSubdomain, csi_storage_capacity::create, csi_storage_capacity::update),
+    row(STORAGE, "volumeattachments", DnsSubdomain, volume_attachment::create, volume_attachment::update),
     row(NETWORKING, "ingressclasses", DnsSubdomain, kinds::ingress_class::create, kinds::ingress_class::update),
     row(NETWORKING, "ingresses", DnsSubdomain, kinds::ingress::create, kinds::ingress::update),
     row(NETWORKING, "networkpolicies", DnsSubdomain, kinds::network_policy::create, kinds::network_policy::update),

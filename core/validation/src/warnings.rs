@@ -34,7 +34,7 @@ pub(crate) fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Obj
             "is deprecated, please use 'spec.ingressClassName' instead",
             &mut found,
         ),
-        ("", "resourcequotas") => fractional(&root.member("spec").member("hard"), &mut found),
+        ("", "resourcequotas") if old.is_none() => quota(&root.member("spec").member("hard"), &mut found),
         _ => {}
     }
     found
@@ -63,6 +63,26 @@ fn fractional(amounts: &Field<'_>, found: &mut Vec<String>) {
     for (name, field) in amounts.entries().filter(|(name, _)| of_bytes(name)) {
         if amount(&field).is_some_and(|bytes| !bytes.is_integer()) {
             found.push(format!("{}: fractional byte value of {name} is invalid, must be an integer", field.path()));
+        }
+    }
+}
+
+/// A quota that allows more to be asked for than to be had.
+fn quota(hard: &Field<'_>, found: &mut Vec<String>) {
+    for (requests, bare, limits) in [
+        ("requests.cpu", Some("cpu"), "limits.cpu"),
+        ("requests.memory", Some("memory"), "limits.memory"),
+        ("requests.storage", None, "limits.storage"),
+        ("requests.ephemeral-storage", None, "limits.ephemeral-storage"),
+    ] {
+        let asked = std::iter::once(requests).chain(bare).map(|name| (name, hard.entry(name)));
+        let Some((name, field)) = asked.into_iter().find(|(_, field)| field.is_set()) else { continue };
+        let limit = hard.entry(limits);
+        if let (Some(request), Some(most)) = (amount(&field), amount(&limit))
+            && request > most
+        {
+            let (request, most) = (field.text(), limit.text());
+            found.push(format!("ResourceQuota {name} ({request}) should be less than {limits} ({most})"));
         }
     }
 }

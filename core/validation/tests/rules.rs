@@ -281,12 +281,17 @@ fn jobs_end_and_cron_jobs_have_schedules() {
     let job = |spec: Value| {
         let mut template = template(json!({"a": "b"}));
         template["spec"]["restartPolicy"] = "Never".into();
-        let mut all = json!({"template": template});
+        let mut all = json!({"template": template, "manualSelector": true, "selector": {"matchLabels": {"a": "b"}}});
         all.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
         all
     };
     let plain = json!({"spec": {"template": template(json!({"a": "b"}))}});
-    assert_eq!(create("batch/jobs", plain), ["Required:spec.template.spec.restartPolicy"]);
+    let causes = [
+        "Required:spec.template.spec.restartPolicy",
+        "Required:spec.selector",
+        "Invalid:spec.template.metadata.labels",
+    ];
+    assert_eq!(create("batch/jobs", plain), causes);
     let policy = json!({"podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": {"operator": "In", "values": [2, 1]}}]}});
     assert_eq!(
         create("batch/jobs", json!({"spec": job(policy)})),
@@ -297,17 +302,17 @@ fn jobs_end_and_cron_jobs_have_schedules() {
         create("batch/jobs", json!({"spec": job(success)})),
         ["Invalid:spec.successPolicy.rules[0].succeededIndexes"]
     );
-    let cron =
-        json!({"spec": {"schedule": "61 * * * *", "timeZone": "Mars/Base", "jobTemplate": {"spec": job(json!({}))}}});
+    let template = job(json!({"manualSelector": null, "selector": null}));
+    let cron = json!({"spec": {"schedule": "61 * * * *", "timeZone": "Mars/Base", "jobTemplate": {"spec": template}}});
     assert_eq!(create("batch/cronjobs", cron), ["Invalid:spec.schedule", "Invalid:spec.timeZone"]);
 }
 
 #[test]
-fn kinds_without_rules_of_their_own_follow_the_tables() {
+fn attachments_name_a_source_and_a_node_and_stay_as_they_are() {
     let attachment = |node: &str| json!({"spec": {"attacher": "a.example.com", "nodeName": node, "source": {}}});
     let path = "storage.k8s.io/volumeattachments";
-    assert_eq!(create(path, attachment("")), ["Required:spec.nodeName"]);
-    assert_eq!(update(path, attachment("n"), attachment("m")), ["Invalid:spec"]);
+    assert_eq!(create(path, attachment("")), ["Required:spec.source", "Invalid:spec.nodeName"]);
+    assert_eq!(update(path, attachment("n"), attachment("m")), ["Required:spec.source", "Invalid:spec"]);
 }
 
 #[test]

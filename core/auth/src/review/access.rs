@@ -65,11 +65,6 @@ fn part<'a>(spec: &'a Object, member: &str) -> Option<&'a Object> {
 fn judge_attributes(spec: &Object, kind: ReviewKind<'_>) -> Causes {
     let mut causes = Causes::new();
     let mut invalid = |field: &str, why: &'static str| causes.push(Cause::invalid(&FieldPath::of(field), why));
-    let named =
-        !text(spec, "user").is_empty() || spec.get("groups").and_then(Value::as_array).is_some_and(|g| !g.is_empty());
-    if !named && !matches!(kind, ReviewKind::SelfSubject(_)) {
-        invalid("spec.user", "at least one of user or group must be specified");
-    }
     let (resource, path) = (part(spec, "resourceAttributes"), part(spec, "nonResourceAttributes"));
     match (kind, resource, path) {
         (ReviewKind::Local(_), _, Some(_)) => {
@@ -88,6 +83,11 @@ fn judge_attributes(spec: &Object, kind: ReviewKind<'_>) -> Causes {
             invalid("spec.resourceAttributes.namespace", "must match the namespace of the request");
         }
         _ => {}
+    }
+    let named =
+        !text(spec, "user").is_empty() || spec.get("groups").and_then(Value::as_array).is_some_and(|g| !g.is_empty());
+    if !named && !matches!(kind, ReviewKind::SelfSubject(_)) {
+        invalid("spec.user", "at least one of user or group must be specified");
     }
     causes
 }

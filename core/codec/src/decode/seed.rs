@@ -246,12 +246,13 @@ fn struct_members<'de, A: MapAccess<'de>>(
 }
 
 /// `null` leaves a field unset; so does a zero that the reference would not write. An empty list of managed fields stays,
-/// because in an update it asks for them to be cleared.
+/// because in an update it asks for them to be cleared; so does one that keeps defaults from being filled in.
 pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
-    let is_kept = |v: &Value| field.name == "managedFields" || !canonical::is_omitted(field, v);
+    let stays_empty = |v: &Value| field.name == "managedFields" || (field.pointer && v.is_array());
+    let is_kept = |v: &Value| stays_empty(v) || !canonical::is_omitted(field, v);
     match value.filter(|v| !field.gated_off && is_kept(v)) {
-        Some(mut value) => {
-            canonical::null_if_empty(field, &mut value);
+        // An empty list that is always written stays one for now: who sent it owns it, and it is stored as null.
+        Some(value) => {
             object.insert(field.name.clone().into_owned(), value);
         }
         None => {

@@ -1,15 +1,23 @@
 //! Conditional defaults of the `apps` group.
 
 use super::{Rule, Surroundings, items, member, set_if_absent, text};
-use gantry_meta::{Object, Value};
+use gantry_meta::{Object, ObjectView as _, Value};
 
 pub(super) fn rule(short_name: &str) -> Option<Rule> {
     match short_name {
+        "DaemonSet" => Some(daemon_set),
         "DaemonSetUpdateStrategy" => Some(|strategy, _| rolling_update(strategy, 1.into(), 0.into())),
         "DeploymentStrategy" => Some(|strategy, _| rolling_update(strategy, "25%".into(), "25%".into())),
         "RollingUpdateStatefulSetStrategy" => Some(|rolling, _| set_if_absent(rolling, "partition", 0)),
         "StatefulSetSpec" => Some(stateful_set_spec),
         _ => None,
+    }
+}
+
+/// The count of template changes is written as an annotation; whoever writes the object owns it.
+fn daemon_set(set: &mut Object, _: &Surroundings) {
+    if let Some(annotations) = member(set.metadata_mut(), "annotations") {
+        set_if_absent(annotations, "deprecated.daemonset.template.generation", "0");
     }
 }
 

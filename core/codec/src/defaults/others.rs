@@ -1,7 +1,7 @@
 //! Conditional defaults of the smaller groups.
 
 use super::{Rule, Surroundings, member, set_if_absent, text};
-use gantry_meta::{Object, ObjectView, Value, time};
+use gantry_meta::{Object, ObjectView, time};
 use serde_json::json;
 
 pub(super) fn rule(package: &str, short_name: &str) -> Option<Rule> {
@@ -16,9 +16,6 @@ pub(super) fn rule(package: &str, short_name: &str) -> Option<Rule> {
         }
         ("io.k8s.api.storage.v1", "CSIDriverSpec") => {
             Some(|spec, _| set_if_absent(spec, "volumeLifecycleModes", json!(["Persistent"])))
-        }
-        ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1", "CustomResourceDefinition") => {
-            Some(stored_versions)
         }
         ("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1", "CustomResourceDefinitionSpec") => {
             Some(definition_spec)
@@ -78,15 +75,4 @@ fn definition_spec(spec: &mut Object, _: &Surroundings) {
         }
     }
     set_if_absent(spec, "conversion", json!({"strategy": "None"}));
-}
-
-fn stored_versions(definition: &mut Object, _: &Surroundings) {
-    let versions = definition.get("spec").and_then(|s| s.get("versions")).and_then(Value::as_array);
-    let stored = versions.into_iter().flatten().find(|v| v.get("storage") == Some(&Value::Bool(true)));
-    let Some(name) = stored.and_then(|v| v.get("name")).cloned() else { return };
-    if let Some(status) = member(definition, "status")
-        && status.get("storedVersions").and_then(Value::as_array).is_none_or(Vec::is_empty)
-    {
-        status.insert("storedVersions".to_owned(), json!([name]));
-    }
 }

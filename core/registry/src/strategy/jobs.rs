@@ -1,12 +1,83 @@
-//! Jobs of batch/v1 leave their pods behind unless told otherwise.
+//! Jobs find their pods by a label made of their uid, and leave them behind unless told otherwise.
+
+use gantry_meta::{Object, ObjectView as _, Value};
 
 use super::Strategy;
 use crate::request::Propagation;
 
+const UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
+/// What each pod of a job is labelled with, each under its old and its new name.
+const UID_LABELS: [&str; 2] = ["controller-uid", UID_LABEL];
+const NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
+
 pub(super) struct Jobs;
 
 impl Strategy for Jobs {
+    fn prepare_create(&self, job: &mut Object) {
+        generate_selector(job);
+    }
+
+    /// What is stored is decoded with defaults: a job without labels has those of its template, generated ones too.
+    fn fill_labels(&self, job: &mut Object) {
+        let labels = job.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).cloned();
+        if let Some(labels) = labels {
+            job.metadata_mut().insert("labels".into(), labels);
+        }
+    }
+
     fn propagation(&self) -> Propagation {
         Propagation::Orphan
+    }
+}
+
+/// Selector and labels, unless the selector is made by hand. Labels that are there are left to validation.
+fn generate_selector(job: &mut Object) {
+    let (name, uid) = (Value::from(job.name()), Value::from(job.uid()));
+    let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if spec.get("manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    if let Some(selected) = member(spec, "selector").and_then(|selector| member(selector, "matchLabels")) {
+        selected.entry(UID_LABEL).or_insert_with(|| uid.clone());
+    }
+    let metadata = member(spec, "template").and_then(|template| member(template, "metadata"));
+    let Some(labels) = metadata.and_then(|metadata| member(metadata, "labels")) else { return };
+    for (keys, value) in [(NAME_LABELS, &name), (UID_LABELS, &uid)] {
+        for key in keys {
+            labels.entry(key).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+/// A struct member, made where it is absent.
+fn member<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Object> {
+    let value = object.entry(name).or_insert(Value::Null);
+    if value.is_null() {
+        *value = Value::Object(Object::new());
+    }
+    value.as_object_mut()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn prepared(job: Value) -> Object {
+        let mut job = job.as_object().cloned().unwrap();
+        Jobs.prepare_create(&mut job);
+        Jobs.fill_labels(&mut job);
+        job
+    }
+
+    #[test]
+    fn a_job_finds_its_pods_by_its_uid_unless_told_how() {
+        let job = prepared(json!({"metadata": {"name": "j", "uid": "u"}, "spec": {"template": {"metadata": {}}}}));
+        assert_eq!(job["spec"]["selector"], json!({"matchLabels": {UID_LABEL: "u"}}));
+        let labels =
+            json!({"job-name": "j", "batch.kubernetes.io/job-name": "j", "controller-uid": "u", UID_LABEL: "u"});
+        assert_eq!((&job["spec"]["template"]["metadata"]["labels"], &job["metadata"]["labels"]), (&labels, &labels));
+        let by_hand = json!({"metadata": {"name": "j"}, "spec": {"manualSelector": true, "template": {}}});
+        assert_eq!(Value::Object(prepared(by_hand.clone())), by_hand);
     }
 }

@@ -1,6 +1,9 @@
 //! What each resource does beyond the generic rules. Those with none of their own use [`Generic`].
 
+mod api_services;
 mod certificate_signing_requests;
+mod custom_resource_definitions;
+mod daemon_sets;
 mod events;
 mod jobs;
 mod limit_ranges;
@@ -21,6 +24,9 @@ use crate::{request::Propagation, served::Served};
 pub(crate) trait Strategy: Send + Sync {
     /// Sets and resets what the server owns on a new object, after mutating admission and before validation.
     fn prepare_create(&self, _new: &mut Object) {}
+
+    /// Labels of a new object for which the client stated none.
+    fn fill_labels(&self, _new: &mut Object) {}
 
     /// Sets and resets what this request may not write, after the generic separation of status and spec.
     fn prepare_update(&self, _subresource: &str, _new: &mut Object, _old: &Object) {}
@@ -77,7 +83,12 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("", "events") | ("events.k8s.io", "events") => &events::Events,
         ("", "replicationcontrollers") => &replication_controllers::ReplicationControllers,
         ("batch", "jobs") => &jobs::Jobs,
-        ("apps", "deployments" | "statefulsets" | "daemonsets" | "replicasets") => &workloads::Workloads,
+        ("apps", "daemonsets") => &daemon_sets::DaemonSets,
+        ("apps", "deployments" | "statefulsets" | "replicasets") => &workloads::Workloads,
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            &custom_resource_definitions::CustomResourceDefinitions
+        }
+        ("apiregistration.k8s.io", "apiservices") => &api_services::ApiServices,
         ("certificates.k8s.io", "certificatesigningrequests") => {
             &certificate_signing_requests::CertificateSigningRequests
         }
@@ -90,8 +101,8 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
     }
 }
 
-/// The generic part of a create, then the resource's own.
-pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
+/// The generic part of a create, then the resource's own. `labelled`: the client stated labels.
+pub(crate) fn prepare_create(served: &Served, new: &mut Object, labelled: bool) {
     if served.resource.status_reset {
         new.remove("status");
     }
@@ -100,6 +111,9 @@ pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
         set_generation(new, Some(1));
     }
     served.strategy.prepare_create(new);
+    if !labelled {
+        served.strategy.fill_labels(new);
+    }
 }
 
 /// The generic part of an update, then the resource's own: a request writes the status or everything else, never both.

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets, StatefulSets, DaemonSets: a status update leaves the labels alone.
+//! Deployments, ReplicaSets, StatefulSets: a status update leaves the labels alone.
 
 use gantry_meta::{Object, ObjectView};
 

@@ -90,15 +90,24 @@ pub(crate) fn read_body(
 
 /// An object as the client means it: of the right kind, canonical, with the defaults of its kind, its field owners noted.
 #[derive(Clone)]
-pub(crate) struct Decoded(Object);
+pub(crate) struct Decoded {
+    object: Object,
+    /// True if the client stated labels, as opposed to those that defaults fill in.
+    labelled: bool,
+}
+
+fn is_labelled(object: &Object) -> bool {
+    object.metadata().and_then(|metadata| metadata.get("labels")?.as_object()).is_some_and(|labels| !labels.is_empty())
+}
 
 impl Decoded {
     /// A new object. Name and namespace are settled.
     pub fn for_create(write: &Write<'_>, mut object: Object) -> Self {
+        let labelled = is_labelled(&object);
         metadata::fill_new(&mut object, write.now);
         apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
         record_owners(write, None, &mut object);
-        Self(object)
+        Self { object, labelled }
     }
 
     /// A change of `old`.
@@ -106,7 +115,7 @@ impl Decoded {
         apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
         metadata::keep_system_fields(&mut object, old);
         record_owners(write, Some(old), &mut object);
-        Self(object)
+        Self { object, labelled: true }
     }
 
     /// What server-side apply makes of `config`: a new object where there is no `old`. 409 for conflicts, 400 for a
@@ -128,17 +137,17 @@ impl Decoded {
             }
             Some(old) => metadata::keep_system_fields(&mut object, old),
         }
-        Ok(Self(object))
+        Ok(Self { object, labelled: is_labelled(config) })
     }
 
     /// Mutating admission.
     pub async fn admit(self, write: &Write<'_>, old: Option<&Object>) -> Result<Admitted, Status> {
-        let Self(mut object) = self;
+        let Self { mut object, labelled } = self;
         let name = object.name().to_owned();
         let operation = if old.is_some() { Operation::Update } else { Operation::Create };
         let attributes = write.attributes(operation, &name);
         write.state.admission.mutate(&attributes, Some(&mut object), old).await?;
-        Ok(Admitted(object))
+        Ok(Admitted { object, labelled })
     }
 }
 
@@ -148,14 +157,17 @@ fn record_owners(write: &Write<'_>, old: Option<&Object>, new: &mut Object) {
 }
 
 /// Past mutating admission.
-pub(crate) struct Admitted(Object);
+pub(crate) struct Admitted {
+    object: Object,
+    labelled: bool,
+}
 
 impl Admitted {
     /// Puts back what the request may not write, brings the object into its canonical form, and validates it.
     pub fn prepare(self, write: &Write<'_>, old: Option<&Object>) -> Result<Prepared, Status> {
-        let Self(mut object) = self;
+        let Self { mut object, labelled } = self;
         match old {
-            None => strategy::prepare_create(write.served, &mut object),
+            None => strategy::prepare_create(write.served, &mut object, labelled),
             Some(old) => strategy::prepare_update(write.served, write.subresource, &mut object, old),
         }
         canonical::canonicalise(&write.served.resource.root, &mut object);

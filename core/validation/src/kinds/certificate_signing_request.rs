@@ -9,6 +9,8 @@ use crate::{
 };
 
 const EXPIRATION_MIN_SECONDS: i64 = 600;
+/// Of the version before v1.
+const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
 const SIGNER_MAX_BYTES: usize = 571;
 const USAGES: [&str; 23] = [
     "any",
@@ -46,6 +48,9 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
         self::usages(&usages, causes);
     }
     signer(&spec.member("signerName"), causes);
+    if spec.member("signerName").text() == LEGACY_SIGNER {
+        causes.invalid(&spec.member("signerName"), "the legacy signerName is not allowed via this API version");
+    }
     let seconds = spec.member("expirationSeconds");
     if seconds.int().is_some_and(|n| n < EXPIRATION_MIN_SECONDS) {
         causes.invalid(&seconds, "may not specify a duration less than 600 seconds (10 minutes)");

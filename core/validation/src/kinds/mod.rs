@@ -1,10 +1,14 @@
 //! One file per kind (a folder for Pod): its rules, in the order in which the reference reports them.
 
+pub mod admission;
 pub mod api_service;
 pub mod certificate_signing_request;
 pub mod classes;
 pub mod config_map;
+pub mod controller_revision;
 pub mod cron_job;
+pub mod definition;
+pub mod device;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod event;
@@ -22,10 +26,12 @@ pub mod persistent_volume;
 pub mod persistent_volume_claim;
 pub mod pod;
 pub mod pod_disruption_budget;
+pub mod priority_level;
 pub mod rbac;
 pub mod resource_quota;
 pub mod secret;
 pub mod service;
+pub mod service_networks;
 pub mod storage;
 pub mod workload;
 

@@ -62,6 +62,22 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
     }
 }
 
+/// The specification of a volume within another object, which is a driver's and nobody's claim.
+pub fn inline(spec: &Field<'_>, causes: &mut Causes) {
+    for member in
+        ["capacity", "claimRef", "nodeAffinity", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode"]
+    {
+        if spec.member(member).is_set() {
+            causes.forbidden(&spec.member(member), "may not be specified in the context of inline volumes");
+        }
+    }
+    if spec.member("csi").is_set() {
+        source(spec, causes);
+    } else {
+        causes.required(&spec.member("csi"));
+    }
+}
+
 /// Storage, all of it positive.
 fn capacity(capacity: &Field<'_>, causes: &mut Causes) {
     causes.require(capacity);
@@ -126,6 +142,10 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
             &new.member("persistentvolumesource"),
             "spec.persistentvolumesource is immutable after creation",
         );
+    }
+    let attributes = new.member("volumeAttributesClassName");
+    if old.member("volumeAttributesClassName").is_set() && !attributes.is_set() {
+        causes.forbidden(&attributes, "update from non-nil value to nil is forbidden");
     }
     // The reference reports these without `spec`.
     let at_root = |member| new.member(member).reported_at(&update.new.member(member));

@@ -100,6 +100,11 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
             "field is immutable",
         );
     }
+    let attributes = [&new, &old].map(|spec| spec.member("volumeAttributesClassName"));
+    let is_modified = update.old.member("status").member("currentVolumeAttributesClassName").is_set();
+    if attributes[1].is_set() && !attributes[0].is_set() && is_modified {
+        causes.forbidden(&attributes[0], "update from non-nil value to nil is forbidden");
+    }
     // The reference reports this one without `spec`.
     let mode = new.member("volumeMode");
     causes.immutable(&mode.reported_at(&update.new.member("volumeMode")), &old.member("volumeMode"));

@@ -1,4 +1,4 @@
-//! CSIDriver and VolumeAttributesClass.
+//! CSIDriver, CSINode, CSIStorageCapacity, VolumeAttachment and VolumeAttributesClass.
 
 use super::classes::storage_class;
 use crate::{
@@ -56,13 +56,7 @@ pub mod volume_attributes_class {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let driver = object.member("driverName");
-        if causes.require(&driver) {
-            if driver.text().len() > DRIVER_NAME_MAX_BYTES {
-                causes.too_long(&driver, DRIVER_NAME_MAX_BYTES);
-            }
-            causes.invalid_each(&driver, names::dns_subdomain(&driver.text().to_lowercase()));
-        }
+        driver_name(&object.member("driverName"), causes);
         let parameters = object.member("parameters");
         causes.require(&parameters);
         storage_class::parameters(&parameters, causes);
@@ -74,5 +68,141 @@ pub mod volume_attributes_class {
                 causes.forbidden(&update.new.member(member), "updates are forbidden");
             }
         }
+    }
+}
+
+pub mod csi_node {
+    use super::*;
+
+    const NODE_ID_MAX_BYTES: usize = 256;
+
+    pub fn create(object: Root<'_>, causes: &mut Causes) {
+        let mut seen: Vec<&str> = Vec::new();
+        for driver in object.member("spec").member("drivers").items() {
+            self::driver(&driver, causes);
+            let name = driver.member("name");
+            if seen.contains(&name.text()) {
+                causes.duplicate(&name);
+            }
+            seen.push(name.text());
+        }
+    }
+
+    fn driver(driver: &Field<'_>, causes: &mut Causes) {
+        driver_name(&driver.member("name"), causes);
+        let id = driver.member("nodeID");
+        if causes.require(&id) && id.text().len() > NODE_ID_MAX_BYTES {
+            causes.invalid(&id, "must be 256 characters or less");
+        }
+        causes.non_negative(&driver.member("allocatable").member("count"));
+        let mut seen: Vec<&str> = Vec::new();
+        for key in driver.member("topologyKeys").items() {
+            if seen.contains(&key.text()) {
+                causes.duplicate(&driver.member("topologyKeys"));
+            }
+            seen.push(key.text());
+            causes.invalid_each(&driver.member("topologyKeys"), names::qualified_name(key.text()));
+        }
+    }
+
+    fn drivers(object: Root<'_>) -> Field<'_> {
+        object.member("spec").member("drivers")
+    }
+
+    /// A driver that is registered stays what it is, but for how much it can attach.
+    pub fn update(update: Update<'_>, causes: &mut Causes) {
+        create(update.new, causes);
+        for old in drivers(update.old).items() {
+            let same = |new: &Field<'_>| new.member("name").text() == old.member("name").text();
+            if let Some(new) = drivers(update.new).items().find(same)
+                && ["nodeID", "topologyKeys"]
+                    .iter()
+                    .any(|member| new.member(member).value() != old.member(member).value())
+            {
+                causes.invalid(&update.new.member("CSINode"), "field is immutable");
+            }
+        }
+    }
+}
+
+pub mod csi_storage_capacity {
+    use super::*;
+    use crate::rules::{resources::amount, selector};
+
+    pub fn create(object: Root<'_>, causes: &mut Causes) {
+        let class = object.member("storageClassName");
+        causes.invalid_each(&class, names::dns_subdomain(class.text()));
+        selector::label_selector(&object.member("nodeTopology"), causes);
+        for member in ["capacity", "maximumVolumeSize"] {
+            let field = object.member(member);
+            if amount(&field).is_some_and(|amount| amount.signum() < 0) {
+                causes.invalid(&field, "must be greater than or equal to 0");
+            }
+        }
+    }
+
+    pub fn update(update: Update<'_>, causes: &mut Causes) {
+        create(update.new, causes);
+        for member in ["nodeTopology", "storageClassName"] {
+            causes.immutable(&update.new.member(member), &update.old.member(member));
+        }
+    }
+}
+
+pub mod volume_attachment {
+    use super::*;
+    use crate::kinds::persistent_volume;
+
+    const METADATA_MAX_BYTES: usize = 256 * 1024;
+    const ERROR_MAX_BYTES: usize = 1024;
+
+    pub fn create(object: Root<'_>, causes: &mut Causes) {
+        let spec = object.member("spec");
+        driver_name(&spec.member("attacher"), causes);
+        source(&spec.member("source"), causes);
+        let node = spec.member("nodeName");
+        causes.invalid_each(&node, names::dns_subdomain(node.text()));
+        status(object, causes);
+    }
+
+    fn source(source: &Field<'_>, causes: &mut Causes) {
+        let (name, inline) = (source.member("persistentVolumeName"), source.member("inlineVolumeSpec"));
+        match (name.is_set(), inline.is_set()) {
+            (true, false) if name.is_empty() => causes.required(&name),
+            (true, false) => causes.invalid_each(&name, names::dns_subdomain(name.text())),
+            (false, true) => persistent_volume::inline(&inline, causes),
+            (true, true) => {
+                causes.forbidden(source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
+            }
+            (false, false) => causes.required(source),
+        }
+    }
+
+    fn status(object: Root<'_>, causes: &mut Causes) {
+        let status = object.member("status");
+        let metadata = status.member("attachmentMetadata");
+        if metadata.entries().map(|(key, value)| key.len() + value.text().len()).sum::<usize>() > METADATA_MAX_BYTES {
+            causes.too_long(&metadata, METADATA_MAX_BYTES);
+        }
+        for member in ["attachError", "detachError"] {
+            let message = status.member(member).member("message");
+            if message.text().len() > ERROR_MAX_BYTES {
+                causes.too_long(&message, ERROR_MAX_BYTES);
+            }
+        }
+    }
+
+    pub fn update(update: Update<'_>, causes: &mut Causes) {
+        create(update.new, causes);
+        causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
+    }
+}
+
+fn driver_name(driver: &Field<'_>, causes: &mut Causes) {
+    if causes.require(driver) {
+        if driver.text().len() > DRIVER_NAME_MAX_BYTES {
+            causes.too_long(driver, DRIVER_NAME_MAX_BYTES);
+        }
+        causes.invalid_each(driver, names::dns_subdomain(&driver.text().to_lowercase()));
     }
 }

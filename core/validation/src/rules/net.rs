@@ -32,6 +32,13 @@ pub fn cidr(field: &Field<'_>, causes: &mut Causes) -> Option<(IpAddr, u8)> {
     range
 }
 
+/// Parses `ADDRESS/BITS` of an interface: host bits are what it is about.
+pub fn parse_interface_address(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.split_once('/')?;
+    let (address, bits) = (parse_ip(address)?, bits.parse::<u8>().ok()?);
+    network(address, bits).map(|_| (address, bits))
+}
+
 /// Parses `ADDRESS/BITS` without host bits.
 pub fn parse_cidr(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/')?;

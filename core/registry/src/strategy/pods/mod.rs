@@ -45,9 +45,10 @@ impl Strategy for Pods {
             .and_then(Value::as_array)
             .is_some_and(|g| !g.is_empty())
         {
+            let now = gantry_meta::time::format_time(jiff::Timestamp::now());
             let gated = serde_json::json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
                 "message": "Scheduling is blocked due to non-empty scheduling gates",
-                "lastProbeTime": null, "lastTransitionTime": null}]);
+                "lastProbeTime": null, "lastTransitionTime": now}]);
             status.insert("conditions".into(), gated);
         }
         pod.insert("status".into(), Value::Object(status));

@@ -1,0 +1,54 @@
+//! The `admissionregistration.k8s.io` group: webhooks, policies, and what binds policies.
+
+pub mod binding;
+pub mod expressions;
+pub mod policy;
+pub mod rule;
+pub mod webhook;
+
+use crate::{
+    field::{Causes, Field},
+    names,
+    rules::selector,
+};
+
+const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];
+const MATCH_POLICIES: [&str; 2] = ["Equivalent", "Exact"];
+const REINVOCATION_POLICIES: [&str; 2] = ["IfNeeded", "Never"];
+
+/// One of `supported`, if set.
+fn optional(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
+    if field.is_set() {
+        causes.one_of(field, supported);
+    }
+}
+
+/// What a policy or its binding is about.
+fn match_resources(resources: &Field<'_>, causes: &mut Causes) {
+    causes.require_one_of(&resources.member("matchPolicy"), &MATCH_POLICIES);
+    for member in ["namespaceSelector", "objectSelector"] {
+        let selected = resources.member(member);
+        if selected.is_set() {
+            selector::label_selector(&selected, causes);
+        } else {
+            causes.required(&selected);
+        }
+    }
+    for member in ["resourceRules", "excludeResourceRules"] {
+        for rule in resources.member(member).items() {
+            resource_names(&rule.member("resourceNames"), causes);
+            rule::rule_with_operations(&rule, causes);
+        }
+    }
+}
+
+fn resource_names(list: &Field<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for name in list.items() {
+        causes.invalid_each(&name, names::path_segment(name.text()));
+        if seen.contains(&name.text()) {
+            causes.duplicate(&name);
+        }
+        seen.push(name.text());
+    }
+}

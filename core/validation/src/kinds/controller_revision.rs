@@ -1,0 +1,21 @@
+//! ControllerRevision.
+
+use crate::{
+    field::{Causes, Root},
+    table::Update,
+};
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    causes.non_negative(&object.member("revision"));
+    let data = object.member("data");
+    if !data.is_set() {
+        causes.required(&data);
+    } else if data.object().is_none() {
+        causes.invalid(&data, "must be an object of some kind");
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    create(update.new, causes);
+    causes.immutable(&update.new.member("data"), &update.old.member("data"));
+}

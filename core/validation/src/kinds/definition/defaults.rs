@@ -1,0 +1,112 @@
+//! Defaults in schemas: each is a value of its schema.
+
+use gantry_meta::{Cause, CauseType, Value};
+
+use super::schema::single;
+use crate::field::{Causes, Field};
+
+/// Checks every default of a schema and of those below it.
+pub(super) fn defaults<'a>(schema: &Field<'a>, causes: &mut Causes) {
+    let default = schema.member("default");
+    if default.is_set() {
+        value(schema, &default, causes);
+    }
+    let items = single(&schema.member("items"));
+    if items.is_set() {
+        defaults(&items, causes);
+    }
+    schema.member("properties").entries().for_each(|(_, property)| defaults(&property, causes));
+    let more = schema.member("additionalProperties");
+    if more.object().is_some() {
+        defaults(&more, causes);
+    }
+}
+
+fn value<'a>(schema: &Field<'a>, given: &Field<'a>, causes: &mut Causes) {
+    if !is_of_type(schema, given) {
+        let why = format!("Invalid value: must be of type {}", schema.member("type").text());
+        return causes.push(Cause::new(CauseType::FieldValueTypeInvalid, given.path().to_string(), why));
+    }
+    let allowed = schema.member("enum");
+    if !allowed.is_empty() && !allowed.items().any(|one| one.value() == given.value()) {
+        let words: Vec<&str> = allowed.items().map(|one| one.text()).collect();
+        causes.not_supported(given, &words);
+    }
+    bounds(schema, given, causes);
+    if given.object().is_some() {
+        members(schema, given, causes);
+    }
+    let items = single(&schema.member("items"));
+    given.items().for_each(|item| value(&items, &item, causes));
+}
+
+fn is_of_type(schema: &Field<'_>, given: &Field<'_>) -> bool {
+    match (schema.member("type").text(), given.value()) {
+        (_, None) => schema.member("nullable").flag(),
+        ("string", Some(value)) => value.is_string(),
+        ("boolean", Some(value)) => value.is_boolean(),
+        ("integer", Some(value)) => value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        ("number", Some(value)) => value.is_number(),
+        ("array", Some(value)) => value.is_array(),
+        ("object", Some(value)) => value.is_object(),
+        _ => true,
+    }
+}
+
+fn bounds(schema: &Field<'_>, given: &Field<'_>, causes: &mut Causes) {
+    let limit = |member| schema.member(member).value().and_then(Value::as_f64);
+    if let Some(number) = given.value().and_then(Value::as_f64) {
+        let (least, most) = (limit("minimum"), limit("maximum"));
+        let open = |member| schema.member(member).flag();
+        if least.is_some_and(|least| number < least || (open("exclusiveMinimum") && number == least)) {
+            causes.invalid(given, "is too small");
+        }
+        if most.is_some_and(|most| number > most || (open("exclusiveMaximum") && number == most)) {
+            causes.invalid(given, "is too large");
+        }
+    }
+    if let Some(text) = given.value().and_then(Value::as_str) {
+        let length = text.chars().count();
+        if limit("maxLength").is_some_and(|most| length as f64 > most) {
+            causes.too_long(given, limit("maxLength").unwrap_or_default() as usize);
+        }
+        if limit("minLength").is_some_and(|least| (length as f64) < least) {
+            causes.invalid(given, "is too short");
+        }
+        let pattern = schema.member("pattern");
+        if !pattern.is_empty() && regex::Regex::new(pattern.text()).is_ok_and(|regex| !regex.is_match(text)) {
+            causes.invalid(given, "does not match the pattern");
+        }
+    }
+    for (most, least, is_that) in [
+        ("maxItems", "minItems", given.value().is_some_and(Value::is_array)),
+        ("maxProperties", "minProperties", given.object().is_some()),
+    ] {
+        if is_that && limit(most).is_some_and(|most| given.len() as f64 > most) {
+            causes.too_many(given, limit(most).unwrap_or_default() as usize);
+        }
+        if is_that && limit(least).is_some_and(|least| (given.len() as f64) < least) {
+            causes.invalid(given, "has too few");
+        }
+    }
+}
+
+fn members<'a>(schema: &Field<'a>, given: &Field<'a>, causes: &mut Causes) {
+    for name in schema.member("required").items() {
+        let member = given.member(name.text());
+        if !member.is_set() {
+            causes.required(&member);
+        }
+    }
+    let preserves = schema.member("x-kubernetes-preserve-unknown-fields").flag();
+    for (name, _) in given.entries() {
+        let member = given.member(name);
+        let more = schema.member("additionalProperties");
+        match schema.member("properties").property(name) {
+            Some(property) => value(&property, &member, causes),
+            None if more.object().is_some() => value(&more, &member, causes),
+            None if preserves || more.flag() => {}
+            None => causes.invalid(given, "must not have unknown fields"),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Schemas of custom resources: what OpenAPI may say, and what it may not say here.
+
+use super::{defaults, expressions, list_types, structural};
+use crate::field::{Causes, Field};
+
+const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
+/// Members that a root may have if its status is a subresource.
+const AT_ROOT: [&str; 22] = [
+    "description",
+    "type",
+    "format",
+    "title",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "multipleOf",
+    "required",
+    "items",
+    "properties",
+    "externalDocs",
+    "example",
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-validations",
+];
+const UNSUPPORTED: [&str; 6] = ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
+
+/// Where a schema stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    pub is_root: bool,
+    /// Within `metadata`, `kind` or `apiVersion` of the root or of an embedded resource.
+    pub in_meta: bool,
+    pub defaults_forbidden: bool,
+}
+
+/// The schema of a version.
+pub(super) fn root<'a>(schema: &Field<'a>, has_status: bool, causes: &mut Causes) {
+    if !schema.is_set() {
+        return;
+    }
+    if has_status {
+        with_status(schema, causes);
+    }
+    if schema.member("nullable").flag() {
+        // The reference spells this path in one word.
+        causes.forbidden(&schema.member("nullable"), "nullable cannot be true at the root");
+    }
+    let mut found = Causes::default();
+    structural::structural(schema, &mut found);
+    if found.is_empty() {
+        defaults::defaults(schema, &mut found);
+    }
+    let sound = found.is_empty();
+    causes.append_sorted(found);
+    let mut faults = Causes::default();
+    below(schema, Place { is_root: true, ..Place::default() }, &mut faults);
+    let sound = sound && faults.is_empty();
+    causes.append(faults);
+    if sound {
+        expressions::rules(schema, true, causes);
+    }
+}
+
+fn with_status(schema: &Field<'_>, causes: &mut Causes) {
+    if schema.member("type").text() != "object" {
+        causes.invalid(&schema.member("type"), "only \"object\" is allowed if the status subresource is enabled");
+    }
+    if schema.entries().any(|(member, _)| !AT_ROOT.contains(&member)) {
+        causes.invalid(schema, "only some fields are allowed at the root if the status subresource is enabled");
+    }
+}
+
+/// A schema and those below it.
+fn below<'a>(schema: &Field<'a>, place: Place, causes: &mut Causes) {
+    if !schema.is_set() {
+        return;
+    }
+    own(schema, place, causes);
+    if schema.member("uniqueItems").flag() {
+        causes.forbidden(&schema.member("uniqueItems"), "uniqueItems cannot be set to true");
+    }
+    let inner = Place { is_root: false, ..place };
+    let (more, properties) = (schema.member("additionalProperties"), schema.member("properties"));
+    let allows_all = more.value() == Some(&serde_json::Value::Bool(true));
+    if more.is_set() && !properties.is_empty() && !allows_all {
+        causes.forbidden(&more, "additionalProperties and properties are mutual exclusive");
+    }
+    if more.object().is_some() {
+        below(&more, Place { defaults_forbidden: place.defaults_forbidden || place.in_meta, ..inner }, causes);
+    }
+    for (name, property) in properties.entries() {
+        let embedded = schema.member("x-kubernetes-embedded-resource").flag();
+        let meta = (place.is_root || embedded) && matches!(name, "metadata" | "kind" | "apiVersion");
+        let defaults_forbidden = place.defaults_forbidden || (meta && place.is_root);
+        below(&property, Place { in_meta: place.in_meta || meta, defaults_forbidden, ..inner }, causes);
+    }
+    below(&schema.member("not"), inner, causes);
+    for junctor in ["allOf", "oneOf", "anyOf"] {
+        schema.member(junctor).items().for_each(|one| below(&one, inner, causes));
+    }
+    below(&single(&schema.member("items")), inner, causes);
+    extensions(schema, causes);
+    list_types::list_type(schema, causes);
+    expressions::words(schema, causes);
+}
+
+/// `items` as one schema.
+pub(super) fn single<'a>(items: &Field<'a>) -> Field<'a> {
+    if items.object().is_some() { items.clone() } else { items.nothing() }
+}
+
+fn own(schema: &Field<'_>, place: Place, causes: &mut Causes) {
+    let kind = schema.member("type");
+    if !kind.is_empty() && !TYPES.contains(&kind.text()) {
+        causes.not_supported(&kind, &TYPES);
+    }
+    if schema.member("default").is_set() && place.defaults_forbidden {
+        causes.forbidden(&schema.member("default"), "must not be set here");
+    }
+    for member in UNSUPPORTED {
+        if !schema.member(member).is_empty() {
+            causes.forbidden(&schema.member(member), "is not supported");
+        }
+    }
+    if kind.text() == "null" {
+        causes.forbidden(&kind, "type cannot be set to null, use nullable as an alternative");
+    }
+    if schema.member("items").value().is_some_and(serde_json::Value::is_array) {
+        causes.forbidden(&schema.member("items"), "items must be a schema object and not an array");
+    }
+    let embedded = schema.member("x-kubernetes-embedded-resource");
+    if place.in_meta && embedded.flag() {
+        causes.forbidden(&embedded, "must not be used inside of resource meta");
+    }
+}
+
+fn extensions(schema: &Field<'_>, causes: &mut Causes) {
+    let preserve = schema.member("x-kubernetes-preserve-unknown-fields");
+    if preserve.is_set() && !preserve.flag() {
+        causes.invalid(&preserve, "must be true or undefined");
+    }
+    let (map, kind) = (schema.member("x-kubernetes-map-type"), schema.member("type"));
+    if !map.is_set() {
+        return;
+    }
+    match kind.text() {
+        "object" => {}
+        "" => causes.required(&kind),
+        _ => causes.invalid(&kind, "must be object if x-kubernetes-map-type is specified"),
+    }
+    causes.one_of(&map, &["atomic", "granular"]);
+}

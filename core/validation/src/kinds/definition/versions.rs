@@ -1,0 +1,182 @@
+//! Versions of a custom resource, and what they have alike.
+
+use super::schema;
+use crate::{
+    field::{Causes, Field},
+    names::dns_1035_label,
+};
+
+const WARNING_MAX_BYTES: usize = 256;
+const SELECTABLE_MAX: usize = 8;
+const COLUMN_TYPES: [&str; 5] = ["integer", "number", "string", "boolean", "date"];
+const COLUMN_FORMATS: [&str; 10] =
+    ["int32", "int64", "float", "double", "byte", "date", "date-time", "password", "name", ""];
+
+/// Each version, but for what all have alike.
+pub(super) fn versions(spec: &Field<'_>, causes: &mut Causes) {
+    let versions = spec.member("versions");
+    for version in versions.items() {
+        let root = version.member("schema").member("openAPIV3Schema");
+        if !root.is_set() {
+            causes.required(&root);
+        }
+    }
+    let apart = |member: &'static str| !is_alike(spec, member);
+    let mut seen: Vec<&str> = Vec::new();
+    let mut unique = true;
+    for version in versions.items() {
+        let name = version.member("name");
+        unique &= !seen.contains(&name.text());
+        seen.push(name.text());
+        if !dns_1035_label(name.text()).is_empty() {
+            causes.invalid(&name, "must be a DNS label that starts with a letter");
+        }
+        deprecation(&version, causes);
+        if apart("schema") {
+            let status = version.member("subresources").member("status").is_set();
+            schema::root(&version.member("schema").member("openAPIV3Schema"), status, causes);
+        }
+        if apart("subresources") {
+            subresources(&version.member("subresources"), causes);
+        }
+        if apart("additionalPrinterColumns") {
+            version.member("additionalPrinterColumns").items().for_each(|one| column(&one, causes));
+        }
+        if apart("selectableFields") {
+            let selectable = version.member("selectableFields");
+            if !selectable.is_empty() && !apart("schema") {
+                causes.invalid(&selectable, "may only be set when the version has a schema of its own");
+            } else {
+                selectable_fields(&selectable, &version, causes);
+            }
+        }
+    }
+    if !unique {
+        causes.invalid(&versions, "must contain unique version names");
+    }
+    if versions.items().filter(|version| version.member("storage").flag()).count() != 1 {
+        causes.invalid(&versions, "must have exactly one version marked as storage version");
+    }
+    if let Some(first) = versions.items().next()
+        && !dns_1035_label(first.member("name").text()).is_empty()
+    {
+        let name = first.member("name").reported_at(&spec.member("version"));
+        causes.invalid(&name, "must be a DNS label that starts with a letter");
+    }
+}
+
+/// What all versions have alike, reported at the top.
+pub(super) fn alike(spec: &Field<'_>, causes: &mut Causes) {
+    let Some(first) = spec.member("versions").items().next() else { return };
+    let hoisted = |member: &'static str| is_alike(spec, member).then(|| first.member(member));
+    if let Some(validation) = hoisted("schema") {
+        let status = spec.member("versions").items().any(|one| one.member("subresources").member("status").is_set());
+        let top = validation.reported_at(&spec.member("validation"));
+        schema::root(&top.member("openAPIV3Schema"), status, causes);
+    }
+    if let Some(own) = hoisted("subresources") {
+        subresources(&own.reported_at(&spec.member("subresources")), causes);
+    }
+    if let Some(own) = hoisted("additionalPrinterColumns") {
+        let top = own.reported_at(&spec.member("additionalPrinterColumns"));
+        top.items().for_each(|one| column(&one, causes));
+    }
+    if let Some(own) = hoisted("selectableFields") {
+        selectable_fields(&own.reported_at(&spec.member("selectableFields")), &first, causes);
+    }
+}
+
+/// True if a member is given and the same in all versions.
+fn is_alike(spec: &Field<'_>, member: &'static str) -> bool {
+    let mut values = spec.member("versions").items().map(|version| version.member(member));
+    values.next().is_some_and(|first| !first.is_empty() && values.all(|other| other.value() == first.value()))
+}
+
+fn deprecation(version: &Field<'_>, causes: &mut Causes) {
+    let warning = version.member("deprecationWarning");
+    if !warning.is_set() {
+        return;
+    }
+    if !version.member("deprecated").flag() {
+        return causes.invalid(&warning, "can only be set for deprecated versions");
+    }
+    if warning.text().len() > WARNING_MAX_BYTES {
+        causes.invalid(&warning, "must be <= 256 characters long");
+    }
+    if warning.is_empty() {
+        causes.invalid(&warning, "must not be an empty string");
+    }
+    if warning.text().chars().any(char::is_control) {
+        causes.invalid(&warning, "must only contain printable UTF-8 characters");
+    }
+}
+
+fn subresources(subresources: &Field<'_>, causes: &mut Causes) {
+    let scale = subresources.member("scale");
+    if !scale.is_set() {
+        return;
+    }
+    for (member, roots) in [("specReplicasPath", &[".spec."][..]), ("statusReplicasPath", &[".status."][..])] {
+        if causes.require(&scale.member(member)) {
+            path(&scale.member(member), roots, causes);
+        }
+    }
+    if !scale.member("labelSelectorPath").is_empty() {
+        path(&scale.member("labelSelectorPath"), &[".spec.", ".status."], causes);
+    }
+}
+
+/// A path in dots below one of `roots`.
+fn path(path: &Field<'_>, roots: &[&str], causes: &mut Causes) {
+    if !path.text().starts_with('.') {
+        causes.invalid(path, "must be a simple json path starting with .");
+    } else if !roots.iter().any(|root| path.text().starts_with(root)) {
+        causes.invalid(path, "should be a json path under .spec or .status");
+    }
+}
+
+fn column(column: &Field<'_>, causes: &mut Causes) {
+    causes.require(&column.member("name"));
+    let (kind, format) = (column.member("type"), column.member("format"));
+    if causes.require(&kind) && !COLUMN_TYPES.contains(&kind.text()) {
+        causes.invalid(&kind, "must be one of boolean,date,integer,number,string");
+    }
+    if !COLUMN_FORMATS.contains(&format.text()) {
+        causes.invalid(&format, "must be a known format");
+    }
+    let path = column.member_as("jsonPath", "JSONPath");
+    if causes.require(&path) && !path.text().starts_with('.') {
+        causes.invalid(&path, "must be a simple json path starting with .");
+    }
+}
+
+fn selectable_fields(fields: &Field<'_>, version: &Field<'_>, causes: &mut Causes) {
+    let root = version.member("schema").member("openAPIV3Schema");
+    let mut seen: Vec<&str> = Vec::new();
+    for field in fields.items() {
+        let path = field.member("jsonPath");
+        if !causes.require(&path) {
+            continue;
+        }
+        let found = path.text().strip_prefix('.').and_then(|names| {
+            names.split('.').try_fold(root.clone(), |at, name| at.member("properties").property(name))
+        });
+        let Some(found) = found else {
+            causes.invalid(&path, "is an invalid path");
+            continue;
+        };
+        if path.text() == ".metadata" || path.text().starts_with(".metadata.") {
+            causes.invalid(&path, "must not point to fields in metadata");
+        }
+        if !matches!(found.member("type").text(), "string" | "boolean" | "integer") {
+            causes.invalid(&path, "must point to a field of type string, boolean or integer");
+        }
+        if seen.contains(&path.text()) {
+            causes.duplicate(&path);
+        }
+        seen.push(path.text());
+    }
+    if seen.len() > SELECTABLE_MAX {
+        causes.too_many(fields, SELECTABLE_MAX);
+    }
+}

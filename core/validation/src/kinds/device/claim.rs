@@ -1,0 +1,148 @@
+//! ResourceClaim and ResourceClaimTemplate.
+
+use super::{configuration, qualified_name, selectors, set, status, tolerations};
+use crate::{
+    field::{Causes, Field, Root},
+    metadata, names,
+    table::Update,
+};
+
+const REQUESTS_MAX: usize = 32;
+const ALTERNATIVES_MAX: usize = 8;
+const CONSTRAINTS_MAX: usize = 32;
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    devices(&object.member("spec").member("devices"), causes);
+}
+
+pub fn create_template(object: Root<'_>, causes: &mut Causes) {
+    let spec = object.member("spec");
+    let meta = spec.member("metadata");
+    metadata::labels(&meta.member("labels"), causes);
+    metadata::annotations(&meta.member("annotations"), causes);
+    devices(&spec.member("spec").member("devices"), causes);
+}
+
+/// Names of requests, each with those of its alternatives.
+pub(super) struct Requests<'a>(Vec<(&'a str, Vec<&'a str>)>);
+
+impl<'a> Requests<'a> {
+    pub fn of(devices: &Field<'a>) -> Self {
+        let alternatives = |request: &Field<'a>| {
+            request.member("firstAvailable").items().map(|one| one.member("name").text()).collect::<Vec<_>>()
+        };
+        Self(devices.member("requests").items().map(|one| (one.member("name").text(), alternatives(&one))).collect())
+    }
+
+    /// A reference is `request` or `request/alternative`.
+    pub fn check_reference(&self, reference: &Field<'_>, causes: &mut Causes) {
+        let mut parts = reference.text().split('/');
+        let (request, alternative) = (parts.next().unwrap_or_default(), parts.next());
+        if parts.next().is_none() {
+            for part in std::iter::once(request).chain(alternative) {
+                causes.invalid_each(reference, names::dns_label(part));
+            }
+            let own = self.0.iter().find(|(name, _)| *name == request);
+            if own.is_some_and(|(_, others)| alternative.is_none_or(|name| others.contains(&name))) {
+                return;
+            }
+        }
+        causes.invalid(reference, "must be the name of a request in the claim or of a request and a subrequest");
+    }
+}
+
+fn devices(devices: &Field<'_>, causes: &mut Causes) {
+    let requests = Requests::of(devices);
+    let name = |one: &Field<'_>| one.member("name").text().to_owned();
+    set(&devices.member("requests"), REQUESTS_MAX, causes, name, request);
+    let constraints = devices.member("constraints");
+    for constraint in constraints.items().take(CONSTRAINTS_MAX) {
+        self::constraint(&constraint, &requests, causes);
+    }
+    if constraints.len() > CONSTRAINTS_MAX {
+        causes.too_many(&constraints, CONSTRAINTS_MAX);
+    }
+    let configs = devices.member("config");
+    for config in configs.items().take(super::CONFIGS_MAX) {
+        references(&config.member("requests"), &requests, causes);
+        configuration(&config, causes);
+    }
+    if configs.len() > super::CONFIGS_MAX {
+        causes.too_many(&configs, super::CONFIGS_MAX);
+    }
+}
+
+pub(super) fn references(list: &Field<'_>, requests: &Requests<'_>, causes: &mut Causes) {
+    let check = |one: &Field<'_>, causes: &mut Causes| requests.check_reference(one, causes);
+    set(list, REQUESTS_MAX, causes, |one| one.text().to_owned(), check);
+}
+
+/// Either exactly this, or the first that there is of several.
+fn request(request: &Field<'_>, causes: &mut Causes) {
+    label(&request.member("name"), causes);
+    let (exactly, alternatives) = (request.member("exactly"), request.member("firstAvailable"));
+    match (exactly.is_set(), !alternatives.is_empty()) {
+        (false, false) => causes.required(request),
+        (true, true) => causes.invalid(request, "exactly one of `exactly` or `firstAvailable` is required"),
+        (true, false) => wanted(&exactly, causes),
+        (false, true) => {
+            let name = |one: &Field<'_>| one.member("name").text().to_owned();
+            set(&alternatives, ALTERNATIVES_MAX, causes, name, |one, causes| {
+                label(&one.member("name"), causes);
+                wanted(one, causes);
+            });
+        }
+    }
+}
+
+fn label(name: &Field<'_>, causes: &mut Causes) {
+    causes.invalid_each(name, names::dns_label(name.text()));
+}
+
+fn wanted(request: &Field<'_>, causes: &mut Causes) {
+    let class = request.member("deviceClassName");
+    if causes.require(&class) {
+        causes.invalid_each(&class, names::dns_subdomain(class.text()));
+    }
+    selectors(&request.member("selectors"), causes);
+    let (mode, count) = (request.member("allocationMode"), request.member("count"));
+    match mode.text() {
+        "All" if count.int().unwrap_or_default() != 0 => {
+            causes.invalid(&count, "must not be specified when allocationMode is 'All'");
+        }
+        "All" => {}
+        "ExactCount" if count.int().unwrap_or_default() <= 0 => causes.invalid(&count, "must be greater than zero"),
+        "ExactCount" => {}
+        _ => causes.not_supported(&mode, &["All", "ExactCount"]),
+    }
+    tolerations(&request.member("tolerations"), causes);
+}
+
+fn constraint(constraint: &Field<'_>, requests: &Requests<'_>, causes: &mut Causes) {
+    references(&constraint.member("requests"), requests, causes);
+    let (same, distinct) = (constraint.member("matchAttribute"), constraint.member("distinctAttribute"));
+    match (same.is_set(), distinct.is_set()) {
+        (true, _) => attribute(&same, causes),
+        (false, true) => attribute(&distinct, causes),
+        (false, false) => causes.required(constraint),
+    }
+}
+
+/// An attribute is named in full.
+fn attribute(name: &Field<'_>, causes: &mut Causes) {
+    qualified_name(name.text(), name, causes);
+    if !name.is_empty() && !name.text().contains('/') {
+        causes.invalid(name, "must include a domain");
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    match update.subresource {
+        Some(_) => status::claim(update, causes),
+        None => causes.immutable(&update.new.member("spec"), &update.old.member("spec")),
+    }
+}
+
+pub fn update_template(update: Update<'_>, causes: &mut Causes) {
+    causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
+}

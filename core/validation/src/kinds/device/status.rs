@@ -1,0 +1,116 @@
+//! The status of a ResourceClaim: what was allocated, and for whom.
+
+use gantry_meta::Value;
+
+use super::{claim::Requests, configuration, driver, set, tolerations};
+use crate::{
+    field::{Causes, Field},
+    kinds::pod,
+    names, rules,
+    rules::net,
+    table::Update,
+};
+
+const CONSUMERS_MAX: usize = 256;
+const RESULTS_MAX: usize = 32;
+const ADDRESSES_MAX: usize = 16;
+const INTERFACE_MAX_BYTES: usize = 256;
+const HARDWARE_ADDRESS_MAX_BYTES: usize = 128;
+
+pub(super) fn claim(update: Update<'_>, causes: &mut Causes) {
+    let (status, old) = (update.new.member("status"), update.old.member("status"));
+    let (consumers, allocation) = (status.member("reservedFor"), status.member("allocation"));
+    set(&consumers, CONSUMERS_MAX, causes, |one| one.member("uid").text().to_owned(), consumer);
+    network_devices(&status.member("devices"), &allocation, causes);
+    if !consumers.is_empty() && !allocation.is_set() {
+        causes.forbidden(&consumers, "may not be specified when `allocated` is not set");
+    } else if update.new.member("metadata").member("deletionTimestamp").is_set() {
+        let before: Vec<Option<&Value>> = old.member("reservedFor").items().map(|one| one.value()).collect();
+        if consumers.items().any(|one| !before.contains(&one.value())) {
+            causes.forbidden(&consumers, "new entries may not be added while `deletionTimestamp` is set");
+        }
+    }
+    match (old.member("allocation").is_set(), allocation.is_set()) {
+        (true, true) => causes.immutable(&allocation, &old.member("allocation")),
+        (false, true) => {
+            self::allocation(&allocation, &Requests::of(&update.new.member("spec").member("devices")), causes);
+        }
+        _ => {}
+    }
+}
+
+fn consumer(consumer: &Field<'_>, causes: &mut Causes) {
+    for member in ["resource", "name", "uid"] {
+        causes.require(&consumer.member(member));
+    }
+}
+
+fn allocation(allocation: &Field<'_>, requests: &Requests<'_>, causes: &mut Causes) {
+    let devices = allocation.member("devices");
+    let results = devices.member("results");
+    for result in results.items().take(RESULTS_MAX) {
+        requests.check_reference(&result.member("request"), causes);
+        driver(&result.member("driver"), causes);
+        pool_name(&result.member("pool"), causes);
+        causes.invalid_each(&result.member("device"), names::dns_label(result.member("device").text()));
+        tolerations(&result.member("tolerations"), causes);
+    }
+    if results.len() > RESULTS_MAX {
+        causes.too_many(&results, RESULTS_MAX);
+    }
+    for config in devices.member("config").items() {
+        causes.require_one_of(&config.member("source"), &["FromClaim", "FromClass"]);
+        super::claim::references(&config.member("requests"), requests, causes);
+        configuration(&config, causes);
+    }
+    let selector = allocation.member("nodeSelector");
+    if selector.is_set() {
+        pod::node_selector(&selector, causes);
+    }
+}
+
+/// Subdomains with slashes between them.
+pub(super) fn pool_name(name: &Field<'_>, causes: &mut Causes) {
+    if !causes.require(name) {
+        return;
+    }
+    for part in name.text().split('/') {
+        causes.invalid_each(name, names::dns_subdomain(part));
+    }
+}
+
+/// What drivers say of devices that were allocated.
+fn network_devices(devices: &Field<'_>, allocation: &Field<'_>, causes: &mut Causes) {
+    let key =
+        |one: &Field<'_>| ["driver", "pool", "device", "shareID"].map(|member| one.member(member).text().to_owned());
+    let allocated: Vec<[String; 4]> = allocation.member("devices").member("results").items().map(|r| key(&r)).collect();
+    set(devices, usize::MAX, causes, key, |device, causes| {
+        driver(&device.member("driver"), causes);
+        pool_name(&device.member("pool"), causes);
+        causes.invalid_each(&device.member("device"), names::dns_label(device.member("device").text()));
+        if !allocated.contains(&key(device)) {
+            causes.invalid(device, "must be an allocated device in the claim");
+        }
+        rules::conditions(&device.member("conditions"), causes);
+        network(&device.member("networkData"), causes);
+    });
+}
+
+fn network(data: &Field<'_>, causes: &mut Causes) {
+    for (member, max) in [("interfaceName", INTERFACE_MAX_BYTES), ("hardwareAddress", HARDWARE_ADDRESS_MAX_BYTES)] {
+        if data.member(member).text().len() > max {
+            causes.too_long(&data.member(member), max);
+        }
+    }
+    set(
+        &data.member("ips"),
+        ADDRESSES_MAX,
+        causes,
+        |ip| ip.text().to_owned(),
+        |ip, causes| {
+            if net::parse_interface_address(ip.text()).is_none() {
+                causes.invalid(ip, "must be an address in CIDR form");
+            }
+        },
+    );
+}

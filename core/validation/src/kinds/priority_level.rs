@@ -1,0 +1,89 @@
+//! PriorityLevelConfiguration.
+
+use crate::{
+    field::{Causes, Field, Root},
+    table::Update,
+};
+
+const QUEUES_MAX: i64 = 10_000_000;
+/// Entropy of a hand, in bits.
+const DEALING_MAX_BITS: f64 = 60.0;
+
+pub fn create(object: Root<'_>, causes: &mut Causes) {
+    let spec = object.member("spec");
+    let (kind, exempt, limited) = (spec.member("type"), spec.member("exempt"), spec.member("limited"));
+    if (object.name() == "exempt") != (kind.text() == "Exempt") {
+        causes.invalid(&kind, "type must be 'Exempt' if and only if name is 'exempt'");
+    }
+    match kind.text() {
+        "Exempt" => {
+            if limited.is_set() {
+                causes.forbidden(&limited, "must be nil if the type is not Limited");
+            }
+            shares(&exempt, causes);
+        }
+        "Limited" => {
+            if exempt.is_set() {
+                causes.forbidden(&exempt, "must be nil if the type is Limited");
+            }
+            match limited.is_set() {
+                true => self::limited(&limited, causes),
+                false => causes.required(&limited),
+            }
+        }
+        _ => causes.not_supported(&kind, &["Exempt", "Limited"]),
+    }
+}
+
+fn shares(level: &Field<'_>, causes: &mut Causes) {
+    causes.non_negative(&level.member("nominalConcurrencyShares"));
+    let lendable = level.member("lendablePercent");
+    if lendable.int().is_some_and(|percent| !(0..=100).contains(&percent)) {
+        causes.invalid(&lendable, "must be between 0 and 100, inclusive");
+    }
+    causes.non_negative(&level.member("borrowingLimitPercent"));
+}
+
+fn limited(limited: &Field<'_>, causes: &mut Causes) {
+    shares(limited, causes);
+    let response = limited.member("limitResponse");
+    let (kind, queuing) = (response.member("type"), response.member("queuing"));
+    match kind.text() {
+        "Reject" if queuing.is_set() => {
+            causes.forbidden(&queuing, "must be nil if limited.limitResponse.type is not Limited")
+        }
+        "Reject" => {}
+        "Queue" if !queuing.is_set() => causes.required(&queuing),
+        "Queue" => self::queuing(&queuing, causes),
+        _ => causes.not_supported(&kind, &["Queue", "Reject"]),
+    }
+}
+
+fn queuing(queuing: &Field<'_>, causes: &mut Causes) {
+    let (length, queues, hand) =
+        (queuing.member("queueLengthLimit"), queuing.member("queues"), queuing.member("handSize"));
+    causes.positive_or_absent(&length);
+    causes.positive_or_absent(&queues);
+    let (number, size) = (queues.int().unwrap_or_default(), hand.int().unwrap_or_default());
+    if number > QUEUES_MAX {
+        causes.invalid(&queues, "must not be greater than 10000000");
+    }
+    if size <= 0 {
+        causes.invalid(&hand, "must be positive");
+    } else if size > number {
+        causes.invalid(&hand, "should not be greater than queues");
+    } else if (0..size).map(|dealt| ((number - dealt) as f64).log2()).sum::<f64>() > DEALING_MAX_BITS {
+        causes.invalid(&hand, "required entropy bits of deckSize and handSize should not be greater than 60");
+    }
+}
+
+pub fn update(update: Update<'_>, causes: &mut Causes) {
+    if update.subresource.is_some() {
+        return;
+    }
+    create(update.new, causes);
+    // The level of all that no other takes keeps its rules.
+    if update.new.name() == "catch-all" {
+        causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
+    }
+}
