@@ -3,6 +3,7 @@
 mod artifacts;
 mod bench;
 mod clients;
+mod fuzz;
 mod images;
 mod kubectl;
 mod openapi;
@@ -21,6 +22,8 @@ cargo xtask COMMAND
   test [FILTER]      installs what is missing, checks and tests everything; FILTER: only tests whose name contains it
   bench [PART] [--peer-kubeconfig FILE]
                      paired benchmarks; PART: store, api, services (default: all)
+  fuzz [TARGET] [SECONDS]
+                     hostile input for the decoders, patches and selectors; default: all, 300 s each
   images [DIR]       builds the OCI archives of the examples and tests (default: target/images)
   openapi            writes the published specifications under openapi/ anew
   tidy               checks who imports whom
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         Some("up") => up::run(rest),
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
+        Some("fuzz") => fuzz::run(rest),
         Some("images") => images::run(rest),
         Some("openapi") => openapi::run(),
         Some("tidy") => tidy::run(),

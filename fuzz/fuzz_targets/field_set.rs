@@ -1,0 +1,5 @@
+//! Forged `managedFields`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gantry_fuzz::field_set(input));

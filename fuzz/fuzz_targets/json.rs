@@ -1,0 +1,5 @@
+//! JSON bodies of every kind.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gantry_fuzz::decode(input, gantry_codec::Format::Json));

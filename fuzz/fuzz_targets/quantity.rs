@@ -1,0 +1,5 @@
+//! Quantities.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gantry_fuzz::quantity(input));

@@ -1,0 +1,5 @@
+//! Strategic merge patches.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gantry_fuzz::patch(input, gantry_fuzz::Patch::Strategic));
