@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use clap::{Arg, Command};
+use clap::Command;
 use gantry_codec::{Format, parse_untyped};
 
 /// Finds `--config FILE`, `--config=FILE` or `GANTRY_CONFIG` before the real parse.
@@ -34,26 +34,51 @@ pub fn path_given(arguments: &[OsString]) -> Option<PathBuf> {
 pub fn apply(command: Command, arguments: &[OsString], file: &Path) -> Result<Command> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let values = flat_values(&text).with_context(|| format!("{} is not a configuration", file.display()))?;
-    let chosen = arguments.iter().skip(1).filter_map(|a| a.to_str()).find(|a| command.find_subcommand(a).is_some());
-    let Some(chosen) = chosen.map(str::to_owned) else { return Ok(command) };
+    let chosen = chosen(&command, arguments);
+    if chosen.is_empty() {
+        return Ok(command);
+    }
     let mut command = command;
     for (key, value) in values {
         let flag = key.replace('-', "_");
-        let has = |c: &Command| c.get_arguments().any(|a| a.get_id() == flag.as_str() && a.get_long().is_some());
-        if command.find_subcommand(&chosen).is_some_and(has) {
-            command = command.mut_subcommand(&chosen, |c| c.mut_arg(&flag, |arg| with_default(arg, value)));
-        } else if has(&command) {
-            command = command.mut_arg(&flag, |arg| with_default(arg, value));
+        if leaf(&command, &chosen).is_some_and(|leaf| has(leaf, &flag)) {
+            command = with_default(command, &chosen, &flag, value);
+        } else if has(&command, &flag) {
+            command = with_default(command, &[], &flag, value);
         } else {
-            bail!("{}: {key:?} is no flag of `gantry {chosen}`; see `gantry {chosen} --help`", file.display());
+            let of = chosen.join(" ");
+            bail!("{}: {key:?} is no flag of `gantry {of}`; see `gantry {of} --help`", file.display());
         }
     }
     Ok(command)
 }
 
-fn with_default(arg: Arg, value: String) -> Arg {
-    // A required flag that the file gives is not missing.
-    arg.required(false).default_value(value)
+/// The subcommands named, outermost first: `admin`, `token`.
+fn chosen(command: &Command, arguments: &[OsString]) -> Vec<String> {
+    let (mut at, mut names) = (command, Vec::new());
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        if let Some(next) = at.find_subcommand(argument) {
+            names.push(argument.to_owned());
+            at = next;
+        }
+    }
+    names
+}
+
+fn leaf<'a>(command: &'a Command, path: &[String]) -> Option<&'a Command> {
+    path.iter().try_fold(command, |at, name| at.find_subcommand(name))
+}
+
+fn has(command: &Command, flag: &str) -> bool {
+    command.get_arguments().any(|a| a.get_id() == flag && a.get_long().is_some())
+}
+
+fn with_default(command: Command, path: &[String], flag: &str, value: String) -> Command {
+    match path.split_first() {
+        Some((name, rest)) => command.mut_subcommand(name, |inner| with_default(inner, rest, flag, value)),
+        // A required flag that the file gives is not missing.
+        None => command.mut_arg(flag, |arg| arg.required(false).default_value(value)),
+    }
 }
 
 /// Keys and scalar values; a list becomes a comma-separated text.
@@ -106,6 +131,20 @@ mod tests {
     fn a_key_that_is_no_flag_is_refused_by_name() {
         let error = parse(&["gantry", "up"], "node: 3\n").unwrap_err().to_string();
         assert!(error.contains("\"node\" is no flag of `gantry up`"), "{error}");
+    }
+
+    #[test]
+    fn commands_below_commands_read_the_file_too() {
+        let Chosen::Admin(crate::cli::AdminCommand::Token(token)) =
+            parse(&["gantry", "admin", "token", "robot"], "namespace: robots\nexpiration-seconds: 600\n")
+                .unwrap()
+                .command
+        else {
+            panic!("not admin token")
+        };
+        assert_eq!((token.namespace.as_str(), token.expiration_seconds), ("robots", Some(600)));
+        let error = parse(&["gantry", "admin", "token", "robot"], "nodes: 3\n").unwrap_err().to_string();
+        assert!(error.contains("`gantry admin token`"), "{error}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod control_plane;
 mod instance;
 mod node;
 mod node_ready;
+mod object_wait;
 mod plugin_folder;
 mod progress;
 mod say;

@@ -19,16 +19,18 @@ pub struct Options {
     pub nodes: u8,
     /// Names of archives (without `.tar`) among those `cargo xtask images` builds.
     pub images: Vec<&'static str>,
+    /// More flags of `gantry up`.
+    pub arguments: Vec<String>,
 }
 
 impl Options {
     pub fn control_plane() -> Self {
-        Self { nodes: 0, images: Vec::new() }
+        Self { nodes: 0, images: Vec::new(), arguments: Vec::new() }
     }
 
     /// Nodes in namespaces of their own, with the example images.
     pub fn nodes(nodes: u8) -> Self {
-        Self { nodes, images: vec!["busybox", "web"] }
+        Self { nodes, images: vec!["busybox", "web"], arguments: Vec::new() }
     }
 }
 
@@ -101,6 +103,7 @@ impl Cluster {
     pub fn up_output(&self) -> Result<Output> {
         let mut up = gantry()?;
         up.args(["up", "--detach", "--listen", &self.listen, "--data-dir"]).arg(self.data_dir());
+        up.args(&self.options.arguments);
         match self.options.nodes {
             0 => up.arg("--no-node"),
             n => up.args(["--nodes", &n.to_string()]),

@@ -3,6 +3,8 @@
 mod artifacts;
 mod bench;
 mod clients;
+mod compose;
+mod dependencies;
 mod fuzz;
 mod images;
 mod kubectl;
@@ -26,7 +28,7 @@ cargo xtask COMMAND
                      hostile input for the decoders, patches and selectors; default: all, 300 s each
   images [DIR]       builds the OCI archives of the examples and tests (default: target/images)
   openapi            writes the published specifications under openapi/ anew
-  tidy               checks who imports whom
+  tidy               checks who imports whom, what is linked (deny.toml), and docker-compose.yml
   install            installs what is missing and nothing else";
 
 fn main() -> ExitCode {
@@ -39,7 +41,7 @@ fn main() -> ExitCode {
         Some("fuzz") => fuzz::run(rest),
         Some("images") => images::run(rest),
         Some("openapi") => openapi::run(),
-        Some("tidy") => tidy::run(),
+        Some("tidy") => tidy::run().and_then(|()| dependencies::run()).and_then(|()| compose::run()),
         Some("install") => packages::install_missing(),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

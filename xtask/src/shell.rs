@@ -63,3 +63,12 @@ pub fn find(program: &str) -> Option<PathBuf> {
 pub fn step(what: &str) {
     eprintln!("── {what}");
 }
+
+/// A YAML or TOML file of the checkout as JSON. Python reads it (3.11 or later, with PyYAML): nothing has to be built.
+pub fn as_json(file: &str) -> Result<serde_json::Value> {
+    let load = if file.ends_with(".toml") { "tomllib.load" } else { "yaml.safe_load" };
+    let module = load.split('.').next().unwrap_or_default();
+    let script = format!("import json, sys, {module}\nprint(json.dumps({load}(open(sys.argv[1], 'rb'))))");
+    let text = output(&mut command("python3", &["-c", &script, file]))?;
+    serde_json::from_str(&text).with_context(|| format!("{file} is not JSON after reading"))
+}

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::{
     artifacts::{self, Profile},
-    clients, images, kubectl, packages, shell, tidy,
+    clients, compose, dependencies, images, kubectl, packages, shell, tidy,
 };
 
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -48,6 +48,10 @@ fn checks() -> Result<()> {
     shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))?;
     shell::step("imports");
     tidy::run()?;
+    shell::step("dependencies");
+    dependencies::run()?;
+    shell::step("compose file");
+    compose::run()?;
     shell::step("clippy");
     shell::run(&mut shell::cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"]))
 }

@@ -1,6 +1,7 @@
 //! Who asks: certificate and token become a user, headers may make them another, and the request gets its context.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,10 +12,11 @@ use gantry_auth::{
     impersonation::{Impersonator, Wanted},
 };
 use gantry_meta::Status;
-use gantry_registry::{ApiRequest, ApiResponse, Executor, RequestContext};
+use gantry_registry::{ApiRequest, ApiResponse, Executor, Origin, RequestContext, request_span};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tonic::{Extensions, metadata::MetadataMap};
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::incoming::ConnectionPeer;
@@ -36,6 +38,7 @@ pub(crate) struct Caller {
     door: Door,
     user: UserInfo,
     user_agent: Arc<str>,
+    address: Option<IpAddr>,
     wanted: Option<Wanted>,
 }
 
@@ -47,7 +50,8 @@ impl Door {
     /// Identifies who sent a call. 401 for bad credentials.
     pub(crate) fn caller(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Caller, Box<Status>> {
         let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
-        let peer = extensions.get::<ConnectionPeer>().map(|peer| peer.0.clone()).unwrap_or_default();
+        let connection = extensions.get::<ConnectionPeer>();
+        let peer = connection.map(|connection| connection.peer.clone()).unwrap_or_default();
         let peer: &Peer = &peer;
         let credentials = Credentials { peer, authorization: text("authorization") };
         let user = self.executor.authenticator().authenticate(credentials, Timestamp::now())?;
@@ -57,7 +61,8 @@ impl Door {
         });
         let wanted = Wanted::from_headers(headers)?;
         let user_agent = text("user-agent").unwrap_or_default().into();
-        Ok(Caller { door: self.clone(), user, user_agent, wanted })
+        let address = connection.and_then(|connection| connection.address);
+        Ok(Caller { door: self.clone(), user, user_agent, address, wanted })
     }
 
     /// Whether a call comes from somebody we know.
@@ -79,8 +84,14 @@ impl Caller {
             Err(status) => return (Err(*status), Vec::new()),
         };
         let id = Uuid::new_v4().to_string();
-        let context = RequestContext::new(id, user, &self.user_agent, Instant::now() + DEADLINE);
-        let answer = self.door.executor.execute(&context, request).await;
+        let mut context = RequestContext::new(id, user, &self.user_agent, Instant::now() + DEADLINE);
+        if self.door.executor.is_audited() {
+            let impersonator = self.wanted.is_some().then(|| self.user.clone());
+            context = context.with_origin(Origin { uri: None, address: self.address, impersonator });
+        }
+        let span = request_span(request.verb().as_str(), &request.target().resource.resource);
+        span.record("audit.id", &*context.request_id);
+        let answer = self.door.executor.execute(&context, request).instrument(span).await;
         (answer, context.take_warnings())
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -28,7 +29,10 @@ const BACKLOG: usize = 64;
 
 /// Who is at the other end, as the connection's certificate says; an extension of every request.
 #[derive(Clone, Debug)]
-pub(crate) struct ConnectionPeer(pub Arc<Peer>);
+pub(crate) struct ConnectionPeer {
+    pub peer: Arc<Peer>,
+    pub address: Option<IpAddr>,
+}
 
 /// A TLS connection with its peer.
 pub(crate) struct PeerStream {
@@ -75,7 +79,8 @@ async fn hand_over(
     match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let peer = authenticator.peer(stream.get_ref().1.peer_certificates(), Timestamp::now());
-            let peer = ConnectionPeer(Arc::new(peer));
+            let address = stream.get_ref().0.peer_addr().ok().map(|peer| peer.ip());
+            let peer = ConnectionPeer { peer: Arc::new(peer), address };
             let _ = ready.send(Ok(PeerStream { stream, peer })).await;
         }
         Ok(Err(error)) => debug!(%error, "TLS handshake failed"),

@@ -9,7 +9,8 @@ use actix_web::{
 };
 use gantry_auth::{Attributes, authenticate::Credentials, impersonation::Wanted};
 use gantry_meta::Status;
-use gantry_registry::RequestContext;
+use gantry_registry::{Origin, RequestContext, request_span};
+use tracing::Instrument;
 
 use crate::{
     handlers,
@@ -43,8 +44,11 @@ pub(crate) async fn entry(request: HttpRequest, payload: web::Payload, state: we
             return response;
         }
     };
-    let answered = handlers::handle(&state, &ctx, &request, payload, route, &labels).await;
+    let span = request_span(request.method().as_str(), request.path());
+    span.record("audit.id", &*ctx.request_id);
+    let answered = handlers::handle(&state, &ctx, &request, payload, route, &labels).instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|refusal| respond::status(&refusal, accept));
+    span.record("http.response.status_code", response.status().as_u16());
     add_headers(&ctx, &mut response);
     in_flight.end(response.status().as_u16(), started.elapsed());
     response
@@ -71,12 +75,18 @@ fn identify(
     let id = uuid::Uuid::new_v4().to_string();
     let deadline = started + timeout(request);
     let mut ctx = RequestContext::new(id, user, user_agent, deadline);
+    let mut impersonator = None;
     let names = headers.iter().filter(|(name, _)| name.as_str().starts_with("impersonate-"));
     let pairs = names.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
     if let Some(wanted) = Wanted::from_headers(pairs).map_err(|refusal| *refusal)? {
         let attributes = route.attributes(&ctx.user, request.path());
         let authorizer = &**state.executor.authorizer();
-        ctx.user = state.impersonator.impersonate(authorizer, &wanted, &attributes).map_err(|refusal| *refusal)?;
+        let acting = state.impersonator.impersonate(authorizer, &wanted, &attributes).map_err(|refusal| *refusal)?;
+        impersonator = Some(std::mem::replace(&mut ctx.user, acting));
+    }
+    if state.executor.is_audited() {
+        let address = request.peer_addr().map(|peer| peer.ip());
+        ctx = ctx.with_origin(Origin { uri: Some(request.uri().to_string()), address, impersonator });
     }
     Ok(ctx)
 }

@@ -44,7 +44,8 @@ impl Documents {
             jwks: config.jwks.clone(),
             openid_configuration: config.openid_configuration.clone(),
             openapi: OpenApiDocuments::default(),
-            docs: Arc::new(utoipa_swagger_ui::Config::new(["/openapi/v2"])),
+            // Without it browsers would ask a server on the Internet to judge the document.
+            docs: Arc::new(utoipa_swagger_ui::Config::new(["/openapi/v2"]).validator_url("none")),
         }
     }
 

@@ -21,17 +21,20 @@ use crate::{
 /// What could not be ended. Whatever was, stays ended: run it again.
 pub fn run(arguments: &DownArgs) -> Result<()> {
     let dir = DataDir::new(&arguments.data_dir)?;
-    if !dir.run().is_dir() {
+    if !dir.run().is_dir() && !joined_node(&dir) {
         say::line(format_args!("{}: nothing runs here", dir.path().display()));
         return Ok(());
     }
-    let was_running = instance::stop_running(&dir)?;
+    let was_running = dir.run().is_dir() && instance::stop_running(&dir)?;
     let executor = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let nodes = node_folders(&dir)?;
     for node in &nodes {
         lock::end_leftover(node).with_context(|| format!("the daemon of {}", node.display()))?;
     }
     executor.block_on(async {
+        if !arguments.keep_pods && joined_node(&dir) {
+            runtime::stop(dir.path()).await.context("containers of the node")?;
+        }
         if !arguments.keep_pods {
             stop_nodes(&dir, &nodes).await?;
         }
@@ -43,6 +46,11 @@ pub fn run(arguments: &DownArgs) -> Result<()> {
         if was_running { "stopped" } else { "nothing was running" }
     ));
     Ok(())
+}
+
+/// A `gantry node` kept its containers here; its daemon is its supervisor's to end.
+fn joined_node(dir: &DataDir) -> bool {
+    dir.path().join("containerd").is_dir()
 }
 
 fn node_folders(dir: &DataDir) -> Result<Vec<PathBuf>> {

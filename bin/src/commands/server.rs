@@ -22,7 +22,8 @@ pub fn run(arguments: &ServerArgs, telemetry: &TelemetryArgs) -> Result<()> {
         let _telemetry = telemetry::init(&telemetry.options("gantry-server"))?;
         let shutdown = Shutdown::new();
         shutdown.on_signals()?;
-        let started = ControlPlane::start(config(arguments)?, &shutdown).await;
+        let starting = ControlPlane::start(config(arguments)?, &shutdown);
+        let Some(started) = shutdown.token().run_until_cancelled(starting).await else { return Ok(()) };
         if started.is_ok() {
             shutdown.requested().await;
         }
@@ -46,9 +47,11 @@ fn config(arguments: &ServerArgs) -> Result<ControlPlaneConfig> {
         listen: vec![arguments.listen],
         grpc_listen: vec![arguments.grpc_listen.unwrap_or(SocketAddr::new(arguments.listen.ip(), next))],
         database_url: arguments.database_url.clone(),
+        database_patience: None,
         roles: arguments.roles.clone(),
         advertise,
         names: arguments.tls_san.clone(),
         plugin_dir: plugin_folder::locate(arguments.plugin_dir.as_deref())?,
+        audit: arguments.audit.config(),
     })
 }

@@ -3,6 +3,7 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use gantry_base::DataDir;
@@ -18,12 +19,23 @@ pub struct ControlPlaneConfig {
     pub listen: Vec<SocketAddr>,
     pub grpc_listen: Vec<SocketAddr>,
     pub database_url: String,
+    /// How long a database that is not there is waited for; `None`: as long as it takes.
+    pub database_patience: Option<Duration>,
     pub roles: Vec<Role>,
     /// Where pods and nodes reach the API.
     pub advertise: IpAddr,
     /// More names for the serving certificate.
     pub names: Vec<String>,
     pub plugin_dir: PathBuf,
+    pub audit: Option<AuditConfig>,
+}
+
+/// What is recorded of requests, and where.
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    pub policy_file: PathBuf,
+    /// `-`: standard output.
+    pub log: PathBuf,
 }
 
 impl ControlPlaneConfig {

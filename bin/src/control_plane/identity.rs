@@ -21,7 +21,7 @@ const SERVICE_NAMES: [&str; 5] =
     ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
 
 pub struct Identity {
-    pub authority: CertificateAuthority,
+    pub authority: Arc<CertificateAuthority>,
     pub signing_key: Arc<SigningKey>,
     /// What the API server shows to kubelets.
     pub kubelet_client: IssuedCertificate,
@@ -46,7 +46,7 @@ impl Identity {
                 validity,
             )?,
             tls: server_config(RotatingCertificate::new(&serving)?, Some(&clients))?,
-            authority,
+            authority: Arc::new(authority),
         })
     }
 

@@ -12,19 +12,23 @@ use std::{net::IpAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use gantry_auth::{
-    AccessStore, Authenticator, AuthorizerChain, UserInfo, feed,
+    AccessStore, Authenticator, AuthorizerChain, UserInfo,
+    audit::{AuditLog, Policy},
+    feed,
     pki::{CertificateAuthority, ClientCertificates},
+    signing::{self, SigningController, SigningParts},
     token::{TokenIssuer, TokenVerifier},
     user::{service_account_groups, service_account_user_name},
 };
 use gantry_base::Shutdown;
+use gantry_codec::{Format, parse_untyped};
 use gantry_plugin_host::PluginHost;
 use gantry_registry::{CachedAccounts, Executor, ExecutorParts, LocalClient, ServicePools, ServiceTokens, bootstrap};
 use gantry_runtime::{ElectionConfig, ObjectSink, ObjectSource};
 use gantry_watch_cache::WatchCache;
 
 use crate::{cli::Role, plugin_folder::Family};
-pub use config::ControlPlaneConfig;
+pub use config::{AuditConfig, ControlPlaneConfig};
 use identity::Identity;
 use plugins::ClusterFacts;
 use service_types::PluginServiceTypes;
@@ -51,10 +55,11 @@ impl ControlPlane {
     /// Names the part that could not be started.
     pub async fn start(config: ControlPlaneConfig, shutdown: &Shutdown) -> Result<Self> {
         let identity = Identity::load_or_create(&config)?;
-        let store = Store::open(&config.database_url).await?;
+        let store = Store::open(&config.database_url, config.database_patience).await?;
         let host = plugin_host(&config, &identity)?;
         let access = Arc::new(AccessStore::default());
-        let executor = executor(&identity, store.cache.clone(), &host, access.clone())?;
+        let audit = config.audit.as_ref().map(audit_log).transpose()?;
+        let executor = executor(&identity, store.cache.clone(), &host, access.clone(), audit)?;
 
         let loopback = Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "gantry-server"));
         let (source, sink): (Arc<dyn ObjectSource>, Arc<dyn ObjectSink>) = (loopback.clone(), loopback);
@@ -64,7 +69,7 @@ impl ControlPlane {
 
         doors::open_rest(&config, &identity, &executor, shutdown)?;
         let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
-        run_plugins(&config, &executor, host, &source, shutdown);
+        run_plugins(&config, &executor, identity.authority.clone(), host, &source, shutdown);
         identity.write_kubeconfig(&config)?;
         Ok(Self { identity, executor, grpc_port, _store: store })
     }
@@ -104,6 +109,7 @@ fn executor(
     cache: Arc<WatchCache>,
     host: &PluginHost,
     access: Arc<AccessStore>,
+    audit: Option<Arc<AuditLog>>,
 ) -> Result<Executor> {
     let audiences = vec![ISSUER.to_owned()];
     let verifier =
@@ -119,13 +125,23 @@ fn executor(
         tokens: ServiceTokens { issuer: Arc::new(TokenIssuer::new(identity.signing_key.clone(), ISSUER)), audiences },
         service_types: Arc::new(service_types),
         service_pools: ServicePools::default(),
+        audit,
     }))
+}
+
+fn audit_log(config: &AuditConfig) -> Result<Arc<AuditLog>> {
+    let file = &config.policy_file;
+    let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let (policy, _) = parse_untyped(&text, Format::Yaml).with_context(|| format!("{} is not YAML", file.display()))?;
+    let policy = Policy::from_json(policy).with_context(|| file.display().to_string())?;
+    Ok(Arc::new(AuditLog::open(policy, &config.log)?))
 }
 
 /// Controllers and scheduler, each write as its own account.
 fn run_plugins(
     config: &ControlPlaneConfig,
     executor: &Executor,
+    authority: Arc<CertificateAuthority>,
     host: Arc<PluginHost>,
     source: &Arc<dyn ObjectSource>,
     shutdown: &Shutdown,
@@ -144,6 +160,13 @@ fn run_plugins(
         Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "plugin-host"));
     shutdown.spawn(gantry_controllers::report_plugins(host.clone(), loopback.clone(), shutdown.token()));
     if config.runs(Role::Controllers) {
+        let signing = SigningController::new(SigningParts {
+            authority,
+            authorizer: executor.authorizer().clone(),
+            source: source.clone(),
+            sink: account(signing::ACCOUNT),
+        });
+        shutdown.spawn(signing.run(shutdown.token()));
         let served = served::follow(executor.catalog());
         let sinks: gantry_controllers::SinkFor = Arc::new({
             let loopback = loopback.clone();

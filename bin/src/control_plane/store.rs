@@ -4,13 +4,14 @@ use std::{sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, Result};
 use gantry_registry::resource_configs;
-use gantry_storage_pg::PgStorage;
+use gantry_runtime::Backoff;
+use gantry_storage_pg::{ConnectError, PgStorage};
 use gantry_watch_cache::{CacheOptions, WatchCache};
 use tokio::{runtime, sync::oneshot, time};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The database may be starting too.
-const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(5);
 
 /// A loaded cache, and the thread that keeps it up to date until this is dropped.
 ///
@@ -23,11 +24,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects to the database and loads the cache.
+    /// Connects to the database and loads the cache. A database that is not there is tried again for as long as `patience`
+    /// says (`None`: until it is there).
     ///
     /// # Errors
     /// If the database does not answer in time, or cannot be used.
-    pub async fn open(database_url: &str) -> Result<Self> {
+    pub async fn open(database_url: &str, patience: Option<Duration>) -> Result<Self> {
         let (opened, outcome) = oneshot::channel();
         let (url, ended) = (database_url.to_owned(), CancellationToken::new());
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
@@ -35,7 +37,9 @@ impl Store {
         let run = move || {
             runtime.block_on(async {
                 // Nobody listens any more: the start was given up.
-                _ = opened.send(open(&url).await);
+                if let Some(cache) = until.run_until_cancelled(open(&url, patience)).await {
+                    _ = opened.send(cache);
+                }
                 until.cancelled().await;
             });
         };
@@ -46,8 +50,25 @@ impl Store {
     }
 }
 
-async fn open(url: &str) -> Result<Arc<WatchCache>> {
-    let connected = time::timeout(DATABASE_PATIENCE, PgStorage::connect(url)).await;
-    let storage = connected.context("the database does not answer")?.context("the database cannot be used")?;
+async fn open(url: &str, patience: Option<Duration>) -> Result<Arc<WatchCache>> {
+    let connected = match patience {
+        Some(limit) => time::timeout(limit, connect(url)).await.context("the database does not answer")?,
+        None => connect(url).await,
+    };
+    let storage = connected.context("the database cannot be used")?;
     Ok(WatchCache::start(Arc::new(storage), resource_configs(gantry_kinds::catalog()), CacheOptions::default()).await)
+}
+
+/// Tries again while there is nobody to talk to; anything else does not become better by waiting.
+async fn connect(url: &str) -> Result<PgStorage, ConnectError> {
+    let mut backoff = Backoff::new(FIRST_RETRY, LAST_RETRY);
+    loop {
+        match PgStorage::connect(url).await {
+            Err(ConnectError::Unavailable(error)) => {
+                tracing::warn!(%error, "the database is not there yet");
+                time::sleep(backoff.next_delay()).await;
+            }
+            other => return other,
+        }
+    }
 }

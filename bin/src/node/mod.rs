@@ -1,6 +1,7 @@
 //! The node daemon, wired: containerd, pods, pod network, services, DNS, kubelet API.
 
 mod authorizer;
+pub mod join;
 pub mod lock;
 pub mod network;
 mod planner;
@@ -8,7 +9,7 @@ pub mod runtime;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -48,8 +49,8 @@ pub struct NodeSettings {
     pub containerd_socket: Option<PathBuf>,
     pub images: Option<PathBuf>,
     pub kubelet_port: u16,
-    pub kubelet_certificate: PathBuf,
-    pub kubelet_key: PathBuf,
+    /// Certificate and key of the kubelet API; `None`: the cluster is asked for one.
+    pub kubelet_files: Option<(PathBuf, PathBuf)>,
     pub plugin_dir: PathBuf,
 }
 
@@ -71,7 +72,7 @@ pub async fn run(settings: NodeSettings, shutdown: &Shutdown) -> Result<()> {
     let mut config = NodeConfig::new(&settings.name, settings.ip, &settings.data_dir, &socket);
     config.image_folder = settings.images.clone();
     config.kubelet_port = settings.kubelet_port;
-    let kubelet = kubelet(&settings, &client, sink.clone())?;
+    let kubelet = kubelet(&settings, &client, &(source.clone(), sink.clone()), shutdown)?;
     let parts = NodeParts { source, sink, network, kubelet: Some(kubelet) };
     gantry_agent::run(config, parts, shutdown.clone()).await.context("the node daemon ended")
 }
@@ -103,18 +104,32 @@ async fn services(settings: &NodeSettings, source: &Arc<dyn ObjectSource>, shutd
     Ok(())
 }
 
-fn kubelet(settings: &NodeSettings, client: &ClientConfig, sink: Arc<dyn ObjectSink>) -> Result<KubeletServing> {
-    let read =
-        |file: &PathBuf| std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()));
-    let certificate = IssuedCertificate {
-        certificate_pem: read(&settings.kubelet_certificate)?,
-        key_pem: read(&settings.kubelet_key)?,
+/// The kubelet API, with the certificate named or one that the cluster signs.
+fn kubelet(
+    settings: &NodeSettings,
+    client: &ClientConfig,
+    cluster: &(Arc<dyn ObjectSource>, Arc<dyn ObjectSink>),
+    shutdown: &Shutdown,
+) -> Result<KubeletServing> {
+    let certificate = match &settings.kubelet_files {
+        Some((certificate, key)) => RotatingCertificate::new(&read_certificate(certificate, key)?)?,
+        None => {
+            let certificate = RotatingCertificate::new(&IssuedCertificate::self_signed(&settings.name)?)?;
+            let (name, stop) = (settings.name.clone(), shutdown.token());
+            shutdown.spawn(join::serve(certificate.clone(), name, settings.ip, cluster.clone(), stop));
+            certificate
+        }
     };
     let clients = ClientCertificates::new(&client.authority_pem)?;
-    let tls = server_config(RotatingCertificate::new(&certificate)?, Some(&clients))?;
+    let tls = server_config(certificate, Some(&clients))?;
     Ok(KubeletServing {
         listen: SocketAddr::new(settings.ip, settings.kubelet_port),
         tls: Arc::new(tls),
-        authorizer: Arc::new(DelegatedAuthorizer::new(clients, settings.name.clone(), sink)),
+        authorizer: Arc::new(DelegatedAuthorizer::new(clients, settings.name.clone(), cluster.1.clone())),
     })
+}
+
+fn read_certificate(certificate: &Path, key: &Path) -> Result<IssuedCertificate> {
+    let read = |file: &Path| std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()));
+    Ok(IssuedCertificate { certificate_pem: read(certificate)?, key_pem: read(key)? })
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use gantry_auth::Authorizer;
 use gantry_meta::{Object, Status};
 
 use crate::{
-    Attributes, CertificateRequester, ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle,
-    NodeRestriction, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection,
-    TaintNodesByCondition,
+    Attributes, CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction,
+    ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, PluginDeclaration,
+    PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
 };
 
 /// Changes an object on its way in, or refuses it.
@@ -55,7 +56,7 @@ impl Chain {
     }
 
     /// The built-in plugins, in upstream's order.
-    pub fn built_in(view: &Arc<dyn ClusterView>) -> Self {
+    pub fn built_in(view: &Arc<dyn ClusterView>, authorizer: &Arc<dyn Authorizer>) -> Self {
         Self::new(
             vec![
                 Box::new(NamespaceLifecycle::new(view.clone())),
@@ -70,7 +71,12 @@ impl Chain {
                 Box::new(RuntimeClass::new(view.clone())),
                 Box::new(PodTopologyLabels::new(view.clone())),
             ],
-            Vec::new(),
+            vec![
+                Box::new(CertificateApproval(authorizer.clone())),
+                Box::new(CertificateSigning(authorizer.clone())),
+                Box::new(CertificateSubjectRestriction),
+                Box::new(PluginDeclaration),
+            ],
         )
     }
 

@@ -14,6 +14,7 @@ pub use attributes::{Attributes, Operation};
 pub use chain::{Chain, MutatingPlugin, ValidatingPlugin};
 pub use cluster_view::ClusterView;
 pub use plugins::{
-    CertificateRequester, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction,
-    PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction, DefaultStorageClass,
+    DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, PluginDeclaration, PodTopologyLabels, Priority,
+    RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
 };

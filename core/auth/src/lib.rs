@@ -5,6 +5,7 @@
 
 pub mod access_store;
 pub mod attributes;
+pub mod audit;
 pub mod authenticate;
 pub mod authorize;
 pub mod feed;
@@ -14,6 +15,7 @@ pub mod node;
 pub mod pki;
 pub mod rbac;
 pub mod review;
+pub mod signing;
 pub mod token;
 pub mod user;
 

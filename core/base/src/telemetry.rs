@@ -7,8 +7,15 @@ use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use thiserror::Error;
 use tracing_subscriber::{
-    EnvFilter, Layer as _, fmt::writer::BoxMakeWriter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _,
+    filter::{LevelFilter, Targets},
+    fmt::writer::BoxMakeWriter,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
+
+/// The target of the spans of requests, at level debug: collectors get them, logs do not unless asked to.
+pub const REQUEST_SPANS: &str = "gantry::request";
 
 #[derive(Debug, Error)]
 pub enum TelemetryError {
@@ -59,8 +66,12 @@ pub fn init(options: &TelemetryOptions) -> Result<Telemetry, TelemetryError> {
     let format = tracing_subscriber::fmt::layer().with_writer(writer(options)?).with_target(true);
     let format = if options.json { format.json().boxed() } else { format.with_ansi(false).boxed() };
     let provider = options.otlp_endpoint.as_deref().map(|e| tracer_provider(options.service, e)).transpose()?;
-    let traces = provider.as_ref().map(|p| tracing_opentelemetry::layer().with_tracer(p.tracer(options.service)));
-    tracing_subscriber::registry().with(filter).with(format).with(traces).try_init()?;
+    let traces = provider.as_ref().map(|p| {
+        let spans = Targets::new().with_default(LevelFilter::INFO).with_target(REQUEST_SPANS, LevelFilter::DEBUG);
+        tracing_opentelemetry::layer().with_tracer(p.tracer(options.service)).with_filter(spans)
+    });
+    // Each has a filter of its own: spans of requests cost something only where a collector gets them.
+    tracing_subscriber::registry().with(format.with_filter(filter)).with(traces).try_init()?;
     Ok(Telemetry(provider))
 }
 

@@ -1,6 +1,7 @@
 //! Who asks, how, and until when. Made once at the door and not changed after.
 
 use std::{
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
@@ -18,11 +19,48 @@ pub struct RequestContext {
     /// Work that is not done by then is given up with 504. Watches and streams have their own end.
     pub deadline: Instant,
     warnings: Arc<Mutex<Vec<String>>>,
+    origin: Option<Arc<Origin>>,
+}
+
+/// Where a request came from; known only where requests are audited.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// Path and query, if the door has paths.
+    pub uri: Option<String>,
+    pub address: Option<IpAddr>,
+    /// Who proved their identity, if [`RequestContext::user`] is whom they act as.
+    pub impersonator: Option<UserInfo>,
 }
 
 impl RequestContext {
     pub fn new(request_id: impl Into<Arc<str>>, user: UserInfo, user_agent: &str, deadline: Instant) -> Self {
-        Self { request_id: request_id.into(), user, user_agent: user_agent.into(), deadline, warnings: Arc::default() }
+        Self {
+            request_id: request_id.into(),
+            user,
+            user_agent: user_agent.into(),
+            deadline,
+            warnings: Arc::default(),
+            origin: None,
+        }
+    }
+
+    /// Says where the request came from.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = Some(Arc::new(origin));
+        self
+    }
+
+    pub(crate) fn uri(&self) -> Option<&str> {
+        self.origin.as_ref()?.uri.as_deref()
+    }
+
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        self.origin.as_ref()?.address
+    }
+
+    pub(crate) fn impersonator(&self) -> Option<&UserInfo> {
+        self.origin.as_ref()?.impersonator.as_ref()
     }
 
     /// Adds a `Warning` header to the answer, whether it is a success or a refusal. A text said twice is sent once.

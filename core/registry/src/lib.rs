@@ -18,11 +18,12 @@ mod served;
 mod services;
 mod strategy;
 mod subresource;
+mod trace;
 mod write;
 
 pub use account_state::CachedAccounts;
-pub use context::RequestContext;
-pub use executor::{Executor, ExecutorParts, ServiceTokens};
+pub use context::{Origin, RequestContext};
+pub use executor::{Executor, ExecutorParts, PathEntry, ServiceTokens};
 pub use local_client::LocalClient;
 pub use request::{
     ApiRequest, Body, Connect, DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES,
@@ -34,3 +35,4 @@ pub use response::{
 };
 pub use served::resource_configs;
 pub use services::{POOL_CLUSTER_IPS, POOL_NODE_PORTS, PoolClaim, ServicePools, ServiceTypes};
+pub use trace::request_span;

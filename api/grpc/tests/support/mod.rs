@@ -117,6 +117,7 @@ async fn executor(
         tokens: ServiceTokens { issuer, audiences },
         service_types: Arc::new(PlainServices),
         service_pools: ServicePools::default(),
+        audit: None,
     })
 }
 

@@ -29,7 +29,14 @@ pub(crate) async fn handle(
 ) -> Result<HttpResponse, Status> {
     match route {
         Route::Resource(found) => resource::handle(state, ctx, request, payload, found, labels).await,
-        Route::Path { verb, document } => path(state, ctx, request, &verb, &document),
+        Route::Path { verb, document } => {
+            let entry = state.executor.audit_path(ctx, &verb, request.path());
+            let answer = path(state, ctx, request, &verb, &document);
+            if let Some(entry) = entry {
+                entry.complete(answer.as_ref().map_or_else(|status| status.code, |answer| answer.status().as_u16()));
+            }
+            answer
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn run(dir: &DataDir) -> Result<()> {
         progress.relay(&report);
         match report {
             Report::Ready => return Ok(()),
+            Report::Failed { step, error } if step.is_empty() => bail!("{error}"),
             Report::Failed { step, error } => bail!("{step}: {error}\nthe log is {}", log.display()),
             Report::Step(_) | Report::Done { .. } => {}
         }

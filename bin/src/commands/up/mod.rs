@@ -9,6 +9,7 @@ pub mod nodes;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -25,6 +26,9 @@ use crate::{
 };
 use nodes::{Fleet, NodePlace};
 
+/// Who starts things by hand wants to hear soon that the database they named is not there.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// Runs until it is told to end, or, detached, until everything is ready.
 ///
 /// # Errors
@@ -37,8 +41,8 @@ pub fn run(arguments: &UpArgs, telemetry: &TelemetryArgs) -> Result<()> {
         hints::print(&dir);
         return Ok(());
     }
-    let _lock = InstanceLock::take(&dir)?;
     let mut progress = if arguments.report_json { Progress::to_parent() } else { Progress::to_user() };
+    let _lock = InstanceLock::take(&dir).inspect_err(|error| progress.failed(error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(up(arguments, telemetry, &dir, &mut progress));
     if let Err(error) = &ended {
@@ -102,10 +106,12 @@ async fn start(
         listen: listeners(arguments.listen, &places)?,
         grpc_listen: listeners(SocketAddr::new(arguments.listen.ip(), 0), &places)?,
         database_url,
+        database_patience: Some(DATABASE_PATIENCE),
         roles: vec![Role::Api, Role::Scheduler, Role::Controllers],
         advertise: advertised(arguments.listen, &places)?,
         names: Vec::new(),
         plugin_dir: plugin_dir.clone(),
+        audit: arguments.audit.config(),
     };
     let control_plane = ControlPlane::start(config, shutdown).await?;
     let fleet = Fleet {

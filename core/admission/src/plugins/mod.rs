@@ -1,10 +1,12 @@
 //! The built-in plugins, one file each, under upstream's names.
 
 mod certificate_requester;
+mod certificate_signers;
 mod default_storage_class;
 mod default_toleration_seconds;
 mod namespace_lifecycle;
 mod node_restriction;
+mod plugin_declaration;
 mod pod_topology_labels;
 mod priority;
 mod runtime_class;
@@ -13,10 +15,12 @@ mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
 
 pub use certificate_requester::CertificateRequester;
+pub use certificate_signers::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
 pub use default_storage_class::DefaultStorageClass;
 pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
+pub use plugin_declaration::PluginDeclaration;
 pub use pod_topology_labels::PodTopologyLabels;
 pub use priority::Priority;
 pub use runtime_class::RuntimeClass;

@@ -115,6 +115,14 @@ impl CertificateAuthority {
         &self.certificate_pem
     }
 
+    pub(crate) fn certificate_der(&self) -> Result<CertificateDer<'static>, PkiError> {
+        Ok(certificates(&self.certificate_pem)?.swap_remove(0))
+    }
+
+    pub(crate) fn key(&self) -> &KeyPair {
+        self.issuer.key()
+    }
+
     /// A serving certificate for these names and addresses.
     pub fn issue_server(
         &self,
@@ -188,7 +196,7 @@ fn rsa_failure(error: impl std::error::Error + Send + Sync + 'static) -> PkiErro
     PkiError::Rsa(Box::new(error))
 }
 
-fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
+pub(super) fn subject(common_name: &str, organisation: Option<&str>) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     if let Some(organisation) = organisation {

@@ -4,6 +4,7 @@ mod authority;
 mod client_verifier;
 mod error;
 mod files;
+mod request;
 mod tls;
 
 pub use authority::{CertificateAuthority, IssuedCertificate, Validity};
@@ -11,4 +12,5 @@ pub use client_verifier::{CertificateUser, ClientCertificates};
 pub use error::PkiError;
 pub(crate) use files::read_if_there;
 pub use files::{write_private, write_public};
+pub use request::NewRequest;
 pub use tls::{RotatingCertificate, client_config, server_config};

@@ -1,10 +1,12 @@
 //! Where requests are run, and nowhere else.
 
+mod audited;
 mod authorise;
 mod errors;
 mod parts;
 mod view;
 
+pub use audited::PathEntry;
 pub use parts::{ExecutorParts, ServiceTokens};
 
 pub(crate) use authorise::Authorised;
@@ -13,7 +15,7 @@ pub(crate) use errors::{commit_failed, lagging, list_failed};
 use std::{sync::Arc, time::Instant};
 
 use gantry_admission::Chain;
-use gantry_auth::{Attributes, Authenticator, AuthorizerChain};
+use gantry_auth::{Attributes, Authenticator, Authorizer, AuthorizerChain, audit::AuditLog};
 use gantry_kinds::Catalog;
 use gantry_meta::{Reason, Status};
 use gantry_watch_cache::WatchCache;
@@ -42,32 +44,43 @@ pub(crate) struct State {
     pub tokens: ServiceTokens,
     pub admission: Chain,
     pub service_claims: ServiceClaims,
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 impl Executor {
     pub fn new(parts: ExecutorParts) -> Self {
         let view: Arc<dyn gantry_admission::ClusterView> =
             Arc::new(view::CacheView::new(&parts.catalog, parts.cache.clone()));
+        let authorizer: Arc<dyn Authorizer> = parts.authorizer.clone();
         Self(Arc::new(State {
             served: ServedResources::new(&parts.catalog),
-            admission: Chain::built_in(&view),
+            admission: Chain::built_in(&view, &authorizer),
             service_claims: ServiceClaims::new(parts.service_types, parts.service_pools),
             catalog: parts.catalog,
             cache: parts.cache,
             authorizer: parts.authorizer,
             authenticator: parts.authenticator,
             tokens: parts.tokens,
+            audit: parts.audit,
         }))
     }
 
     /// Runs one request. Refusals are what the client is to see, whatever the door; nothing of a refused write is stored.
     pub async fn execute(&self, ctx: &RequestContext, request: ApiRequest) -> Result<ApiResponse, Status> {
-        let authorised = self.0.authorise(ctx, &request)?;
-        let work = self.0.run(ctx, &authorised, request);
-        match tokio::time::timeout_at(ctx.deadline.into(), work).await {
-            Ok(answer) => answer,
-            Err(_) => Err(timed_out(ctx.deadline)),
+        match &self.0.audit {
+            None => self.0.execute(ctx, request).await,
+            Some(log) => self.0.execute_audited(log, ctx, request).await,
         }
+    }
+
+    /// Whether requests are recorded: if not, doors need not say where one comes from.
+    pub fn is_audited(&self) -> bool {
+        self.0.audit.is_some()
+    }
+
+    /// Begins the record of a request that is no resource request, if the policy wants one.
+    pub fn audit_path(&self, ctx: &RequestContext, verb: &str, path: &str) -> Option<PathEntry> {
+        PathEntry::begin(self.0.audit.as_ref()?, ctx, verb, path)
     }
 
     /// Decides on a request that is no resource request: health, discovery, metrics, documents. 403 if refused.
@@ -112,6 +125,23 @@ fn timed_out(deadline: Instant) -> Status {
 }
 
 impl State {
+    async fn execute(&self, ctx: &RequestContext, request: ApiRequest) -> Result<ApiResponse, Status> {
+        let authorised = self.authorise(ctx, &request)?;
+        self.execute_authorised(ctx, &authorised, request).await
+    }
+
+    async fn execute_authorised(
+        &self,
+        ctx: &RequestContext,
+        authorised: &Authorised,
+        request: ApiRequest,
+    ) -> Result<ApiResponse, Status> {
+        match tokio::time::timeout_at(ctx.deadline.into(), self.run(ctx, authorised, request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(timed_out(ctx.deadline)),
+        }
+    }
+
     async fn run(
         &self,
         ctx: &RequestContext,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gantry_auth::{Authenticator, AuthorizerChain, token::TokenIssuer};
+use gantry_auth::{Authenticator, AuthorizerChain, audit::AuditLog, token::TokenIssuer};
 use gantry_kinds::Catalog;
 use gantry_watch_cache::WatchCache;
 
@@ -18,6 +18,8 @@ pub struct ExecutorParts {
     pub tokens: ServiceTokens,
     pub service_types: Arc<dyn ServiceTypes>,
     pub service_pools: ServicePools,
+    /// `None`: nothing is recorded.
+    pub audit: Option<Arc<AuditLog>>,
 }
 
 /// How service-account tokens are issued.

@@ -34,7 +34,10 @@ impl LocalClient {
     }
 
     fn context(&self) -> RequestContext {
-        RequestContext::new("local", self.user.clone(), &self.user_agent, Instant::now() + DEADLINE)
+        // Nobody sees the id but an audit log.
+        let id: Arc<str> =
+            if self.executor.is_audited() { uuid::Uuid::new_v4().to_string().into() } else { "local".into() };
+        RequestContext::new(id, self.user.clone(), &self.user_agent, Instant::now() + DEADLINE)
     }
 }
 

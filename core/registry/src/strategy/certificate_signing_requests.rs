@@ -1,39 +1,30 @@
-//! Certificate signing requests: the spec never changes, approval and status each write their own conditions.
+//! Certificate signing requests: the spec never changes; approval writes conditions, status conditions and certificate.
 
-use gantry_meta::{Object, Value};
+use gantry_meta::{Object, Value, time};
+use jiff::Timestamp;
 
 use super::{Strategy, keep, keep_all_but};
 
 pub(super) struct CertificateSigningRequests;
 
-fn conditions(object: &Object) -> impl Iterator<Item = &Value> {
-    object.get("status").and_then(|s| s.get("conditions")).and_then(Value::as_array).into_iter().flatten()
+fn conditions(object: &Object) -> impl Iterator<Item = &Object> {
+    let conditions = object.get("status").and_then(|s| s.get("conditions")).and_then(Value::as_array);
+    conditions.into_iter().flatten().filter_map(Value::as_object)
 }
 
-fn condition_type(condition: &Value) -> &str {
-    condition.get("type").and_then(Value::as_str).unwrap_or_default()
-}
-
-/// An approval writes Approved and Denied, a status update everything else; both get the times they leave out.
-fn merge_conditions(new: &mut Object, old: &Object, approval: bool) {
-    let decides = |c: &&Value| matches!(condition_type(c), "Approved" | "Denied");
-    let mut merged: Vec<Value> = Vec::new();
-    merged.extend(conditions(if approval { new } else { old }).filter(|c| decides(c)).cloned());
-    merged.extend(conditions(if approval { old } else { new }).filter(|c| !decides(c)).cloned());
-    let now = gantry_meta::time::format_time(jiff::Timestamp::now());
-    for condition in merged.iter_mut().filter_map(Value::as_object_mut) {
-        for time in ["lastUpdateTime", "lastTransitionTime"] {
-            if condition.get(time).is_none_or(Value::is_null) {
-                condition.insert(time.into(), now.clone().into());
+/// Conditions get the times they leave out: that of the last transition from the stored condition, if its status is the same.
+fn fill_times(new: &mut Object, old: &Object) {
+    let now = Value::from(time::format_time(Timestamp::now()));
+    let status = new.get_mut("status").and_then(|status| status.get_mut("conditions")).and_then(Value::as_array_mut);
+    for condition in status.into_iter().flatten().filter_map(Value::as_object_mut) {
+        let same =
+            |other: &&Object| ["type", "status"].iter().all(|member| other.get(*member) == condition.get(*member));
+        let transition = conditions(old).find(same).and_then(|known| known.get("lastTransitionTime")).cloned();
+        for (member, time) in [("lastUpdateTime", None), ("lastTransitionTime", transition)] {
+            if condition.get(member).is_none_or(Value::is_null) {
+                condition.insert(member.into(), time.unwrap_or_else(|| now.clone()));
             }
         }
-    }
-    if let Some(status) = new.get_mut("status").and_then(Value::as_object_mut) {
-        if merged.is_empty() {
-            status.remove("conditions")
-        } else {
-            status.insert("conditions".into(), merged.into())
-        };
     }
 }
 
@@ -42,16 +33,16 @@ impl Strategy for CertificateSigningRequests {
         match subresource {
             "approval" => {
                 keep_all_but(&["metadata", "status"], new, old);
-                new.entry("status").or_insert_with(|| serde_json::json!({}));
-                merge_conditions(new, old, true);
+                fill_times(new, old);
                 let certificate = old.get("status").and_then(|s| s.get("certificate")).cloned();
-                if let (Some(certificate), Some(status)) =
-                    (certificate, new.get_mut("status").and_then(Value::as_object_mut))
-                {
-                    status.insert("certificate".into(), certificate);
+                if let Some(certificate) = certificate {
+                    let status = new.entry("status").or_insert_with(|| Value::Object(Object::new()));
+                    if let Some(status) = status.as_object_mut() {
+                        status.insert("certificate".into(), certificate);
+                    }
                 }
             }
-            "status" => {}
+            "status" => fill_times(new, old),
             _ => {
                 keep("spec", new, old);
                 keep("status", new, old);

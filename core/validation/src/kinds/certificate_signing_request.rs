@@ -1,7 +1,5 @@
 //! CertificateSigningRequest. Whether the request itself parses is for the signer that reads it.
 
-use gantry_meta::Value;
-
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -12,6 +10,8 @@ const EXPIRATION_MIN_SECONDS: i64 = 600;
 /// Of the version before v1.
 const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
 const SIGNER_MAX_BYTES: usize = 571;
+/// Conditions that decide, and stay.
+const DECISIONS: [&str; 3] = ["Approved", "Denied", "Failed"];
 const USAGES: [&str; 23] = [
     "any",
     "cert sign",
@@ -41,7 +41,7 @@ const USAGES: [&str; 23] = [
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let (request, usages) = (spec.member("request"), spec.member("usages"));
-    if !is_request(request.text()) {
+    if !holds_block(request.text(), "CERTIFICATE REQUEST") {
         causes.invalid(&request, "PEM block type must be CERTIFICATE REQUEST");
     }
     if causes.require(&usages) {
@@ -57,13 +57,13 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
     }
 }
 
-/// Base64 of a PEM block of that type.
-fn is_request(base64: &str) -> bool {
+/// Base64 of a PEM block of that label.
+fn holds_block(base64: &str, label: &str) -> bool {
     use base64::Engine as _;
     let decoded = base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default();
     let text = String::from_utf8_lossy(&decoded);
-    let body = text.split_once("-----BEGIN CERTIFICATE REQUEST-----").map(|(_, rest)| rest);
-    body.is_some_and(|rest| rest.contains("-----END CERTIFICATE REQUEST-----"))
+    let body = text.split_once(&format!("-----BEGIN {label}-----")).map(|(_, rest)| rest);
+    body.is_some_and(|rest| rest.contains(&format!("-----END {label}-----")))
 }
 
 fn usages(usages: &Field<'_>, causes: &mut Causes) {
@@ -101,18 +101,46 @@ fn signer(signer: &Field<'_>, causes: &mut Causes) {
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     let (new, old) = (conditions(update.new), conditions(update.old));
     let field = update.new.member("status").member("conditions");
+    judge_conditions(&field, causes);
+    certificate(update, causes);
     let has = |list: &[&str], kind: &str| list.contains(&kind);
-    if has(&new, "Approved") && has(&new, "Denied") {
+    if has(&new, "Approved") && has(&new, "Denied") && !(has(&old, "Approved") || has(&old, "Denied")) {
         causes.invalid(&field, "Approved and Denied conditions are mutually exclusive");
     }
-    for kind in ["Approved", "Denied", "Failed"] {
-        if has(&old, kind) && !has(&new, kind) {
-            causes.forbidden(&field, "Approved, Denied and Failed conditions may not be removed");
-        }
+    if DECISIONS.iter().any(|kind| has(&old, kind) && !has(&new, kind)) {
+        causes.forbidden(&field, "Approved, Denied and Failed conditions may not be removed");
     }
-    let certificate = |root: Root<'_>| root.member("status").member("certificate").value().cloned();
-    if certificate(update.old).is_some_and(|old: Value| Some(old) != certificate(update.new)) {
-        causes.invalid(&update.new.member("status").member("certificate"), "field is immutable");
+    let decided_now = |kind: &str| matches!(kind, "Approved" | "Denied") && !has(&old, kind);
+    if update.subresource == Some("status") && new.iter().any(|kind| decided_now(kind)) {
+        causes.forbidden(&field, "Approved and Denied conditions may only be added through approval");
+    }
+}
+
+/// A certificate is set once, and is one.
+fn certificate(update: Update<'_>, causes: &mut Causes) {
+    let field = |root: Root<'_>| root.member("status").member("certificate").text().to_owned();
+    let (new, old) = (field(update.new), field(update.old));
+    let reported = update.new.member("status").member("certificate");
+    if !old.is_empty() && old != new {
+        causes.invalid(&reported, "field is immutable");
+    } else if old != new && !holds_block(&new, "CERTIFICATE") {
+        causes.invalid(&reported, "must be base64 of PEM blocks CERTIFICATE");
+    }
+}
+
+/// Each type once; the types that decide are `True`.
+fn judge_conditions(field: &Field<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for condition in field.items() {
+        let (kind, status) = (condition.member("type"), condition.member("status"));
+        causes.require(&kind);
+        let supported: &[&str] =
+            if DECISIONS.contains(&kind.text()) { &["True"] } else { &["True", "False", "Unknown"] };
+        causes.require_one_of(&status, supported);
+        if seen.contains(&kind.text()) {
+            causes.duplicate(&condition);
+        }
+        seen.push(kind.text());
     }
 }
 

@@ -87,6 +87,7 @@ fn executor(
         tokens: ServiceTokens { issuer: Arc::new(TokenIssuer::new(key.clone(), token::DEFAULT_ISSUER)), audiences },
         service_types: Arc::new(KnownServiceTypes),
         service_pools: ServicePools::default(),
+        audit: None,
     })
 }
 

@@ -1,4 +1,6 @@
-//! Credentials from the data folder's certificate authority.
+//! Credentials: certificates from the data folder's authority, tokens from the running API.
+
+mod token;
 
 use anyhow::{Context, Result, bail};
 use gantry_auth::{
@@ -12,25 +14,25 @@ use crate::cli::AdminCommand;
 
 pub fn run(command: &AdminCommand) -> Result<()> {
     match command {
-        AdminCommand::Kubeconfig { data_dir, user, group, days } => {
+        AdminCommand::Kubeconfig { data_dir, user, group, days, server } => {
             let dir = DataDir::new(data_dir)?;
-            print!("{}", new_kubeconfig(&dir, user, group.as_deref(), *days)?);
+            let server = server.clone().map_or_else(|| server_of(&dir), Ok)?;
+            print!("{}", new_kubeconfig(&dir, &server, user, group.as_deref(), *days)?);
             Ok(())
         }
-        AdminCommand::Token { .. } => bail!("gantry admin token is not supported yet; use `kubectl create token`"),
+        AdminCommand::Token(arguments) => token::run(arguments),
     }
 }
 
-/// A kubeconfig for a new client certificate of the authority in `dir`, for the server that `dir`'s own one names.
-fn new_kubeconfig(dir: &DataDir, user: &str, group: Option<&str>, days: u16) -> Result<String> {
+/// A kubeconfig for a new client certificate of the authority in `dir`, for `server`.
+fn new_kubeconfig(dir: &DataDir, server: &str, user: &str, group: Option<&str>, days: u16) -> Result<String> {
     if !dir.pki().join("ca.crt").is_file() {
         bail!("{} has no certificate authority: start the server first", dir.pki().display());
     }
     let now = Timestamp::now();
     let authority = CertificateAuthority::load_or_create(&dir.pki(), now)?;
     let certificate = authority.issue_operator(user, group, Validity::days(now, days))?;
-    let server = server_of(dir)?;
-    Ok(kubeconfig("gantry", &server, authority.certificate_pem(), user, &Credentials::ClientCertificate(&certificate)))
+    Ok(kubeconfig("gantry", server, authority.certificate_pem(), user, &Credentials::ClientCertificate(&certificate)))
 }
 
 /// The server that the administrator's kubeconfig names.
