@@ -185,21 +185,3 @@ fn writes_are_503_while_the_database_is_away_and_everything_comes_back_by_itself
     assert!(!server.log().contains("panicked"), "{}", server.log());
     Ok(())
 }
-
-#[test]
-fn a_server_waits_for_a_database_that_comes_later_and_gives_up_on_one_that_does_not() -> Result<()> {
-    let mut database = Database::start()?;
-    database.go()?;
-    let server = Server::spawn(&database.url)?;
-    database.come()?;
-    assert_eq!(server.http()?.post(MAPS, &map("first"))?.code, 201);
-
-    let folder = tempfile::tempdir()?;
-    let output = gantry()?
-        .args(["server", "--listen", "127.0.0.1:0", "--database-url", "nonsense://", "--data-dir"])
-        .arg(folder.path())
-        .output()?;
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("database"), "{}", said(&output));
-    Ok(())
-}
