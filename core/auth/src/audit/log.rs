@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, TryRecvError, sync_channel},
+        mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
 };
@@ -81,11 +81,8 @@ impl Drop for AuditLog {
 fn write(mut out: Box<dyn Write + Send>, waiting: &Receiver<Vec<u8>>) {
     while let Ok(line) = waiting.recv() {
         let mut written = out.write_all(&line);
-        loop {
-            match waiting.try_recv() {
-                Ok(line) => written = written.and_then(|()| out.write_all(&line)),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        while let Ok(line) = waiting.try_recv() {
+            written = written.and_then(|()| out.write_all(&line));
         }
         if let Err(error) = written.and_then(|()| out.flush()) {
             tracing::error!(%error, "audit events cannot be written");

@@ -137,7 +137,8 @@ fn any_or(list: &[String], holds: impl Fn(&str) -> bool) -> bool {
 
 impl Rule {
     fn check(&self, at: usize) -> Result<(), PolicyError> {
-        if !self.non_resource_urls.is_empty() && !(self.resources.is_empty() && self.namespaces.is_empty()) {
+        let names_resources = !self.resources.is_empty() || !self.namespaces.is_empty();
+        if names_resources && !self.non_resource_urls.is_empty() {
             return Err(PolicyError::Mixed(at));
         }
         let fine = |url: &&String| {
