@@ -4,18 +4,18 @@
 //! Its wire form keeps the family of the suffix it was written with. Like the reference, a text that is already nearly
 //! canonical is sent back as it came (`+5`, `007`, `1e3`); everything else is rewritten (`1000k` → `1M`, `1.5Gi` → `1536Mi`).
 
+mod parse;
+
 use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use thiserror::Error;
+
+use parse::Parsed;
 
 /// Finest exponent that is kept.
 const NANO: i32 = -9;
 /// Exponent that resource lists are rounded up to.
 const MILLI: i32 = -3;
-/// Digits that the reference handles in 64 bits; longer texts are always rewritten.
-const FAST_DIGITS: usize = 18;
-/// Exponents beyond this are refused: no amount of anything needs them, and they would cost time to align.
-const MAX_EXPONENT: i32 = 10_000;
 
 #[derive(Debug, Error, PartialEq, Eq, Clone, Copy)]
 pub enum QuantityError {
@@ -260,193 +260,6 @@ pub fn normalise_resource(text: &str) -> Result<Cow<'_, str>, QuantityError> {
     Ok(parsed.quantity.rounded_up_to_milli().canonical().into())
 }
 
-/// A quantity as it was written.
-struct Parsed {
-    quantity: Quantity,
-    /// The reference sends such a text back unchanged.
-    keeps_text: bool,
-}
-
-/// Sign, digits before and after the point, suffix.
-struct Parts<'a> {
-    negative: bool,
-    whole: &'a str,
-    fraction: &'a str,
-    suffix: &'a str,
-}
-
-impl<'a> Parts<'a> {
-    fn split(text: &'a str) -> Result<Self, QuantityError> {
-        if text.is_empty() {
-            return Err(QuantityError::Format);
-        }
-        let (negative, rest) = match text.as_bytes()[0] {
-            b'-' => (true, &text[1..]),
-            b'+' => (false, &text[1..]),
-            _ => (false, text),
-        };
-        let (whole, rest) = digits(rest.trim_start_matches('0'));
-        let (fraction, suffix) = match rest.strip_prefix('.') {
-            Some(rest) => digits(rest),
-            None => ("", rest),
-        };
-        let letters = suffix.trim_start_matches(|c| "eEinumkKMGTP".contains(c));
-        let signed = letters.strip_prefix(['-', '+']).unwrap_or(letters);
-        match signed.bytes().all(|b| b.is_ascii_digit()) {
-            true => Ok(Self { negative, whole, fraction, suffix }),
-            false => Err(QuantityError::Format),
-        }
-    }
-}
-
-fn digits(text: &str) -> (&str, &str) {
-    text.split_at(text.bytes().position(|b| !b.is_ascii_digit()).unwrap_or(text.len()))
-}
-
-/// What a suffix multiplies by.
-enum Unit {
-    PowerOfTen(i32, Format),
-    PowerOfTwo(u32),
-}
-
-fn unit(suffix: &str) -> Result<Unit, QuantityError> {
-    use Format::DecimalSi;
-    Ok(match suffix {
-        "" => Unit::PowerOfTen(0, DecimalSi),
-        "n" => Unit::PowerOfTen(-9, DecimalSi),
-        "u" => Unit::PowerOfTen(-6, DecimalSi),
-        "m" => Unit::PowerOfTen(-3, DecimalSi),
-        "k" => Unit::PowerOfTen(3, DecimalSi),
-        "M" => Unit::PowerOfTen(6, DecimalSi),
-        "G" => Unit::PowerOfTen(9, DecimalSi),
-        "T" => Unit::PowerOfTen(12, DecimalSi),
-        "P" => Unit::PowerOfTen(15, DecimalSi),
-        "E" => Unit::PowerOfTen(18, DecimalSi),
-        "Ki" => Unit::PowerOfTwo(10),
-        "Mi" => Unit::PowerOfTwo(20),
-        "Gi" => Unit::PowerOfTwo(30),
-        "Ti" => Unit::PowerOfTwo(40),
-        "Pi" => Unit::PowerOfTwo(50),
-        "Ei" => Unit::PowerOfTwo(60),
-        _ => {
-            let exponent = suffix.strip_prefix(['e', 'E']).ok_or(QuantityError::Suffix)?;
-            let exponent: i32 = exponent.parse().map_err(|_| QuantityError::Suffix)?;
-            if exponent.abs() > MAX_EXPONENT {
-                return Err(QuantityError::Suffix);
-            }
-            Unit::PowerOfTen(exponent, Format::DecimalExponent)
-        }
-    })
-}
-
-impl Parsed {
-    fn read(text: &str) -> Result<Self, QuantityError> {
-        let parts = Parts::split(text)?;
-        let unit = unit(parts.suffix)?;
-        let keeps_text = text == "0" || reference_keeps(&parts, &unit);
-        let mut amount = Digits::read(&parts, &unit)?;
-        let format = match unit {
-            Unit::PowerOfTen(exponent, format) => {
-                amount.exponent += exponent;
-                format
-            }
-            Unit::PowerOfTwo(bits) => {
-                amount.shift_left(bits);
-                Format::BinarySi
-            }
-        };
-        amount.round_to_nano();
-        let mut quantity = Quantity { mantissa: amount.mantissa, exponent: amount.exponent, format };
-        let limit = Quantity::from_units(i64::MAX, format);
-        if format == Format::BinarySi && quantity > limit {
-            quantity = limit;
-        }
-        if parts.negative {
-            quantity.mantissa = -quantity.mantissa;
-        }
-        Ok(Self { quantity, keeps_text })
-    }
-}
-
-/// Whether the reference, which works in 64 bits where it can, finds the text canonical enough to keep.
-fn reference_keeps(parts: &Parts<'_>, unit: &Unit) -> bool {
-    let whole = if parts.whole.is_empty() { "0" } else { parts.whole };
-    let length = whole.len() + parts.fraction.len();
-    match *unit {
-        Unit::PowerOfTen(exponent, _) => {
-            let exponent = exponent - parts.fraction.len() as i32;
-            length <= FAST_DIGITS
-                && exponent >= NANO
-                && exponent % 3 == 0
-                && !whole.starts_with('0')
-                && !format!("{whole}{}", parts.fraction).ends_with("000")
-        }
-        Unit::PowerOfTwo(bits) => {
-            let fast = parts.fraction.is_empty() && 14 >= whole.len() + bits as usize * 3 / 10;
-            fast && whole.parse::<u64>().is_ok_and(|value| value & 7 != 0)
-        }
-    }
-}
-
-/// Digits being gathered; `inexact` remembers that something below the mantissa was dropped.
-struct Digits {
-    mantissa: i128,
-    exponent: i32,
-    inexact: bool,
-}
-
-impl Digits {
-    fn read(parts: &Parts<'_>, unit: &Unit) -> Result<Self, QuantityError> {
-        let mut read = Self { mantissa: 0, exponent: 0, inexact: false };
-        for digit in parts.whole.bytes() {
-            match read.with_digit(digit) {
-                Some(mantissa) => read.mantissa = mantissa,
-                // Binary amounts are capped at 2^63-1 anyway.
-                None if matches!(unit, Unit::PowerOfTwo(_)) => read.mantissa = i128::MAX / 10,
-                None => return Err(QuantityError::Numeric),
-            }
-        }
-        for digit in parts.fraction.bytes() {
-            match read.with_digit(digit) {
-                Some(mantissa) if !read.inexact => {
-                    read.mantissa = mantissa;
-                    read.exponent -= 1;
-                }
-                _ => read.inexact |= digit != b'0',
-            }
-        }
-        Ok(read)
-    }
-
-    fn with_digit(&self, digit: u8) -> Option<i128> {
-        self.mantissa.checked_mul(10)?.checked_add((digit - b'0').into())
-    }
-
-    fn shift_left(&mut self, bits: u32) {
-        let factor = 1i128 << bits;
-        while self.mantissa > i128::MAX / factor {
-            self.inexact |= self.mantissa % 10 != 0;
-            self.mantissa /= 10;
-            self.exponent += 1;
-        }
-        self.mantissa *= factor;
-    }
-
-    fn round_to_nano(&mut self) {
-        while self.exponent < NANO {
-            self.inexact |= self.mantissa % 10 != 0;
-            self.mantissa /= 10;
-            self.exponent = if self.mantissa == 0 { NANO } else { self.exponent + 1 };
-        }
-        if self.inexact && self.exponent == NANO {
-            self.mantissa += 1;
-        }
-        if self.mantissa == 0 {
-            self.exponent = 0;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -499,6 +312,17 @@ mod tests {
         for (sent, stored) in [("100u", "1m"), ("1e-3", "1e-3"), ("1n", "1m"), ("-100u", "-1m"), ("250m", "250m")] {
             assert_eq!(normalise_resource(sent).as_deref(), Ok(stored), "{sent}");
         }
+    }
+
+    #[test]
+    fn what_has_more_digits_than_are_kept_is_refused_and_not_changed() {
+        for text in ["-222222222222222222222222222222222.22226222", "1234567890123456789012345678901234567"] {
+            assert_eq!(Quantity::parse(text).map(|q| q.canonical()), Err(QuantityError::Numeric), "{text}");
+        }
+        let fine = format!("0.{}1", "0".repeat(40));
+        assert_eq!(parse(&fine).canonical(), "1n");
+        let long = "12345678901234567890123456789012345";
+        assert_eq!(parse(long).canonical(), long);
     }
 
     #[test]
