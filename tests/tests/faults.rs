@@ -185,3 +185,28 @@ fn writes_are_503_while_the_database_is_away_and_everything_comes_back_by_itself
     assert!(!server.log().contains("panicked"), "{}", server.log());
     Ok(())
 }
+
+#[test]
+fn a_server_waits_for_a_database_that_comes_late() -> Result<()> {
+    let mut database = Database::start()?;
+    database.go()?;
+    let server = Server::spawn(&database.url)?;
+    until("it to say what it waits for", LONG, || {
+        Ok(server.log().contains("the database is not there yet").then_some(()))
+    })?;
+    database.come()?;
+    assert_eq!(server.http()?.post(MAPS, &map("late"))?.code, 201);
+    Ok(())
+}
+
+#[test]
+fn a_database_that_can_never_be_used_ends_the_server_with_the_reason() -> Result<()> {
+    let database = Database::start()?;
+    let elsewhere = database.url.replace("/postgres?", "/nowhere?");
+    for (url, reason) in [("nonsense://x", "begins with postgres://"), (&elsewhere, "refuses the connection")] {
+        let mut server = Server::spawn(url)?;
+        let status = until("the server to end", LONG, || Ok(server.child.try_wait()?))?;
+        ensure!(!status.success() && server.log().contains(reason), "{url}: {status}: {}", server.log());
+    }
+    Ok(())
+}

@@ -16,6 +16,8 @@ pub enum ConnectError {
     Url(#[source] sqlx::Error),
     #[error("PostgreSQL is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    #[error("PostgreSQL refuses the connection: check user, password and database of the URL")]
+    Refused(#[source] sqlx::Error),
     #[error("PostgreSQL runs with {setting} = {value}: it would lose acknowledged writes. Set it to on")]
     NotDurable { setting: &'static str, value: String },
     #[error("PostgreSQL 15 or later is needed; this is {0}")]
@@ -40,6 +42,11 @@ const SESSION: [(&str, &str); 8] = [
 ];
 
 pub(crate) fn options(url: &str) -> Result<PgConnectOptions, ConnectError> {
+    // sqlx takes any scheme for its own.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
+        let wanted = "it begins with postgres:// or postgresql://";
+        return Err(ConnectError::Url(sqlx::Error::Configuration(wanted.into())));
+    }
     let options = PgConnectOptions::from_str(url).map_err(ConnectError::Url)?;
     Ok(options.application_name("gantry").options(SESSION).disable_statement_logging())
 }
@@ -51,9 +58,18 @@ pub(crate) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
     }
 }
 
+/// Class 28 is "invalid authorization specification", 3D "invalid catalog name": they do not become better by waiting.
+fn refused_or_unavailable(error: sqlx::Error) -> ConnectError {
+    let code = error.as_database_error().and_then(|e| e.code()).unwrap_or_default();
+    match code.starts_with("28") || code.starts_with("3D") {
+        true => ConnectError::Refused(error),
+        false => ConnectError::Unavailable(error),
+    }
+}
+
 /// Checks the server and migrates the database.
 pub(crate) async fn prepare(options: &PgConnectOptions) -> Result<(), ConnectError> {
-    let mut connection = connect(options).await.map_err(ConnectError::Unavailable)?;
+    let mut connection = connect(options).await.map_err(refused_or_unavailable)?;
     check(&mut connection).await?;
     migrations::migrate(&mut connection).await.map_err(ConnectError::Migration)?;
     connection.close().await.map_err(ConnectError::Unavailable)

@@ -10,6 +10,9 @@ use crate::chain::header;
 
 /// A body of exactly this size is read, one byte more is 413.
 pub(crate) const BODY_MAX_BYTES: usize = 3 << 20;
+/// Of a body that is too large, this much more is taken and thrown away: a client that still sends when its stream is
+/// reset may never read why. Whoever sends more than that is cut off.
+const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
 
 pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
     let mut first: Option<Bytes> = None;
@@ -18,6 +21,7 @@ pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
         let chunk = chunk.map_err(|error| Status::bad_request(format!("the body cannot be read: {error}")))?;
         let length = all.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
         if length > BODY_MAX_BYTES {
+            discard(&mut payload).await;
             let message = format!("Request entity too large: limit is {BODY_MAX_BYTES}");
             return Err(Status::failure(Reason::RequestEntityTooLarge, message));
         }
@@ -32,6 +36,15 @@ pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
         }
     }
     Ok(first.unwrap_or_else(|| all.freeze()))
+}
+
+async fn discard(payload: &mut web::Payload) {
+    let mut taken = 0;
+    while taken < DISCARD_MAX_BYTES
+        && let Some(Ok(chunk)) = payload.next().await
+    {
+        taken += chunk.len();
+    }
 }
 
 /// `type/subtype` of the Content-Type header, in lower case; empty if there is none.

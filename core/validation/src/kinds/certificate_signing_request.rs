@@ -104,7 +104,8 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     judge_conditions(&field, causes);
     certificate(update, causes);
     let has = |list: &[&str], kind: &str| list.contains(&kind);
-    if has(&new, "Approved") && has(&new, "Denied") && !(has(&old, "Approved") || has(&old, "Denied")) {
+    let both = |list: &[&str]| has(list, "Approved") && has(list, "Denied");
+    if both(&new) && !both(&old) {
         causes.invalid(&field, "Approved and Denied conditions are mutually exclusive");
     }
     if DECISIONS.iter().any(|kind| has(&old, kind) && !has(&new, kind)) {
