@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{HeaderMap, HeaderName, HeaderValue},
+    http::{
+        Method,
+        header::{HeaderMap, HeaderName, HeaderValue},
+    },
     web,
 };
 use gantry_auth::{Attributes, authenticate::Credentials, impersonation::Wanted};
@@ -30,7 +33,11 @@ const WARNING: HeaderName = HeaderName::from_static("warning");
 /// All Warning headers of an answer together stay below this, as clients have limits on headers.
 const WARNINGS_MAX_BYTES: usize = 4 << 10;
 
-pub(crate) async fn entry(request: HttpRequest, payload: web::Payload, state: web::Data<RestState>) -> HttpResponse {
+pub(crate) async fn entry(
+    request: HttpRequest,
+    mut payload: web::Payload,
+    state: web::Data<RestState>,
+) -> HttpResponse {
     let started = Instant::now();
     let accept = header(request.headers(), "accept");
     let route = route(state.executor.catalog(), request.method(), request.uri());
@@ -39,6 +46,9 @@ pub(crate) async fn entry(request: HttpRequest, payload: web::Payload, state: we
     let ctx = match identify(&state, &request, &route, started) {
         Ok(ctx) => ctx,
         Err(refusal) => {
+            if request.method() != Method::GET {
+                handlers::discard(&mut payload).await;
+            }
             let response = respond::status(&refusal, accept);
             in_flight.end(response.status().as_u16(), started.elapsed());
             return response;

@@ -1,5 +1,7 @@
 //! Reading a request's body, within limits.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, web};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
@@ -10,9 +12,10 @@ use crate::chain::header;
 
 /// A body of exactly this size is read, one byte more is 413.
 pub(crate) const BODY_MAX_BYTES: usize = 3 << 20;
-/// Of a body that is too large, this much more is taken and thrown away: a client that still sends when its stream is
-/// reset may never read why. Whoever sends more than that is cut off.
+/// Of a body that is too large, or of somebody unknown, this much is taken and thrown away: a client that still sends when
+/// its stream is reset may never read why. Whoever sends more than that is cut off.
 const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
+const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
     let mut first: Option<Bytes> = None;
@@ -38,13 +41,17 @@ pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
     Ok(first.unwrap_or_else(|| all.freeze()))
 }
 
-async fn discard(payload: &mut web::Payload) {
-    let mut taken = 0;
-    while taken < DISCARD_MAX_BYTES
-        && let Some(Ok(chunk)) = payload.next().await
-    {
-        taken += chunk.len();
-    }
+pub(crate) async fn discard(payload: &mut web::Payload) {
+    let taking = async {
+        let mut taken = 0;
+        while taken < DISCARD_MAX_BYTES
+            && let Some(Ok(chunk)) = payload.next().await
+        {
+            taken += chunk.len();
+        }
+    };
+    // Who is slower than that is cut off as well.
+    let _ = tokio::time::timeout(DISCARD_PATIENCE, taking).await;
 }
 
 /// `type/subtype` of the Content-Type header, in lower case; empty if there is none.

@@ -6,6 +6,8 @@ mod discovery;
 mod health;
 mod resource;
 
+pub(crate) use body::discard;
+
 use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use gantry_meta::Status;
 use gantry_registry::RequestContext;

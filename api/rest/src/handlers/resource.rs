@@ -116,6 +116,13 @@ async fn read(
     query: &Query<'_>,
 ) -> Result<ApiRequest, Status> {
     let target = found.target;
+    // Before anything is refused: a client whose stream ends while it still sends may never see the answer.
+    let bytes = match found.verb {
+        Verb::Get | Verb::List | Verb::Watch => Bytes::new(),
+        Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
+            body::read(payload).await?
+        }
+    };
     Ok(match found.verb {
         Verb::Get => ApiRequest::Get { target, options: query::get_options(query) },
         Verb::List => ApiRequest::List { target, options: query::list_options(query)? },
@@ -123,30 +130,24 @@ async fn read(
         Verb::Create => {
             let media_type = body::object_type(request)?;
             let options = write_options(query, "CreateOptions")?;
-            let bytes = body::read(payload).await?;
             ApiRequest::Create { target, body: body::object(media_type, bytes), options }
         }
         Verb::Update => {
             let media_type = body::object_type(request)?;
             let options = write_options(query, "UpdateOptions")?;
-            let bytes = body::read(payload).await?;
             ApiRequest::Update { target, body: body::object(media_type, bytes), options }
         }
         Verb::Patch => {
             let make = body::patch_type(request)?;
             let options = write_options(query, "PatchOptions")?;
             let forced = query.get("force").is_some();
-            let patch = make(body::read(payload).await?, query.flag("force"));
+            let patch = make(bytes, query.flag("force"));
             check_patch_options(&patch, forced, &options)?;
             ApiRequest::Patch { target, patch, options }
         }
-        Verb::Delete => {
-            let bytes = body::read(payload).await?;
-            ApiRequest::Delete { target, options: delete_options(request, query, &bytes)? }
-        }
+        Verb::Delete => ApiRequest::Delete { target, options: delete_options(request, query, &bytes)? },
         Verb::DeleteCollection => {
             let list = query::list_options(query)?;
-            let bytes = body::read(payload).await?;
             ApiRequest::DeleteCollection { target, options: delete_options(request, query, &bytes)?, list }
         }
     })
