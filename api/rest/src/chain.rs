@@ -96,7 +96,9 @@ fn identify(
     }
     if state.executor.is_audited() {
         let address = request.peer_addr().map(|peer| peer.ip());
-        ctx = ctx.with_origin(Origin { uri: Some(request.uri().to_string()), address, impersonator });
+        // HTTP/2 says the server's name with it.
+        let uri = request.uri().path_and_query().map_or("/", |at| at.as_str()).to_owned();
+        ctx = ctx.with_origin(Origin { uri: Some(uri), address, impersonator });
     }
     Ok(ctx)
 }

@@ -100,8 +100,20 @@ impl Entry {
         self.annotations.insert("authorization.k8s.io/reason".into(), reason.into());
     }
 
+    /// What was sent. It may name what the request's address does not: the object that is to be made.
     pub fn request_object(&mut self, object: Value) {
+        self.complete_reference(&object);
         self.put_object("requestObject", object);
+    }
+
+    fn complete_reference(&mut self, object: &Value) {
+        let Some(reference) = self.event.get_mut("objectRef").and_then(Value::as_object_mut) else { return };
+        for member in ["namespace", "name", "uid", "resourceVersion"] {
+            let known = object["metadata"][member].as_str().filter(|text| !text.is_empty());
+            if let (Some(text), None) = (known, reference.get(member)) {
+                reference.insert(member.to_owned(), text.into());
+            }
+        }
     }
 
     pub fn response_object(&mut self, object: Value) {
