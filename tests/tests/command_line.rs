@@ -49,3 +49,16 @@ fn two_instances_with_nodes_run_side_by_side() -> Result<()> {
     assert!(other.kubectl().run("logs web")?.contains("listens on"));
     Ok(())
 }
+
+#[test]
+fn the_administrators_file_stays_the_same_and_private_when_the_instance_comes_back() -> Result<()> {
+    let cluster = Cluster::start(Options::control_plane())?;
+    let first = std::fs::read(cluster.kubeconfig())?;
+    cluster.down(&[])?;
+    cluster.up()?;
+    assert!(first == std::fs::read(cluster.kubeconfig())?, "copies of it would have to be made anew");
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(cluster.kubeconfig())?.permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(cluster.kubectl().run("get namespaces")?.contains("kube-system"));
+    Ok(())
+}

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
     http::{
         Method,
         header::{HeaderMap, HeaderName, HeaderValue},
@@ -50,7 +51,7 @@ pub(crate) async fn entry(
                 handlers::discard(&mut payload).await;
             }
             let response = respond::status(&refusal, accept);
-            in_flight.end(response.status().as_u16(), started.elapsed());
+            in_flight.end(response.status().as_u16(), body_bytes(&response), started.elapsed());
             return response;
         }
     };
@@ -58,10 +59,19 @@ pub(crate) async fn entry(
     span.record("audit.id", &*ctx.request_id);
     let answered = handlers::handle(&state, &ctx, &request, payload, route, &labels).instrument(span.clone()).await;
     let mut response = answered.unwrap_or_else(|refusal| respond::status(&refusal, accept));
-    span.record("http.response.status_code", response.status().as_u16());
+    // OpenTelemetry has no unsigned attributes: they would arrive as text.
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
     add_headers(&ctx, &mut response);
-    in_flight.end(response.status().as_u16(), started.elapsed());
+    in_flight.end(response.status().as_u16(), body_bytes(&response), started.elapsed());
     response
+}
+
+fn body_bytes(response: &HttpResponse) -> Option<u64> {
+    match response.body().size() {
+        BodySize::Sized(bytes) => Some(bytes),
+        BodySize::None => Some(0),
+        BodySize::Stream => None,
+    }
 }
 
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -1,6 +1,6 @@
 //! Documents that are the same for everybody, made once.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use actix_web::HttpResponse;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ impl Documents {
             groups: discovery::api_group_list(catalog),
             aggregated_core: tagged(&discovery::aggregated(catalog, true)),
             aggregated_groups: tagged(&discovery::aggregated(catalog, false)),
-            version: version(),
+            version: VERSION.clone(),
             paths: paths(catalog),
             jwks: config.jwks.clone(),
             openid_configuration: config.openid_configuration.clone(),
@@ -67,6 +67,9 @@ fn tagged(document: &Value) -> (Bytes, String) {
     let tag = Sha256::digest(&body).iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     (body, format!("\"{tag}\""))
 }
+
+/// What `/version` says.
+pub(crate) static VERSION: LazyLock<Value> = LazyLock::new(version);
 
 fn version() -> Value {
     json!({

@@ -8,19 +8,22 @@ use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::route::Route;
+use crate::{documents::VERSION, route::Route};
 
 /// Seconds; those of upstream's `apiserver_request_duration_seconds`.
 const DURATION_BUCKETS: &[f64] = &[
     0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0,
     45.0, 60.0,
 ];
+/// Bytes; those of upstream's `apiserver_response_sizes`.
+const SIZE_BUCKETS: &[f64] = &[1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 const OF_A_REQUEST: [&str; 6] = ["verb", "group", "version", "resource", "subresource", "scope"];
 
 pub(crate) struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     durations: HistogramVec,
+    sizes: HistogramVec,
     in_flight: IntGaugeVec,
     long_running: IntGaugeVec,
 }
@@ -94,31 +97,38 @@ fn method_label(method: &Method) -> &'static str {
 }
 
 impl Metrics {
-    pub fn new() -> Self {
+    /// Measures into `registry`, whose text [`Metrics::text`] gives.
+    ///
+    /// # Errors
+    /// If the registry has such metrics already.
+    pub fn register(registry: Registry) -> Result<Self, prometheus::Error> {
         let names = |extra: &[&'static str]| [&OF_A_REQUEST[..], extra].concat();
         let requests = Opts::new("apiserver_request_total", "Requests answered, by what they asked and the code.");
         let durations =
             HistogramOpts::new("apiserver_request_duration_seconds", "Seconds that requests took, watches aside.")
                 .buckets(DURATION_BUCKETS.to_vec());
+        let sizes = HistogramOpts::new("apiserver_response_sizes", "Bytes of answers, watches and streams aside.")
+            .buckets(SIZE_BUCKETS.to_vec());
         let in_flight = Opts::new("apiserver_current_inflight_requests", "Requests being worked on.");
         let long_running = Opts::new("apiserver_longrunning_requests", "Watches and streams being served.");
         let metrics = Self {
-            registry: Registry::new(),
-            requests: IntCounterVec::new(requests, &names(&["code"])).expect("names and labels are constant and valid"),
-            durations: HistogramVec::new(durations, &names(&[])).expect("names and labels are constant and valid"),
-            in_flight: IntGaugeVec::new(in_flight, &["request_kind"]).expect("names and labels are constant and valid"),
-            long_running: IntGaugeVec::new(long_running, &names(&[])).expect("names and labels are constant and valid"),
+            requests: IntCounterVec::new(requests, &names(&["code"]))?,
+            durations: HistogramVec::new(durations, &names(&[]))?,
+            sizes: HistogramVec::new(sizes, &names(&[]))?,
+            in_flight: IntGaugeVec::new(in_flight, &["request_kind"])?,
+            long_running: IntGaugeVec::new(long_running, &names(&[]))?,
+            registry,
         };
-        let collectors: [Box<dyn prometheus::core::Collector>; 4] = [
+        let collectors: [Box<dyn prometheus::core::Collector>; 6] = [
             Box::new(metrics.requests.clone()),
             Box::new(metrics.durations.clone()),
+            Box::new(metrics.sizes.clone()),
             Box::new(metrics.in_flight.clone()),
             Box::new(metrics.long_running.clone()),
+            Box::new(build_info()?),
         ];
-        for collector in collectors {
-            metrics.registry.register(collector).expect("each name is registered once");
-        }
-        metrics
+        collectors.into_iter().try_for_each(|collector| metrics.registry.register(collector))?;
+        Ok(metrics)
     }
 
     /// Counts a request until [`InFlight::end`].
@@ -143,6 +153,26 @@ impl Metrics {
     }
 }
 
+/// One gauge that is always 1: its labels are what it tells.
+fn build_info() -> Result<IntGaugeVec, prometheus::Error> {
+    let told =
+        ["major", "minor", "gitVersion", "gitCommit", "gitTreeState", "buildDate", "goVersion", "compiler", "platform"];
+    let labels = [
+        "major",
+        "minor",
+        "git_version",
+        "git_commit",
+        "git_tree_state",
+        "build_date",
+        "go_version",
+        "compiler",
+        "platform",
+    ];
+    let info = IntGaugeVec::new(Opts::new("kubernetes_build_info", "What was built, and how."), &labels)?;
+    info.with_label_values(&told.map(|member| VERSION[member].as_str().unwrap_or_default())).set(1);
+    Ok(info)
+}
+
 pub(crate) struct InFlight<'a> {
     metrics: &'a Metrics,
     labels: &'a Labels,
@@ -150,12 +180,17 @@ pub(crate) struct InFlight<'a> {
 }
 
 impl InFlight<'_> {
-    pub fn end(self, code: u16, took: Duration) {
+    /// `bytes` of the answer's body, where they are known.
+    pub fn end(self, code: u16, bytes: Option<u64>, took: Duration) {
         let [verb, group, version, resource, subresource, scope] = self.labels.values();
         let with_code = [verb, group, version, resource, subresource, scope, &code.to_string()];
         self.metrics.requests.with_label_values(&with_code).inc();
-        if !self.labels.long_running {
-            self.metrics.durations.with_label_values(&self.labels.values()).observe(took.as_secs_f64());
+        if self.labels.long_running {
+            return;
+        }
+        self.metrics.durations.with_label_values(&self.labels.values()).observe(took.as_secs_f64());
+        if let Some(bytes) = bytes {
+            self.metrics.sizes.with_label_values(&self.labels.values()).observe(bytes as f64);
         }
     }
 }

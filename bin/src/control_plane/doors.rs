@@ -11,6 +11,7 @@ use gantry_base::Shutdown;
 use gantry_grpc::GrpcServer;
 use gantry_registry::Executor;
 use gantry_rest::{NodeDialer, RestConfig, serve};
+use prometheus::Registry;
 use tokio::net::TcpListener;
 
 use super::{ControlPlaneConfig, ISSUER, identity::Identity};
@@ -23,6 +24,7 @@ pub fn open_rest(
     config: &ControlPlaneConfig,
     identity: &Identity,
     executor: &Executor,
+    metrics: Registry,
     shutdown: &Shutdown,
 ) -> Result<()> {
     let kubelets = client_config(identity.authority.certificate_pem(), Some(&identity.kubelet_client))?;
@@ -35,6 +37,7 @@ pub fn open_rest(
         openid_configuration: openid_configuration(ISSUER, &format!("https://{advertised}/openid/v1/jwks")),
         advertised,
         dial: Arc::new(NodeDialer::new(Arc::new(kubelets))),
+        metrics,
     };
     let handle = serve(rest, executor.clone(), shutdown.token()).context("the API cannot be served")?;
     shutdown.spawn(async move {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use anyhow::{Context, Result};
 use gantry_auth::{
-    kubeconfig::{Credentials, kubeconfig},
+    kubeconfig::{Credentials, certificate_of, kubeconfig},
     pki::{CertificateAuthority, ClientCertificates, IssuedCertificate, RotatingCertificate, Validity, server_config},
     token::SigningKey,
 };
@@ -14,8 +14,10 @@ use rustls::ServerConfig;
 
 use super::{API_SERVICE_ADDRESS, ControlPlaneConfig};
 
-/// Serving and client certificates are made anew at each start.
+/// Serving certificates are made anew at each start, the administrator's when its time runs out.
 const CERTIFICATE_DAYS: u16 = 365;
+const RENEW_BEFORE_DAYS: u16 = 180;
+const ADMINISTRATOR: &str = "kubernetes-admin";
 
 const SERVICE_NAMES: [&str; 5] =
     ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
@@ -50,19 +52,27 @@ impl Identity {
         })
     }
 
-    /// The administrator's file, made anew with a fresh certificate.
+    /// The administrator's file: the one that is there while it serves for long enough, else one with a fresh certificate.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn write_kubeconfig(&self, config: &ControlPlaneConfig) -> Result<()> {
-        let validity = Validity::days(Timestamp::now(), CERTIFICATE_DAYS);
-        let user = "kubernetes-admin";
-        let certificate = self.authority.issue_operator(user, Some("system:masters"), validity)?;
-        let server = format!("https://{}", config.user_address());
-        let credentials = Credentials::ClientCertificate(&certificate);
-        let text = kubeconfig("gantry", &server, self.authority.certificate_pem(), user, &credentials);
         let path = config.dir.kubeconfig();
+        let server = format!("https://{}", config.user_address());
+        if std::fs::read_to_string(&path).is_ok_and(|text| self.serves_on(&text, &server)) {
+            return Ok(());
+        }
+        let validity = Validity::days(Timestamp::now(), CERTIFICATE_DAYS);
+        let certificate = self.authority.issue_operator(ADMINISTRATOR, Some("system:masters"), validity)?;
+        let credentials = Credentials::ClientCertificate(&certificate);
+        let text = kubeconfig("gantry", &server, self.authority.certificate_pem(), ADMINISTRATOR, &credentials);
         write_atomically(&path, text.as_bytes(), 0o600).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn serves_on(&self, kubeconfig: &str, server: &str) -> bool {
+        let found = certificate_of(kubeconfig, server, self.authority.certificate_pem());
+        let left = found.and_then(|certificate| certificate.validity().ok()).map(|(_, end)| end - Timestamp::now());
+        left.is_some_and(|left| left.get_seconds() > i64::from(RENEW_BEFORE_DAYS) * 24 * 60 * 60)
     }
 }
 

@@ -3,6 +3,7 @@
 mod config;
 mod doors;
 mod identity;
+mod metrics;
 mod plugins;
 mod served;
 mod service_types;
@@ -30,6 +31,7 @@ use gantry_watch_cache::WatchCache;
 use crate::{cli::Role, plugin_folder::Family};
 pub use config::{AuditConfig, ControlPlaneConfig};
 use identity::Identity;
+use metrics::Metrics;
 use plugins::ClusterFacts;
 use service_types::PluginServiceTypes;
 use store::Store;
@@ -67,9 +69,11 @@ impl ControlPlane {
         bootstrap::maintain(source.clone(), sink, facts, shutdown.token()).complete().await;
         feed::follow(&source, &access, &shutdown.token()).synced().await;
 
-        doors::open_rest(&config, &identity, &executor, shutdown)?;
+        let metrics = Metrics::new()?;
+        doors::open_rest(&config, &identity, &executor, metrics.registry.clone(), shutdown)?;
         let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
-        run_plugins(&config, &executor, identity.authority.clone(), host, &source, shutdown);
+        let plugins = Plugins { host, authority: identity.authority.clone(), metrics };
+        run_plugins(&config, &executor, plugins, &source, shutdown);
         identity.write_kubeconfig(&config)?;
         Ok(Self { identity, executor, grpc_port, _store: store })
     }
@@ -137,12 +141,18 @@ fn audit_log(config: &AuditConfig) -> Result<Arc<AuditLog>> {
     Ok(Arc::new(AuditLog::open(policy, &config.log)?))
 }
 
+/// What plugins run on, and what those who sign in their place need.
+struct Plugins {
+    host: Arc<PluginHost>,
+    authority: Arc<CertificateAuthority>,
+    metrics: Metrics,
+}
+
 /// Controllers and scheduler, each write as its own account.
 fn run_plugins(
     config: &ControlPlaneConfig,
     executor: &Executor,
-    authority: Arc<CertificateAuthority>,
-    host: Arc<PluginHost>,
+    Plugins { host, authority, metrics }: Plugins,
     source: &Arc<dyn ObjectSource>,
     shutdown: &Shutdown,
 ) {
@@ -174,6 +184,7 @@ fn run_plugins(
         });
         let mut controllers = gantry_controllers::Config::new(served);
         controllers.election = Some(election("kube-controller-manager", config.advertise));
+        controllers.queues = Some(metrics.queues);
         shutdown.spawn(gantry_controllers::run(controllers, source.clone(), sinks, host.clone(), shutdown.token()));
     }
     if config.runs(Role::Scheduler) {
@@ -181,6 +192,7 @@ fn run_plugins(
         let sink: Arc<dyn ObjectSink> = Arc::new(LocalClient::new(executor.clone(), user, "kube-scheduler"));
         let scheduler = gantry_scheduler::Config {
             election: Some(election("kube-scheduler", config.advertise)),
+            metrics: Some(metrics.scheduler),
             ..Default::default()
         };
         shutdown.spawn(gantry_scheduler::run(scheduler, source.clone(), sink, host, shutdown.token()));

@@ -1,6 +1,6 @@
 //! One controller plugin at work: events become keys, keys are reconciled in batches, what comes of it is executed.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use futures::FutureExt;
 use gantry_plugin_host::{CallError, CallSpec, Mapping, Planned, Plugin, Reconciled, Services, Watch, Work, WorkKey};
@@ -43,28 +43,34 @@ struct Keys {
     alarms: HashMap<WorkKey, AbortHandle>,
 }
 
-pub(crate) struct Controller {
+/// What a controller is made of.
+pub(crate) struct Parts {
     pub(crate) plugin: Arc<Plugin>,
     pub(crate) watches: Vec<Watch>,
     pub(crate) reader: Arc<ControllerReader>,
     pub(crate) stores: Arc<Stores>,
     pub(crate) executor: Executor,
-    pub(crate) budget: Duration,
+}
+
+pub(crate) struct Controller {
+    parts: Parts,
+    budget: Duration,
     queue: Arc<WorkQueue<WorkKey>>,
     keys: Mutex<Keys>,
 }
 
+impl Deref for Controller {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
 impl Controller {
-    pub(crate) fn new(
-        plugin: Arc<Plugin>,
-        watches: Vec<Watch>,
-        reader: Arc<ControllerReader>,
-        stores: Arc<Stores>,
-        executor: Executor,
-        budget: Duration,
-    ) -> Arc<Self> {
-        let (queue, keys) = (Arc::default(), Mutex::default());
-        Arc::new(Self { plugin, watches, reader, stores, executor, budget, queue, keys })
+    /// `budget`: what one call of the plugin may take.
+    pub(crate) fn new(parts: Parts, queue: WorkQueue<WorkKey>, budget: Duration) -> Arc<Self> {
+        Arc::new(Self { parts, budget, queue: Arc::new(queue), keys: Mutex::default() })
     }
 
     /// Works until `stop`. `events` come from the stores, each with the index of its watch.

@@ -15,7 +15,9 @@ use std::{sync::Arc, time::Duration};
 
 use gantry_meta::GroupVersionResource;
 use gantry_plugin_host::{CallSpec, Plugin, PluginHost, Watch, interface};
-use gantry_runtime::{ElectionConfig, EventRecorder, LeaderElector, ObjectSink, ObjectSource};
+use gantry_runtime::{
+    ElectionConfig, EventRecorder, LeaderElector, ObjectSink, ObjectSource, WorkQueue, WorkQueueMetrics,
+};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::RwLock;
 pub use plugin_status::report_plugins;
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
-    controller::Controller,
+    controller::{Controller, Parts},
     execute::Executor,
     reader::ControllerReader,
     store::{Change, ResourceStore},
@@ -44,11 +46,13 @@ pub struct Config {
     pub election: Option<ElectionConfig>,
     /// What one call of a plugin may take.
     pub reconcile_budget: Duration,
+    /// Where the controllers' queues are counted, each under its plugin's id.
+    pub queues: Option<WorkQueueMetrics>,
 }
 
 impl Config {
     pub fn new(served: Served) -> Self {
-        Self { served, election: None, reconcile_budget: Duration::from_secs(10) }
+        Self { served, election: None, reconcile_budget: Duration::from_secs(10), queues: None }
     }
 }
 
@@ -144,7 +148,12 @@ fn assemble(
         field_manager: plugin.id().to_owned(),
         stores: stores.clone(),
     };
-    Controller::new(plugin, watches, Arc::new(reader), stores.clone(), executor, config.reconcile_budget)
+    let queue = match &config.queues {
+        Some(metrics) => WorkQueue::measured(plugin.id(), metrics),
+        None => WorkQueue::new(),
+    };
+    let parts = Parts { plugin, watches, reader: Arc::new(reader), stores: stores.clone(), executor };
+    Controller::new(parts, queue, config.reconcile_budget)
 }
 
 /// Waits for the caches, then lets the controller work until `stop`.

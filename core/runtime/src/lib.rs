@@ -12,6 +12,7 @@ pub mod informer;
 pub mod leader_election;
 #[cfg(feature = "memory-api")]
 pub mod memory_api;
+pub mod queue_metrics;
 pub mod reflector;
 pub mod sink;
 pub mod source;
@@ -22,6 +23,7 @@ pub use cache::{Cache, CacheContent, CacheEvent, Cached, ObjectKey};
 pub use event_recorder::{EventRecord, EventRecorder};
 pub use informer::inform;
 pub use leader_election::{ElectionConfig, LeaderElector, Leadership};
+pub use queue_metrics::WorkQueueMetrics;
 pub use reflector::{Reflector, ReflectorTarget};
 pub use sink::{DeleteOptions, ObjectSink, Patch, Propagation, SinkError, WriteTarget};
 pub use source::{ListOptions, Listed, ObjectSource, Observed, SourceError, WatchEvent, WatchStream};

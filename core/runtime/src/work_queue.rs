@@ -8,12 +8,14 @@ use std::{
     time::Duration,
 };
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
 };
+
+use crate::queue_metrics::{QueueMetrics, WorkQueueMetrics};
 
 const FIRST_RETRY: Duration = Duration::from_millis(5);
 const MAX_RETRY: Duration = Duration::from_secs(60);
@@ -45,12 +47,14 @@ impl<K> Ord for Delayed<K> {
 
 struct State<K> {
     ready: VecDeque<K>,
-    /// Everything that waits, in `ready` or behind a worker.
-    dirty: HashSet<K>,
-    working: HashSet<K>,
+    /// Everything that waits, in `ready` or behind a worker, with the time since when.
+    dirty: HashMap<K, Instant>,
+    /// What workers have, with the time since when.
+    working: HashMap<K, Instant>,
     delayed: BinaryHeap<Reverse<Delayed<K>>>,
     failures: HashMap<K, u32>,
     closed: bool,
+    metrics: Option<QueueMetrics>,
 }
 
 /// A queue of keys for any number of workers. Each worker loops: [`next`](Self::next), work, then [`done`](Self::done), with
@@ -68,13 +72,23 @@ impl<K: Clone + Eq + Hash> Default for WorkQueue<K> {
 
 impl<K: Clone + Eq + Hash> WorkQueue<K> {
     pub fn new() -> Self {
+        Self::with(None)
+    }
+
+    /// A queue that counts what it does under `name`.
+    pub fn measured(name: &str, metrics: &WorkQueueMetrics) -> Self {
+        Self::with(Some(metrics.of(name)))
+    }
+
+    fn with(metrics: Option<QueueMetrics>) -> Self {
         let state = State {
             ready: VecDeque::new(),
-            dirty: HashSet::new(),
-            working: HashSet::new(),
+            dirty: HashMap::new(),
+            working: HashMap::new(),
             delayed: BinaryHeap::new(),
             failures: HashMap::new(),
             closed: false,
+            metrics,
         };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
@@ -98,7 +112,9 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             let mut state = self.state.lock();
             let failures = state.failures.entry(key.clone()).or_default();
             *failures += 1;
-            FIRST_RETRY.saturating_mul(1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX)).min(MAX_RETRY)
+            let delay = FIRST_RETRY.saturating_mul(1_u32.checked_shl(*failures - 1).unwrap_or(u32::MAX));
+            state.measure(|metrics| metrics.retries.inc());
+            delay.min(MAX_RETRY)
         };
         self.add_after(key, delay);
     }
@@ -116,9 +132,11 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
     /// The worker has finished with the key, well or not. Every `next` needs one.
     pub fn done(&self, key: &K) {
         let mut state = self.state.lock();
-        state.working.remove(key);
-        if state.dirty.contains(key) {
-            state.ready.push_back(key.clone());
+        if let Some(since) = state.working.remove(key) {
+            state.measure(|metrics| metrics.worked.observe(since.elapsed().as_secs_f64()));
+        }
+        if state.dirty.contains_key(key) {
+            state.put(key.clone());
             drop(state);
             self.changed.notify_one();
         }
@@ -167,8 +185,24 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
 
 impl<K: Clone + Eq + Hash> State<K> {
     fn add(&mut self, key: K) {
-        if self.dirty.insert(key.clone()) && !self.working.contains(&key) {
-            self.ready.push_back(key);
+        if self.dirty.contains_key(&key) {
+            return;
+        }
+        self.dirty.insert(key.clone(), Instant::now());
+        self.measure(|metrics| metrics.adds.inc());
+        if !self.working.contains_key(&key) {
+            self.put(key);
+        }
+    }
+
+    fn put(&mut self, key: K) {
+        self.ready.push_back(key);
+        self.measure(|metrics| metrics.depth.inc());
+    }
+
+    fn measure(&self, what: impl FnOnce(&QueueMetrics)) {
+        if let Some(metrics) = &self.metrics {
+            what(metrics);
         }
     }
 
@@ -182,8 +216,12 @@ impl<K: Clone + Eq + Hash> State<K> {
 
     fn take(&mut self) -> Option<K> {
         let key = self.ready.pop_front()?;
-        self.dirty.remove(&key);
-        self.working.insert(key.clone());
+        let (since, now) = (self.dirty.remove(&key), Instant::now());
+        self.measure(|metrics| {
+            metrics.depth.dec();
+            since.into_iter().for_each(|since| metrics.waited.observe((now - since).as_secs_f64()));
+        });
+        self.working.insert(key.clone(), now);
         Some(key)
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     cluster::Cluster,
     cycle::{self, CycleInput, Decision},
     facts::{NodeFacts, PodFacts},
+    metrics::{AttemptResult, SchedulerMetrics},
     profile::Profile,
     queue::Queue,
     report::Reporter,
@@ -30,10 +31,16 @@ pub(crate) enum Input {
     /// Its uid.
     PodDeleted(String),
     Bound {
-        pod: Arc<PodFacts>,
+        attempt: Attempt,
         node: String,
         result: Result<(), BindError>,
     },
+}
+
+/// One try to place a pod.
+pub(crate) struct Attempt {
+    pub(crate) pod: Arc<PodFacts>,
+    pub(crate) began: Instant,
 }
 
 /// Fed by the reflector of nodes.
@@ -91,6 +98,7 @@ pub(crate) struct Engine {
     pub(crate) host: Arc<PluginHost>,
     pub(crate) reporter: Reporter,
     pub(crate) budget: Duration,
+    pub(crate) metrics: Option<SchedulerMetrics>,
     pub(crate) sender: mpsc::UnboundedSender<Input>,
     pub(crate) inputs: mpsc::UnboundedReceiver<Input>,
     pub(crate) cluster: Cluster,
@@ -111,6 +119,9 @@ impl Engine {
             {
                 self.schedule(pod).await;
                 continue;
+            }
+            if let Some(metrics) = &self.metrics {
+                metrics.pending(self.queue.census());
             }
             let due = self.queue.next_due();
             tokio::select! {
@@ -153,7 +164,7 @@ impl Engine {
             }
             Input::PodApplied(pod) => self.pod_applied(pod).await,
             Input::PodDeleted(uid) => self.pod_deleted(&uid).await,
-            Input::Bound { pod, node, result } => self.bound(&pod, &node, result).await,
+            Input::Bound { attempt, node, result } => self.bound(&attempt, &node, result).await,
         }
     }
 
@@ -298,6 +309,7 @@ impl Engine {
         let Some(profile) = self.profiles.iter().find(|p| p.scheduler_name == pod.scheduler).cloned() else {
             return self.queue.remove(&pod.uid);
         };
+        let began = Instant::now();
         let arg = self.pod_arg(&pod);
         let hang = HangSignal::default();
         let input = CycleInput {
@@ -321,33 +333,48 @@ impl Engine {
                 () = hang.raised() => Decision::Failed("a plugin does not return and is quarantined".into()),
             },
         };
-        self.act(pod, arg, decision);
+        self.act(Attempt { pod, began }, arg, decision);
     }
 
-    fn act(&mut self, pod: Arc<PodFacts>, arg: PodArg, decision: Decision) {
-        let now = Instant::now();
+    fn act(&mut self, attempt: Attempt, arg: PodArg, decision: Decision) {
+        let (pod, now) = (attempt.pod.clone(), Instant::now());
         match decision {
             Decision::Node { name, cycles, wait } => {
                 self.cluster.assume(pod.clone(), &name);
-                let binding = Binding { pod: pod.clone(), arg, node: name.clone(), cycles, wait, budget: self.budget };
+                let binding = Binding { pod, arg, node: name.clone(), cycles, wait, budget: self.budget };
                 let (sender, sink, host) = (self.sender.clone(), self.reporter.sink.clone(), self.host.clone());
                 tokio::spawn(async move {
                     let result = binding.run(sink, host).await;
-                    let _ = sender.send(Input::Bound { pod, node: name, result });
+                    let _ = sender.send(Input::Bound { attempt, node: name, result });
                 });
             }
             Decision::Unfit(unfit) => {
+                self.attempted(&attempt, AttemptResult::Unschedulable);
                 self.queue.refuse(&pod.uid, unfit.by, now);
                 self.reporter.failed(&pod, "Unschedulable", unfit.message);
             }
             Decision::Failed(message) => {
+                self.attempted(&attempt, AttemptResult::Error);
                 self.queue.retry_later(&pod.uid, now);
                 self.reporter.failed(&pod, "SchedulerError", message);
             }
         }
     }
 
-    async fn bound(&mut self, pod: &Arc<PodFacts>, node: &str, result: Result<(), BindError>) {
+    fn attempted(&self, attempt: &Attempt, result: AttemptResult) {
+        let Some(metrics) = &self.metrics else { return };
+        metrics.attempted(&attempt.pod.scheduler, result, attempt.began.elapsed());
+        if result == AttemptResult::Scheduled
+            && let Some((attempts, since)) = self.queue.effort(&attempt.pod.uid)
+        {
+            metrics.placed(attempts, since.elapsed());
+        }
+    }
+
+    async fn bound(&mut self, attempt: &Attempt, node: &str, result: Result<(), BindError>) {
+        let pod = &attempt.pod;
+        let result_label = if result.is_ok() { AttemptResult::Scheduled } else { AttemptResult::Error };
+        self.attempted(attempt, result_label);
         let error = match result {
             Ok(()) => {
                 self.queue.remove(&pod.uid);

@@ -11,6 +11,7 @@ mod cluster;
 mod cycle;
 mod engine;
 mod facts;
+mod metrics;
 mod profile;
 mod queue;
 mod report;
@@ -22,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 use gantry_meta::GroupVersionResource;
 use gantry_plugin_host::PluginHost;
 use gantry_runtime::{ElectionConfig, EventRecorder, LeaderElector, ListOptions, ObjectSink, ObjectSource, Reflector};
+pub use metrics::SchedulerMetrics;
 pub use profile::ProfileConfig;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -43,11 +45,14 @@ pub struct Config {
     pub election: Option<ElectionConfig>,
     /// What one hook may take.
     pub hook_budget: Duration,
+    /// Where attempts and waiting pods are counted.
+    pub metrics: Option<SchedulerMetrics>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { profiles: vec![ProfileConfig::default()], election: None, hook_budget: Duration::from_secs(1) }
+        let profiles = vec![ProfileConfig::default()];
+        Self { profiles, election: None, hook_budget: Duration::from_secs(1), metrics: None }
     }
 }
 
@@ -90,6 +95,7 @@ async fn lead(
         reporter: Reporter { events: EventRecorder::new(sink.clone(), "default-scheduler", ""), sink },
         host,
         budget: config.hook_budget,
+        metrics: config.metrics.clone(),
         sender,
         inputs,
         cluster: Cluster::default(),

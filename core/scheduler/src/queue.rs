@@ -42,6 +42,17 @@ struct Waiting {
     /// The order in which pods of one priority became ready.
     order: u64,
     tried_at: Option<Instant>,
+    /// When it could first be placed.
+    since: Option<Instant>,
+}
+
+/// How many pods wait where.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Census {
+    pub(crate) active: i64,
+    pub(crate) backoff: i64,
+    pub(crate) unschedulable: i64,
+    pub(crate) gated: i64,
 }
 
 /// Higher priority first, then who has waited longer.
@@ -77,7 +88,15 @@ impl Queue {
         let Some(known) = self.waiting.get_mut(&pod.uid) else {
             let uid = pod.uid.clone();
             let place = if gated { Place::Gated } else { Place::Ready };
-            self.waiting.insert(uid.clone(), Waiting { pod, place: Place::Out, attempts: 0, order: 0, tried_at: None });
+            let fresh = Waiting {
+                pod,
+                place: Place::Out,
+                attempts: 0,
+                order: 0,
+                tried_at: None,
+                since: (!gated).then_some(now),
+            };
+            self.waiting.insert(uid.clone(), fresh);
             self.move_to(&uid, place);
             return;
         };
@@ -90,7 +109,10 @@ impl Queue {
         }
         let uid = known.pod.uid.clone();
         match (&known.place, gated) {
-            (Place::Gated, false) => self.move_to(&uid, Place::Ready),
+            (Place::Gated, false) => {
+                known.since = Some(now);
+                self.move_to(&uid, Place::Ready);
+            }
             (Place::Refused { .. }, false) if differs => self.wake(&uid, now),
             _ => {}
         }
@@ -162,6 +184,25 @@ impl Queue {
             _ => Place::Ready,
         };
         self.move_to(uid, place);
+    }
+
+    /// Attempts so far, and since when the pod could be placed.
+    pub(crate) fn effort(&self, uid: &str) -> Option<(u32, Instant)> {
+        self.waiting.get(uid).and_then(|waiting| Some((waiting.attempts, waiting.since?)))
+    }
+
+    pub(crate) fn census(&self) -> Census {
+        let mut census = Census::default();
+        for waiting in self.waiting.values() {
+            match waiting.place {
+                Place::Ready => census.active += 1,
+                Place::BackingOff { .. } => census.backoff += 1,
+                Place::Refused { .. } => census.unschedulable += 1,
+                Place::Gated => census.gated += 1,
+                Place::Out => {}
+            }
+        }
+        census
     }
 
     /// When a pod becomes ready by itself.

@@ -49,6 +49,8 @@ pub struct RestConfig {
     pub openid_configuration: serde_json::Value,
     /// How nodes, pods and services are reached for connect verbs.
     pub dial: Arc<dyn Dial>,
+    /// What `/metrics` shows; the door's own metrics are added to it.
+    pub metrics: prometheus::Registry,
 }
 
 /// A running server.
@@ -83,7 +85,7 @@ pub fn serve(config: RestConfig, executor: Executor, shutdown: CancellationToken
     let state = web::Data::new(RestState {
         documents: Documents::new(executor.catalog(), &config),
         impersonator: gantry_auth::impersonation::Impersonator::default(),
-        metrics: Metrics::new(),
+        metrics: Metrics::register(config.metrics).map_err(io::Error::other)?,
         dial: config.dial,
         shutdown: shutdown.clone(),
         executor,

@@ -100,10 +100,13 @@ impl Entry {
         self.annotations.insert("authorization.k8s.io/reason".into(), reason.into());
     }
 
-    /// What was sent. It may name what the request's address does not: the object that is to be made.
+    /// What was sent. It may name what the request's address does not: the object that is to be made. Its content is
+    /// recorded only where the level asks for it.
     pub fn request_object(&mut self, object: Value) {
         self.complete_reference(&object);
-        self.put_object("requestObject", object);
+        if self.level() >= Level::Request {
+            self.put_object("requestObject", object);
+        }
     }
 
     fn complete_reference(&mut self, object: &Value) {

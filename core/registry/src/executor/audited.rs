@@ -28,9 +28,9 @@ impl State {
     ) -> Result<ApiResponse, Status> {
         let Some(mut entry) = begin(log, ctx, &request) else { return self.execute(ctx, request).await };
         entry.reach(Stage::RequestReceived, None);
-        if entry.level() >= Level::Request
-            && let Some(sent) = self.sent(&request)
-        {
+        // The address of what is to be made does not name it.
+        let wanted = entry.level() >= Level::Request || matches!(request, ApiRequest::Create { .. });
+        if wanted && let Some(sent) = self.sent(&request) {
             entry.request_object(sent);
         }
         let authorised = match self.authorise(ctx, &request) {

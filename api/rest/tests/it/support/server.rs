@@ -112,6 +112,7 @@ fn serve(
         )))
     });
     let config = RestConfig {
+        metrics: prometheus::Registry::new(),
         listen: vec![listen],
         tls: Arc::new(tls),
         workers: 2,
