@@ -6,6 +6,7 @@
 //! ([`inform`] is both in one call), a [`WorkQueue`], and [`LeaderElector`]. Nothing here performs I/O of its own.
 
 pub mod backoff;
+pub mod batching_sink;
 pub mod cache;
 pub mod event_recorder;
 pub mod informer;
@@ -19,6 +20,7 @@ pub mod source;
 pub mod work_queue;
 
 pub use backoff::Backoff;
+pub use batching_sink::BatchingSink;
 pub use cache::{Cache, CacheContent, CacheEvent, Cached, ObjectKey};
 pub use event_recorder::{EventRecord, EventRecorder};
 pub use informer::inform;

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::join_all;
 use gantry_meta::{GroupVersionResource, Status};
 use thiserror::Error;
 
@@ -78,6 +79,11 @@ pub trait ObjectSink: Send + Sync + 'static {
     async fn update(&self, target: &WriteTarget, body: Bytes) -> Result<Observed, SinkError>;
 
     async fn patch(&self, target: &WriteTarget, patch: Patch) -> Result<Observed, SinkError>;
+
+    /// Many patches at once, each judged by itself: one result for each, in order. They may be carried out in any order.
+    async fn patch_all(&self, patches: Vec<(WriteTarget, Patch)>) -> Vec<Result<Observed, SinkError>> {
+        join_all(patches.into_iter().map(|(target, patch)| async move { self.patch(&target, patch).await })).await
+    }
 
     async fn delete(&self, target: &WriteTarget, options: &DeleteOptions) -> Result<(), SinkError>;
 }

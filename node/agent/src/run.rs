@@ -8,7 +8,7 @@ use gantry_cri::{
     CriError, ImageClient, RuntimeClient, image_folder::ImageFolder, import::ImageImporter, runtime::connect,
 };
 use gantry_meta::GroupVersionResource;
-use gantry_runtime::{Cache, ListOptions, ObjectSink, ObjectSource, inform};
+use gantry_runtime::{BatchingSink, Cache, ListOptions, ObjectSink, ObjectSource, inform};
 use gantry_volumes::NodeFolders;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use thiserror::Error;
@@ -62,16 +62,17 @@ pub async fn run(config: NodeConfig, parts: NodeParts, shutdown: Shutdown) -> Re
     import_images(&config, &images, &images_changed, &shutdown).await?;
     let stop = shutdown.token();
     let machine = Machine::read();
+    let sink: Arc<dyn ObjectSink> = Arc::new(BatchingSink::start(parts.sink));
     let registration = Registration {
         config: config.clone(),
         machine: machine.clone(),
         runtime: runtime.clone(),
         images: images.clone(),
         source: parts.source.clone(),
-        sink: parts.sink.clone(),
+        sink: sink.clone(),
         changed: images_changed,
     };
-    let events = EventRecorder::start(parts.sink.clone(), &config.name);
+    let events = EventRecorder::start(sink.clone(), &config.name);
     let (references, reference_changes) = References::new(parts.source.clone());
     let services = GroupVersionResource::new("", "v1", "services");
     let services =
@@ -80,7 +81,7 @@ pub async fn run(config: NodeConfig, parts: NodeParts, shutdown: Shutdown) -> Re
         machine,
         runtime,
         images: ImagePuller::new(images, events.clone()),
-        sink: parts.sink.clone(),
+        sink,
         events,
         references,
         services,

@@ -54,6 +54,13 @@ impl ObjectSink for GrpcClient {
         answered(self.resources().patch(self.timed(patch_request(target, patch))).await)
     }
 
+    /// As one message, [`Self::report`].
+    async fn patch_all(&self, patches: Vec<(WriteTarget, Patch)>) -> Vec<Result<Observed, SinkError>> {
+        let count = patches.len();
+        let failed = |error: SinkError| (0..count).map(|_| Err(SinkError::Unavailable(error.to_string()))).collect();
+        self.report(patches, None).await.unwrap_or_else(failed)
+    }
+
     async fn delete(&self, write: &WriteTarget, options: &DeleteOptions) -> Result<(), SinkError> {
         let target = Some(target(&write.resource, &write.namespace, &write.name, &write.subresource));
         let request = self.timed(DeleteRequest { target, options: delete_options(options) });
