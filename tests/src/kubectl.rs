@@ -56,7 +56,12 @@ impl Kubectl {
         let script = format!("stty rows {rows} cols {columns}; kubectl() {{ command {kubectl} \"$@\"; }}; {script}");
         let mut terminal = Command::new("script");
         terminal.args(["--quiet", "--return", "--command", &script, "/dev/null"]).env("SHELL", "/bin/sh");
-        let output = terminal.stdin(Stdio::null()).output().context("cannot run script(1)")?;
+        terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = terminal.spawn().context("cannot run script(1)")?;
+        // script(1) would type an end of input into the terminal, at a time of its own.
+        let nobody_types = child.stdin.take();
+        let output = child.wait_with_output()?;
+        drop(nobody_types);
         let shown = String::from_utf8_lossy(&output.stdout).replace('\r', "");
         anyhow::ensure!(output.status.success(), "{script}: {}: {shown}", output.status);
         Ok(shown)
