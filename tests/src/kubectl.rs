@@ -25,6 +25,16 @@ pub struct Output {
     pub stderr: String,
 }
 
+impl From<std::process::Output> for Output {
+    fn from(output: std::process::Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
 impl Kubectl {
     pub fn new(kubeconfig: &Path) -> Self {
         Self { kubeconfig: kubeconfig.to_path_buf(), namespace: String::new() }
@@ -69,12 +79,7 @@ impl Kubectl {
 
     /// Runs a command line; quotes group words. Any exit code is an answer.
     pub fn output(&self, line: &str) -> Result<Output> {
-        let output = self.command(line).output().context("cannot run kubectl")?;
-        Ok(Output {
-            code: output.status.code().unwrap_or(-1),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        })
+        Ok(self.command(line).output().context("cannot run kubectl")?.into())
     }
 
     /// Runs a command line that must succeed; returns what it printed.
@@ -95,16 +100,21 @@ impl Kubectl {
         Ok(output.stderr)
     }
 
-    /// Gives `input` on standard input, for `-f -`.
+    /// Gives `input` on standard input, for `-f -`, to a command that must succeed.
     pub fn with_input(&self, line: &str, input: &str) -> Result<String> {
+        let output = self.output_with_input(line, input)?;
+        if output.code != 0 {
+            bail!("kubectl {line}: {}", output.stderr);
+        }
+        Ok(output.stdout)
+    }
+
+    /// As [`Self::with_input`]; any exit code is an answer.
+    pub fn output_with_input(&self, line: &str, input: &str) -> Result<Output> {
         let mut command = self.command(line);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         child.stdin.take().context("no standard input")?.write_all(input.as_bytes())?;
-        let output = child.wait_with_output()?;
-        if !output.status.success() {
-            bail!("kubectl {line}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(child.wait_with_output()?.into())
     }
 
     /// Repeats a command until its output satisfies `holds`.

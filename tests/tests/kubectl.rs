@@ -84,12 +84,9 @@ fn apply_creates_changes_and_shows_differences() -> Result<()> {
     };
     assert!(kubectl.with_input("apply -f -", &manifest(0))?.contains("created"));
     assert!(kubectl.with_input("apply -f -", &manifest(0))?.contains("unchanged"));
-    let mut diff = kubectl.command("diff -f -");
-    let diff = diff.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn()?;
-    std::io::Write::write_all(&mut diff.stdin.as_ref().expect("piped above"), manifest(2).as_bytes())?;
-    let diff = diff.wait_with_output()?;
-    assert_eq!(diff.status.code(), Some(1), "differences are exit code 1");
-    assert!(String::from_utf8_lossy(&diff.stdout).contains("+  replicas: 2"));
+    let diff = kubectl.output_with_input("diff -f -", &manifest(2))?;
+    assert_eq!(diff.code, 1, "differences are exit code 1: {}", diff.stderr);
+    assert!(diff.stdout.contains("+  replicas: 2"), "{}", diff.stdout);
     assert!(kubectl.with_input("apply -f -", &manifest(2))?.contains("configured"));
     kubectl.run("-n applied scale deployment web --replicas=1")?;
     assert_eq!(kubectl.run("-n applied get deployment web -o jsonpath={.spec.replicas}")?, "1");

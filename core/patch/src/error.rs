@@ -1,5 +1,7 @@
 //! Why a patch was refused, and the one place that says which `Status` answers it.
 
+use std::collections::BTreeMap;
+
 use gantry_meta::{Cause, CauseType, FieldPath, Reason, Status};
 use thiserror::Error;
 
@@ -29,7 +31,7 @@ pub enum PatchError {
     /// `managedFields` or another part of an applied configuration breaks the rules of apply.
     #[error("{field}: {why}")]
     Refused { field: String, why: String },
-    #[error("Apply failed with {} conflict(s)", .0.len())]
+    #[error("{}", conflicts_text(.0))]
     Conflicts(Vec<Conflict>),
 }
 
@@ -53,9 +55,43 @@ impl From<PatchError> for Status {
     }
 }
 
+/// The fields under their owners, as kubectl shows them to who has to decide.
+fn conflicts_text(conflicts: &[Conflict]) -> String {
+    if let [Conflict { owner, field }] = conflicts {
+        return format!("Apply failed with 1 conflict: conflict with {owner}: {field}");
+    }
+    let mut of_owners = BTreeMap::<&str, String>::new();
+    for Conflict { owner, field } in conflicts {
+        let lines = of_owners.entry(owner).or_insert_with(|| format!("conflicts with {owner}:"));
+        lines.push_str("\n- ");
+        lines.push_str(field);
+    }
+    let lines: Vec<String> = of_owners.into_values().collect();
+    format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
+}
+
 fn conflict_status(text: String, conflicts: &[Conflict]) -> Status {
     conflicts.iter().fold(Status::failure(Reason::Conflict, text).with_empty_details(), |status, conflict| {
         let message = format!("conflict with {}", conflict.owner);
         status.with_cause(Cause::new(CauseType::FieldManagerConflict, conflict.field.clone(), message))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(conflicts: &[(&str, &str)]) -> String {
+        let conflict = |&(owner, field): &(&str, &str)| Conflict { owner: owner.into(), field: field.into() };
+        PatchError::Conflicts(conflicts.iter().map(conflict).collect()).to_string()
+    }
+
+    #[test]
+    fn conflicts_are_listed_under_their_owners() {
+        let one = text(&[("\"a\"", ".spec.replicas")]);
+        assert_eq!(one, "Apply failed with 1 conflict: conflict with \"a\": .spec.replicas");
+        let many = text(&[("\"b\"", ".data.x"), ("\"a\"", ".data.y"), ("\"b\"", ".data.z")]);
+        let lists = "conflicts with \"a\":\n- .data.y\nconflicts with \"b\":\n- .data.x\n- .data.z";
+        assert_eq!(many, format!("Apply failed with 3 conflicts: {lists}"));
+    }
 }
