@@ -83,12 +83,14 @@ async fn deliver(caller: &Caller, id: u64, start: WatchStart, out: &mpsc::Sender
         Ok(_) => return Some(Status::internal("the executor answered a watch with something else")),
         Err(status) => return Some(status),
     };
-    while let Some(event) = events.next().await {
-        let message = match message(&event) {
-            Ok(event) => WatchMessage { id, message: Some(Message::Event(event)) },
-            Err(status) => return Some(status),
-        };
-        out.send(message).await.ok()?;
+    while let Some(events) = events.next().await {
+        for event in events.into_events() {
+            let message = match message(&event) {
+                Ok(event) => WatchMessage { id, message: Some(Message::Event(event)) },
+                Err(status) => return Some(status),
+            };
+            out.send(message).await.ok()?;
+        }
     }
     None
 }

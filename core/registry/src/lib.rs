@@ -19,6 +19,7 @@ mod services;
 mod strategy;
 mod subresource;
 mod trace;
+mod watch_event;
 mod write;
 
 pub use account_state::CachedAccounts;
@@ -30,9 +31,9 @@ pub use request::{
     MediaType, Patch, Preconditions, Propagation, Target, Verb, WriteOptions, dry_run_of,
 };
 pub use response::{
-    ApiResponse, ConnectTo, ListItem, ListMetadata, ListResponse, ObjectResponse, Scheme, WatchEvent, WatchEventType,
-    WatchResponse,
+    ApiResponse, ConnectTo, ListItem, ListMetadata, ListResponse, ObjectResponse, Scheme, WatchResponse,
 };
 pub use served::resource_configs;
 pub use services::{POOL_CLUSTER_IPS, POOL_NODE_PORTS, PoolClaim, ServicePools, ServiceTypes};
 pub use trace::request_span;
+pub use watch_event::{WatchEvent, WatchEventType, WatchEvents};

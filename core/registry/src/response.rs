@@ -4,6 +4,8 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use gantry_meta::{GroupVersionKind, GroupVersionResource, Status};
 
+use crate::watch_event::WatchEvents;
+
 /// The answer to a request that was carried out.
 pub enum ApiResponse {
     Object(ObjectResponse),
@@ -73,61 +75,7 @@ impl ListItem {
 pub struct WatchResponse {
     pub resource: GroupVersionResource,
     pub kind: GroupVersionKind,
-    pub events: BoxStream<'static, WatchEvent>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum WatchEventType {
-    Added,
-    Modified,
-    Deleted,
-    Bookmark,
-    /// `json` is a Status; nothing follows.
-    Error,
-}
-
-impl WatchEventType {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Added => "ADDED",
-            Self::Modified => "MODIFIED",
-            Self::Deleted => "DELETED",
-            Self::Bookmark => "BOOKMARK",
-            Self::Error => "ERROR",
-        }
-    }
-}
-
-/// One event; its bytes are shared by all watchers that get it.
-#[derive(Clone, Debug)]
-pub struct WatchEvent {
-    pub event_type: WatchEventType,
-    frame_tail: Bytes,
-}
-
-const FRAME_END: &[u8] = b"}\n";
-
-impl WatchEvent {
-    /// `frame_tail` is an object's JSON (a Status's for `Error`) followed by `}` and a line feed.
-    pub fn from_frame_tail(event_type: WatchEventType, frame_tail: Bytes) -> Self {
-        debug_assert!(frame_tail.ends_with(FRAME_END), "a frame ends with a brace and a line feed");
-        Self { event_type, frame_tail }
-    }
-
-    /// Copies `json` once to put the frame's end behind it.
-    pub fn from_json(event_type: WatchEventType, json: &[u8]) -> Self {
-        Self { event_type, frame_tail: [json, FRAME_END].concat().into() }
-    }
-
-    /// Behind `{"type":"ADDED","object":` it is the whole frame of a watch over HTTP.
-    pub fn frame_tail(&self) -> &Bytes {
-        &self.frame_tail
-    }
-
-    /// The object's wire form, complete.
-    pub fn json(&self) -> Bytes {
-        self.frame_tail.slice(..self.frame_tail.len() - FRAME_END.len())
-    }
+    pub events: BoxStream<'static, WatchEvents>,
 }
 
 /// The far end of a connect verb.

@@ -14,12 +14,14 @@
 //! Deliberately absent: lists from SQL, decoded objects, queues per watcher.
 
 mod attributes;
+mod batch;
 mod cache;
 mod chain;
 mod commit;
 mod config;
 mod error;
 mod event;
+mod frame;
 mod housekeeping;
 mod list;
 mod object;
@@ -30,10 +32,11 @@ mod topic;
 mod watch;
 
 pub use attributes::{AttributeExtractor, Labels, NoFields};
+pub use batch::Batch;
 pub use cache::WatchCache;
 pub use config::{CacheOptions, ResourceConfig};
 pub use error::{Expired, LagError, ListError};
 pub use event::{Delivery, DeliveryKind, Filter, Scope};
 pub use list::{At, ListRequest, Page, PageCursor};
 pub use object::CachedObject;
-pub use watch::{Batch, Watch};
+pub use watch::Watch;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use gantry_storage::{Key, Revision};
 
-use crate::{Labels, ResourceConfig, attributes::Metadata};
+use crate::{Labels, ResourceConfig, attributes::Metadata, frame};
 
 const METADATA: &[u8] = b"\"metadata\":{";
 /// What follows the object in a watch frame, kept behind it in the same allocation.
@@ -71,15 +71,12 @@ impl CachedObject {
         const MEMBER: &[u8] = b"\"resourceVersion\":\"";
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(revision.0).as_bytes();
-        let mut frame = Vec::with_capacity(head.len() + MEMBER.len() + digits.len() + 2 + tail.len() + FRAME_END.len());
-        for part in [head, MEMBER, digits, if tail.starts_with(b"}") { b"\"" } else { b"\"," }, tail, FRAME_END] {
-            frame.extend_from_slice(part);
-        }
+        let quote: &[u8] = if tail.starts_with(b"}") { b"\"" } else { b"\"," };
         Self {
             key,
             revision,
             create_revision,
-            frame: frame.into(),
+            frame: frame::joined(&[head, MEMBER, digits, quote, tail, FRAME_END]),
             metadata_at: (head.len().saturating_sub(METADATA.len())) as u32,
             config: config.clone(),
             metadata: OnceLock::new(),
@@ -119,6 +116,14 @@ impl CachedObject {
     /// The JSON and the `}\n` that ends a watch frame: behind `{"type":"ADDED","object":` it is the whole frame.
     pub fn frame_tail(&self) -> Bytes {
         self.frame.clone()
+    }
+
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.frame
+    }
+
+    pub(crate) fn frame_len(&self) -> usize {
+        self.frame.len()
     }
 
     /// Bytes of JSON.

@@ -1,16 +1,21 @@
 //! Rings of events that watchers of the same part of a resource share.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::{VecDeque, vec_deque},
+    sync::Arc,
+};
 
 use gantry_storage::Revision;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 
-use crate::{Expired, event::Event};
+use crate::{Batch, Expired, event::Event};
 
 /// The events of one [`crate::Scope`] since the floor, and the bell that wakes its watchers.
 pub(crate) struct Topic {
     ring: RwLock<Ring>,
+    /// What the last watch was handed that takes every event, and the cursor it had: the next one most likely has the same.
+    handed: Mutex<Option<(Revision, Arc<Batch>)>>,
     pub bell: Notify,
 }
 
@@ -24,10 +29,22 @@ struct Ring {
     expired: bool,
 }
 
+type Events<'a> = vec_deque::Iter<'a, (Revision, Arc<Event>)>;
+
+impl Ring {
+    fn after(&self, cursor: Revision, limit: usize) -> Result<Events<'_>, Expired> {
+        if self.expired || cursor < self.dropped {
+            return Err(Expired { floor: self.dropped });
+        }
+        let from = self.events.partition_point(|(r, _)| *r <= cursor);
+        Ok(self.events.range(from..self.events.len().min(from + limit)))
+    }
+}
+
 impl Topic {
     pub fn new(complete_after: Revision) -> Self {
         let ring = Ring { events: VecDeque::new(), dropped: Revision::ZERO, complete_after, expired: false };
-        Self { ring: RwLock::new(ring), bell: Notify::new() }
+        Self { ring: RwLock::new(ring), handed: Mutex::default(), bell: Notify::new() }
     }
 
     /// Adds the newest event. The caller rings the bell once its batch is complete.
@@ -41,7 +58,9 @@ impl Topic {
         let (revision, _) = ring.events.front().filter(|(r, _)| *r <= floor)?;
         ring.dropped = *revision;
         ring.complete_after = ring.complete_after.max(floor);
-        ring.events.pop_front().map(|(_, event)| event)
+        let (_, event) = ring.events.pop_front()?;
+        self.forget_handed(&ring);
+        Some(event)
     }
 
     /// Drops everything at or below `floor`.
@@ -53,6 +72,14 @@ impl Topic {
         }
         ring.events.drain(..gone);
         ring.complete_after = ring.complete_after.max(floor);
+        self.forget_handed(&ring);
+    }
+
+    /// What nobody can ask for again is not kept.
+    fn forget_handed(&self, ring: &Ring) {
+        if ring.events.is_empty() {
+            *self.handed.lock() = None;
+        }
     }
 
     /// Ends every watch on this topic with `Expired`.
@@ -61,6 +88,7 @@ impl Topic {
         ring.events.clear();
         ring.dropped = floor;
         ring.expired = true;
+        self.forget_handed(&ring);
         drop(ring);
         self.bell.notify_waiters();
     }
@@ -75,12 +103,24 @@ impl Topic {
 
     /// Up to `limit` events after `cursor`, in order.
     pub fn after(&self, cursor: Revision, limit: usize) -> Result<Vec<Arc<Event>>, Expired> {
+        Ok(self.ring.read().after(cursor, limit)?.map(|(_, event)| event.clone()).collect())
+    }
+
+    /// Up to `limit` events after `cursor`, all of them selected; `None` if there are none. Watches that ask for the same get
+    /// the same.
+    pub fn batch_after(&self, cursor: Revision, limit: usize) -> Result<Option<Arc<Batch>>, Expired> {
         let ring = self.ring.read();
-        if ring.expired || cursor < ring.dropped {
-            return Err(Expired { floor: ring.dropped });
+        let events = ring.after(cursor, limit)?;
+        let Some((last, _)) = events.clone().next_back() else { return Ok(None) };
+        let mut handed = self.handed.lock();
+        if let Some((from, batch)) = &*handed
+            && (*from, batch.revision) == (cursor, *last)
+        {
+            return Ok(Some(batch.clone()));
         }
-        let from = ring.events.partition_point(|(r, _)| *r <= cursor);
-        Ok(ring.events.range(from..).take(limit).map(|(_, event)| event.clone()).collect())
+        let batch = Arc::new(Batch::new(events.filter_map(|(_, event)| event.delivery(|_| true)).collect(), *last));
+        *handed = Some((cursor, batch.clone()));
+        Ok(Some(batch))
     }
 
     /// Makes the ring reach back to just after `from`, with events of the resource's whole ring that `belongs` accepts.

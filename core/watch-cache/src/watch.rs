@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc};
 use gantry_storage::Revision;
 
 use crate::{
-    CachedObject, Delivery, Expired, Filter, Scope,
+    Batch, CachedObject, Expired, Filter, Scope,
     shard::ShardCache,
     table::{Table, in_scope},
     topic::Topic,
@@ -13,14 +13,6 @@ use crate::{
 
 /// Events looked at in one go, so that a watch far behind shares the thread.
 const STEP: usize = 256;
-
-/// Events in revision order.
-#[derive(Clone, Debug)]
-pub struct Batch {
-    pub deliveries: Vec<Delivery>,
-    /// The revision of the last event looked at.
-    pub revision: Revision,
-}
 
 /// Follows a scope of one resource. Costs no memory but itself while its client is slow; ends with [`Expired`] only once
 /// history no longer reaches back to its cursor.
@@ -46,7 +38,7 @@ impl Watch {
     }
 
     /// Waits until there is something for this watch. Cancel-safe: what was not returned comes with the next call.
-    pub async fn next_batch(&mut self) -> Result<Batch, Expired> {
+    pub async fn next_batch(&mut self) -> Result<Arc<Batch>, Expired> {
         let topic = self.topic.clone();
         loop {
             // Enlisted before looking, so that an event between the look and the wait rings too.
@@ -64,7 +56,7 @@ impl Watch {
     }
 
     /// What is there now, without waiting; `None`: nothing for this watch.
-    pub fn try_next_batch(&mut self) -> Result<Option<Batch>, Expired> {
+    pub fn try_next_batch(&mut self) -> Result<Option<Arc<Batch>>, Expired> {
         loop {
             match self.step()? {
                 Step::Found(batch) => return Ok(Some(batch)),
@@ -84,17 +76,26 @@ impl Watch {
 
     fn step(&mut self) -> Result<Step, Expired> {
         let applied = self.shard.progress.applied();
-        let events = self.topic.after(self.cursor, STEP)?;
-        let Some(last) = events.last() else {
+        let found = if self.takes_all() { self.topic.batch_after(self.cursor, STEP)? } else { self.selected()? };
+        let Some(batch) = found else {
             self.cursor = self.cursor.max(applied);
             return Ok(Step::Drained);
         };
-        self.cursor = last.revision;
-        let deliveries: Vec<_> = events.iter().filter_map(|e| e.delivery(|o| self.selects(o))).collect();
-        if deliveries.is_empty() {
-            return Ok(Step::NothingSelected);
-        }
-        Ok(Step::Found(Batch { deliveries, revision: self.cursor }))
+        self.cursor = batch.revision;
+        Ok(if batch.deliveries.is_empty() { Step::NothingSelected } else { Step::Found(batch) })
+    }
+
+    /// Every event of the topic is for this watch, as it is for others.
+    fn takes_all(&self) -> bool {
+        self.filter.is_none() && !matches!(self.scope, Scope::Indexed { .. })
+    }
+
+    /// `None`: no events behind the cursor.
+    fn selected(&self) -> Result<Option<Arc<Batch>>, Expired> {
+        let events = self.topic.after(self.cursor, STEP)?;
+        let Some(last) = events.last() else { return Ok(None) };
+        let deliveries = events.iter().filter_map(|e| e.delivery(|o| self.selects(o))).collect();
+        Ok(Some(Arc::new(Batch::new(deliveries, last.revision))))
     }
 
     fn selects(&self, object: &CachedObject) -> bool {
@@ -105,7 +106,7 @@ impl Watch {
 }
 
 enum Step {
-    Found(Batch),
+    Found(Arc<Batch>),
     /// Events, but none for this watch.
     NothingSelected,
     /// No events behind the cursor.

@@ -4,13 +4,13 @@ use std::{convert::Infallible, sync::Arc};
 
 use actix_web::{HttpResponse, http::header};
 use bytes::{Bytes, BytesMut};
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use gantry_codec::ListMeta;
 use gantry_kinds::Resource;
 use gantry_meta::Status;
 use gantry_registry::{ListItem, ListResponse};
 
-use super::{Encoding, View, Wish, encoded, gzip, view};
+use super::{Encoding, View, Wish, encoded, gzip, records::Records, view};
 
 /// A list longer than this is sent in pieces, so that it never stands in memory twice.
 const WHOLE_MAX_BYTES: usize = 1 << 20;
@@ -26,7 +26,7 @@ pub(crate) fn list(answer: ListResponse, resource: &Resource, wish: Wish<'_>) ->
     let plain = encoding == Encoding::Json && !wish.pretty && view.is_none();
     let total: usize = answer.items.iter().map(|item| item.tail().len() + 2).sum();
     if plain && !wish.gzip && total > WHOLE_MAX_BYTES {
-        return Ok(response.streaming(pieces(resource, answer)));
+        return Ok(response.streaming(Records::of(pieces(resource, answer).boxed_local())));
     }
     let json = match view {
         Some(view) => viewed(&view, &answer),

@@ -4,6 +4,7 @@ mod accept;
 mod gzip;
 mod list;
 mod object;
+mod records;
 mod view;
 mod watch;
 mod watch_socket;

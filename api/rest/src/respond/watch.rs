@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    vec,
 };
 
 use actix_web::{HttpResponse, http::header};
@@ -11,10 +12,10 @@ use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use gantry_kinds::Resource;
 use gantry_meta::{Reason, Status};
-use gantry_registry::{WatchEvent, WatchEventType, WatchResponse};
+use gantry_registry::{WatchEvent, WatchEventType, WatchEvents, WatchResponse};
 use tokio_util::sync::CancellationToken;
 
-use super::{Encoding, Form, View, Wish, view};
+use super::{Encoding, Form, View, Wish, records::Records, view};
 use crate::metrics::Counted;
 
 /// Events that are there are sent together until a chunk has this size.
@@ -33,7 +34,8 @@ pub(crate) fn watch(
     response.content_type(writer.content_type());
     response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
     let events = writer.events(answer, shutdown);
-    Ok(response.streaming(Frames { events, writer, ended: false, _counted: counted }))
+    let frames = Frames { events, waiting: Vec::new().into_iter(), writer, ended: false, _counted: counted };
+    Ok(response.streaming(Records::of(frames)))
 }
 
 /// Writes events in the form and encoding that the client takes.
@@ -71,9 +73,18 @@ impl EventWriter {
     }
 
     /// The events that are to be written, until the server ends.
-    pub fn events(&self, answer: WatchResponse, shutdown: CancellationToken) -> BoxStream<'static, WatchEvent> {
+    pub fn events(&self, answer: WatchResponse, shutdown: CancellationToken) -> BoxStream<'static, WatchEvents> {
         let all = if self.empty { 0 } else { usize::MAX };
         answer.events.take_until(shutdown.cancelled_owned()).take(all).boxed()
+    }
+
+    /// All of them as a stream carries them, where that was written for every watch that takes them so.
+    fn written(&self, events: &WatchEvents) -> Option<Bytes> {
+        match (&self.view, self.protobuf) {
+            (Some(_), _) => None,
+            (None, true) => events.protobuf_frames(|event, out| write_protobuf(event.event_type, &event.json(), out)),
+            (None, false) => events.json_lines(),
+        }
     }
 
     /// Appends one event as a stream carries it: a line of JSON, or a protobuf message behind its length.
@@ -85,10 +96,7 @@ impl EventWriter {
         });
         self.first = false;
         if self.protobuf {
-            let json = viewed.map_or_else(|| event.json(), Bytes::from);
-            let frame = gantry_codec::to_protobuf_frame(kind.as_str(), &json);
-            out.extend_from_slice(&frame.expect("what is watched is of a built-in kind"));
-            return;
+            return write_protobuf(kind, &viewed.map_or_else(|| event.json(), Bytes::from), out);
         }
         out.extend_from_slice(head(kind));
         match viewed {
@@ -99,6 +107,11 @@ impl EventWriter {
             None => out.extend_from_slice(event.frame_tail()),
         }
     }
+}
+
+fn write_protobuf(kind: WatchEventType, json: &[u8], out: &mut BytesMut) {
+    let frame = gantry_codec::to_protobuf_frame(kind.as_str(), json);
+    out.extend_from_slice(&frame.expect("what is watched is of a built-in kind"));
 }
 
 fn head(kind: WatchEventType) -> &'static [u8] {
@@ -112,7 +125,9 @@ fn head(kind: WatchEventType) -> &'static [u8] {
 }
 
 struct Frames {
-    events: BoxStream<'static, WatchEvent>,
+    events: BoxStream<'static, WatchEvents>,
+    /// Taken from the stream and still to be written.
+    waiting: vec::IntoIter<WatchEvent>,
     writer: EventWriter,
     ended: bool,
     _counted: Counted,
@@ -123,21 +138,33 @@ impl Stream for Frames {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        if this.ended {
-            return Poll::Ready(None);
-        }
         let mut chunk = BytesMut::new();
-        while chunk.len() < CHUNK_BYTES {
+        loop {
+            this.write_waiting(&mut chunk);
+            if this.ended || chunk.len() >= CHUNK_BYTES {
+                break;
+            }
             match this.events.as_mut().poll_next(cx) {
-                Poll::Ready(Some(event)) => this.writer.write(&event, &mut chunk),
-                Poll::Ready(None) => {
-                    this.ended = true;
-                    break;
-                }
+                Poll::Ready(Some(events)) => match this.writer.written(&events) {
+                    Some(written) if chunk.is_empty() => return Poll::Ready(Some(Ok(written))),
+                    Some(written) => chunk.extend_from_slice(&written),
+                    None => this.waiting = events.into_events().into_iter(),
+                },
+                Poll::Ready(None) => this.ended = true,
                 Poll::Pending if chunk.is_empty() => return Poll::Pending,
                 Poll::Pending => break,
             }
         }
         if chunk.is_empty() { Poll::Ready(None) } else { Poll::Ready(Some(Ok(chunk.freeze()))) }
+    }
+}
+
+impl Frames {
+    fn write_waiting(&mut self, chunk: &mut BytesMut) {
+        while chunk.len() < CHUNK_BYTES
+            && let Some(event) = self.waiting.next()
+        {
+            self.writer.write(&event, chunk);
+        }
     }
 }

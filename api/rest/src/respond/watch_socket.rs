@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use futures::{SinkExt as _, StreamExt as _, stream::BoxStream};
 use gantry_kinds::Resource;
 use gantry_meta::Status;
-use gantry_registry::{WatchEvent, WatchResponse};
+use gantry_registry::{WatchEvent, WatchEvents, WatchResponse};
 use tokio::io::{AsyncWriteExt as _, DuplexStream, WriteHalf};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -100,13 +100,17 @@ async fn feed(mut payload: web::Payload, mut socket: WriteHalf<DuplexStream>) {
 
 async fn converse(
     mut socket: WebSocketStream<DuplexStream>,
-    mut events: BoxStream<'static, WatchEvent>,
+    mut events: BoxStream<'static, WatchEvents>,
     mut writer: EventWriter,
 ) -> Result<(), Error> {
     loop {
         tokio::select! {
-            event = events.next() => match event {
-                Some(event) => socket.send(message(&mut writer, &event)).await?,
+            events = events.next() => match events {
+                Some(events) => {
+                    for event in events.into_events() {
+                        socket.send(message(&mut writer, &event)).await?;
+                    }
+                }
                 None => return socket.close(None).await,
             },
             // Reading answers pings; what else the client says means nothing here.

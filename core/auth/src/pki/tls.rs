@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
+    crypto::CryptoProvider,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -43,15 +44,24 @@ pub fn server_config(
     certificate: Arc<RotatingCertificate>,
     clients: Option<&ClientCertificates>,
 ) -> Result<ServerConfig, PkiError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = ServerConfig::builder_with_provider(server_provider()).with_safe_default_protocol_versions()?;
     let builder = match clients {
         Some(clients) => builder.with_client_cert_verifier(clients.handshake_verifier()),
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_cert_resolver(certificate);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.ignore_client_order = true;
     Ok(config)
+}
+
+/// AES with 128 bits before 256, whatever the client puts first, as Go's servers choose: a third less work for each byte sent,
+/// and out of reach for anybody either way.
+fn server_provider() -> Arc<CryptoProvider> {
+    let mut provider = rustls::crypto::ring::default_provider();
+    let is_short = |name: &str| name.contains("AES_128");
+    provider.cipher_suites.sort_by_key(|suite| !suite.suite().as_str().is_some_and(is_short));
+    Arc::new(provider)
 }
 
 /// Trusts the authorities of `authority_pem` alone; shows `identity` where the server asks. Sets no ALPN.
@@ -67,4 +77,16 @@ pub fn client_config(authority_pem: &str, identity: Option<&IssuedCertificate>) 
         Some(identity) => builder.with_client_auth_cert(identity.chain()?, identity.key()?)?,
         None => builder.with_no_client_auth(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::server_provider;
+
+    #[test]
+    fn the_shorter_key_of_each_cipher_comes_first() {
+        let names: Vec<&str> = server_provider().cipher_suites.iter().filter_map(|s| s.suite().as_str()).collect();
+        let longer = names.iter().position(|name| !name.contains("AES_128")).unwrap();
+        assert!(longer > 0 && names[longer..].iter().all(|name| !name.contains("AES_128")), "{names:?}");
+    }
 }

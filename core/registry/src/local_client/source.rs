@@ -1,7 +1,7 @@
 //! Reading in process.
 
 use async_trait::async_trait;
-use futures::StreamExt;
+use futures::{StreamExt, stream};
 use gantry_meta::{GroupVersionResource, Status};
 use gantry_runtime::{ListOptions, Listed, ObjectSource, Observed, SourceError, WatchEvent, WatchStream};
 
@@ -78,7 +78,10 @@ impl ObjectSource for LocalClient {
         };
         let request = ApiRequest::Watch { target, options };
         match self.executor.execute(&self.context(), request).await.map_err(source_error)? {
-            ApiResponse::Watch(watch) => Ok(watch.events.map(|next| event(&next)).boxed()),
+            ApiResponse::Watch(watch) => {
+                let events = watch.events.flat_map(|events| stream::iter(events.into_events()));
+                Ok(events.map(|next| event(&next)).boxed())
+            }
             _ => Err(unexpected("watch")),
         }
     }

@@ -26,7 +26,8 @@ impl Selection {
         let fields = FieldSelector::parse(&options.field_selector)
             .map_err(|error| Status::bad_request(format!("unable to parse field selector: {error}")))?;
         check_fields(served, &fields)?;
-        Ok(Self { scope: scope(served, target, &fields), filter: filter(served, target, labels, fields) })
+        let scope = scope(served, target, &fields);
+        Ok(Self { filter: filter(served, target, &scope, labels, fields), scope })
     }
 }
 
@@ -69,9 +70,15 @@ fn scope(served: &Served, target: &Target, fields: &FieldSelector) -> Scope {
     if namespace.is_empty() { Scope::All } else { Scope::Namespace(namespace.into()) }
 }
 
-fn filter(served: &Served, target: &Target, labels: LabelSelector, fields: FieldSelector) -> Option<Filter> {
+fn filter(
+    served: &Served,
+    target: &Target,
+    scope: &Scope,
+    labels: LabelSelector,
+    fields: FieldSelector,
+) -> Option<Filter> {
     let named = !target.name.is_empty();
-    if labels.is_everything() && fields.is_everything() && !named {
+    if labels.is_everything() && is_said_by(scope, &fields) && !named {
         return None;
     }
     let name = target.name.clone();
@@ -83,9 +90,39 @@ fn filter(served: &Served, target: &Target, labels: LabelSelector, fields: Field
     }))
 }
 
+/// True if all that is in `scope` is what `fields` selects.
+fn is_said_by(scope: &Scope, fields: &FieldSelector) -> bool {
+    match scope {
+        Scope::Namespace(namespace) => fields
+            .terms()
+            .iter()
+            .all(|term| term.field == "metadata.namespace" && !term.negated && *term.value == **namespace),
+        _ => fields.is_everything(),
+    }
+}
+
 fn value_of<'a>(object: &'a CachedObject, field: &str, namespaced: bool) -> Cow<'a, str> {
     match field {
         "metadata.namespace" if !namespaced => Cow::Borrowed(""),
         _ => Cow::Borrowed(object.field(field).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_meta::FieldSelector;
+    use gantry_watch_cache::Scope;
+
+    use super::is_said_by;
+
+    #[test]
+    fn a_selector_that_only_repeats_the_namespace_filters_nothing() {
+        let said = |scope: &Scope, fields: &str| is_said_by(scope, &FieldSelector::parse(fields).unwrap());
+        let namespace = Scope::Namespace("a".into());
+        assert!(said(&namespace, "") && said(&namespace, "metadata.namespace=a") && said(&Scope::All, ""));
+        for other in ["metadata.namespace=b", "metadata.namespace!=a", "metadata.namespace=a,metadata.name=x"] {
+            assert!(!said(&namespace, other), "{other}");
+        }
+        assert!(!said(&Scope::All, "metadata.namespace=a"));
     }
 }

@@ -1,12 +1,12 @@
 //! Changes of a collection as they happen.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration, vec};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, stream};
 use gantry_meta::{Reason, Status};
 use gantry_storage::Revision;
-use gantry_watch_cache::{CachedObject, DeliveryKind, Expired, ListError, ListRequest, Watch};
+use gantry_watch_cache::{Batch, CachedObject, Expired, ListError, ListRequest, Watch};
 use rand::Rng as _;
 use tokio::time::Instant;
 
@@ -14,8 +14,9 @@ use super::{PATIENCE, Selection, rules, served_wire};
 use crate::{
     executor::{State, lagging, list_failed},
     request::{ListOptions, Target},
-    response::{ApiResponse, WatchEvent, WatchEventType, WatchResponse},
+    response::{ApiResponse, WatchResponse},
     served::Served,
+    watch_event::{WatchEvent, WatchEventType, WatchEvents},
 };
 
 /// How often a watch that allows them gets a bookmark while it is otherwise silent.
@@ -25,7 +26,7 @@ const TIMEOUT_SECONDS: std::ops::Range<u64> = 1800..3600;
 
 pub(crate) async fn watch(
     state: &State,
-    served: &std::sync::Arc<Served>,
+    served: &Arc<Served>,
     target: &Target,
     options: &ListOptions,
 ) -> Result<ApiResponse, Status> {
@@ -36,7 +37,7 @@ pub(crate) async fn watch(
     let events = match opened {
         Ok((initial, watch)) => follow(state, served, options, start, initial, watch).boxed(),
         // Too old is told within the stream: clients look for it there.
-        Err(OpenError::Expired(expired)) => stream::iter([expired_event(expired)]).boxed(),
+        Err(OpenError::Expired(expired)) => stream::iter([one(expired_event(expired))]).boxed(),
         Err(OpenError::Refused(status)) => return Err(status),
     };
     Ok(ApiResponse::Watch(WatchResponse { resource: served.gvr.clone(), kind: served.gvk.clone(), events }))
@@ -112,24 +113,26 @@ impl Start {
 }
 
 struct Initial {
-    objects: Vec<std::sync::Arc<CachedObject>>,
+    objects: Vec<Arc<CachedObject>>,
     revision: Revision,
 }
 
 /// The stream: initial objects, the mark of their end, then batches until the time is up or history is gone.
 fn follow(
     state: &State,
-    served: &std::sync::Arc<Served>,
+    served: &Arc<Served>,
     options: &ListOptions,
     start: Start,
     initial: Option<Initial>,
     watch: Watch,
-) -> impl futures::Stream<Item = WatchEvent> + Send + 'static {
+) -> impl futures::Stream<Item = WatchEvents> + Send + 'static {
     let seconds = options.timeout_seconds.unwrap_or_else(|| rand::rng().random_range(TIMEOUT_SECONDS));
     let mark = initial.as_ref().filter(|_| start.mark_end).map(|i| bookmark(served, i.revision, true));
     let objects = initial.map(|initial| initial.objects).unwrap_or_default();
     let of = served.clone();
-    let first = objects.into_iter().map(move |object| event(&of, WatchEventType::Added, &object));
+    let added = move |object: &Arc<CachedObject>| event(&of, WatchEventType::Added, object);
+    let first =
+        stream::iter(Initials(objects.into_iter())).map(move |few| WatchEvents::Own(few.iter().map(&added).collect()));
     let follower = Follower {
         cache: state.cache.clone(),
         served: served.clone(),
@@ -140,14 +143,33 @@ fn follow(
     };
     let later = stream::unfold(follower, |mut follower| async move {
         let events = follower.next().await?;
-        Some((stream::iter(events), follower))
+        Some((events, follower))
     });
-    stream::iter(first).chain(stream::iter(mark)).chain(later.flatten())
+    first.chain(stream::iter(mark.map(one))).chain(later)
+}
+
+/// Initial objects that are sent on together.
+const INITIALS: usize = 64;
+
+/// Cuts the initial objects into pieces.
+struct Initials(vec::IntoIter<Arc<CachedObject>>);
+
+impl Iterator for Initials {
+    type Item = Vec<Arc<CachedObject>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let few: Vec<_> = self.0.by_ref().take(INITIALS).collect();
+        (!few.is_empty()).then_some(few)
+    }
+}
+
+fn one(event: WatchEvent) -> WatchEvents {
+    WatchEvents::Own(vec![event])
 }
 
 struct Follower {
-    cache: std::sync::Arc<gantry_watch_cache::WatchCache>,
-    served: std::sync::Arc<Served>,
+    cache: Arc<gantry_watch_cache::WatchCache>,
+    served: Arc<Served>,
     watch: Watch,
     ends_at: Instant,
     bookmarks: bool,
@@ -156,39 +178,39 @@ struct Follower {
 
 impl Follower {
     /// The next events; `None` once the watch is over.
-    async fn next(&mut self) -> Option<Vec<WatchEvent>> {
-        if self.ended {
-            return None;
-        }
-        let bookmark_at = Instant::now() + BOOKMARK_EVERY;
-        tokio::select! {
-            batch = self.watch.next_batch() => match batch {
-                Ok(batch) => Some(batch.deliveries.iter().map(|d| event(&self.served, kind_of(d.kind), &d.object)).collect()),
-                Err(expired) => {
-                    self.ended = true;
-                    Some(vec![expired_event(expired)])
+    async fn next(&mut self) -> Option<WatchEvents> {
+        while !self.ended {
+            let bookmark_at = Instant::now() + BOOKMARK_EVERY;
+            tokio::select! {
+                batch = self.watch.next_batch() => return Some(match batch {
+                    Ok(batch) => events(&self.served, batch),
+                    Err(expired) => {
+                        self.ended = true;
+                        one(expired_event(expired))
+                    }
+                }),
+                () = tokio::time::sleep_until(bookmark_at.min(self.ends_at)) => {
+                    self.ended = Instant::now() >= self.ends_at;
+                    if self.bookmarks && !self.ended {
+                        return Some(one(bookmark(&self.served, self.cache.applied(self.served.shard), false)));
+                    }
                 }
-            },
-            () = tokio::time::sleep_until(bookmark_at.min(self.ends_at)) => {
-                self.ended = Instant::now() >= self.ends_at;
-                let due = self.bookmarks && !self.ended;
-                Some(due.then(|| bookmark(&self.served, self.cache.applied(self.served.shard), false)).into_iter().collect())
             }
         }
+        None
     }
 }
 
-fn kind_of(kind: DeliveryKind) -> WatchEventType {
-    match kind {
-        DeliveryKind::Added => WatchEventType::Added,
-        DeliveryKind::Modified => WatchEventType::Modified,
-        DeliveryKind::Deleted => WatchEventType::Deleted,
+fn events(served: &Served, batch: Arc<Batch>) -> WatchEvents {
+    match served.conversion {
+        None => WatchEvents::Shared(batch),
+        Some(_) => WatchEvents::Own(batch.deliveries.iter().map(|d| event(served, d.kind.into(), &d.object)).collect()),
     }
 }
 
 fn event(served: &Served, event_type: WatchEventType, object: &CachedObject) -> WatchEvent {
     match served.conversion {
-        None => WatchEvent::from_frame_tail(event_type, object.frame_tail()),
+        None => WatchEvent::cached(event_type, object),
         Some(_) => WatchEvent::from_json(event_type, &served_wire(served, object)),
     }
 }

@@ -184,3 +184,23 @@ async fn an_event_wakes_only_the_watches_of_its_bucket_among_ten_thousand() {
     assert_eq!(watches.join_next().await.unwrap().unwrap(), ["+a@1"]);
     assert_eq!(polls.load(std::sync::atomic::Ordering::Relaxed), 10_001, "all others slept on");
 }
+
+#[tokio::test]
+async fn watches_that_are_equally_far_share_what_is_written_of_the_events() {
+    let (_, cache) = fixture().await;
+    put_pod(&cache, "a", "", "x").await;
+    let open = || cache.watch(PODS, Scope::All, Revision(1), None).unwrap();
+    let (mut first, mut second, mut late) = (open(), open(), cache.watch(PODS, Scope::All, Revision(0), None).unwrap());
+    put_pod(&cache, "a", "", "y").await;
+    delete_pod(&cache, "a").await;
+    let (one, other) = (first.next_batch().await.unwrap(), second.next_batch().await.unwrap());
+    assert!(Arc::ptr_eq(&one, &other));
+    let line = |kind: &str, delivery: usize| {
+        let object = one.deliveries[delivery].object.wire();
+        format!("{{\"type\":\"{kind}\",\"object\":{}}}\n", String::from_utf8_lossy(&object))
+    };
+    assert_eq!(*one.json_lines(), line("MODIFIED", 0) + &line("DELETED", 1));
+    assert_eq!(next(&mut late).await, ["+a@1", "~a@2", "-a@3"]);
+    put_pod(&cache, "b", "", "x").await;
+    assert_eq!((next(&mut first).await, next(&mut late).await), (vec!["+b@4".to_owned()], vec!["+b@4".to_owned()]));
+}
