@@ -181,6 +181,14 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         Ok(Some(Value::String(normal)))
     }
 
+    /// A tree's own text: kept as it is where nothing has to be made of it.
+    fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
+        match self.shape() {
+            Some(Shape::String | Shape::IntOrString | Shape::Raw | Shape::RawObject) => Ok(Some(Value::String(text))),
+            _ => self.visit_str(&text),
+        }
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let item = match self.target {
             Target::Shape(Shape::List(item)) => Target::from(&**item),
@@ -226,20 +234,22 @@ fn struct_members<'de, A: MapAccess<'de>>(
     let mut object = Object::new();
     let mut seen = Seen::default();
     while let Some(name) = members.next_key_seed(Name(ty))? {
-        let (at, field) = match name {
-            Member::Known(at) => (at, &ty.fields[at]),
+        let (at, name) = match name {
+            Member::Known(at, name) => (at, name),
             Member::Unknown(name) => {
                 problems.add(|| format!("unknown field \"{}\"", path.name(&name)));
                 members.next_value::<IgnoredAny>()?;
                 continue;
             }
         };
+        let field = &ty.fields[at];
         let path = path.name(&field.name);
         if seen.again(at) {
             problems.add(|| format!("duplicate field \"{path}\""));
         }
         let seed = Seed { target: Target::from(&field.shape), path: &path, problems };
-        store(&mut object, field, members.next_value_seed(seed)?);
+        let value = members.next_value_seed(seed)?;
+        store_as(&mut object, field, value, || name.unwrap_or_else(|| field.name.clone().into_owned()));
     }
     canonical::fill(ty, &mut object);
     Ok(object)
@@ -248,12 +258,17 @@ fn struct_members<'de, A: MapAccess<'de>>(
 /// `null` leaves a field unset; so does a zero that the reference would not write. An empty list of managed fields stays,
 /// because in an update it asks for them to be cleared; so does one that keeps defaults from being filled in.
 pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
+    store_as(object, field, value, || field.name.clone().into_owned());
+}
+
+/// As [`store`], with the field's name made by `name` if it is stored.
+fn store_as(object: &mut Object, field: &Field, value: Option<Value>, name: impl FnOnce() -> String) {
     let stays_empty = |v: &Value| field.name == "managedFields" || (field.pointer && v.is_array());
     let is_kept = |v: &Value| stays_empty(v) || !canonical::is_omitted(field, v);
     match value.filter(|v| !field.gated_off && is_kept(v)) {
         // An empty list that is always written stays one for now: who sent it owns it, and it is stored as null.
         Some(value) => {
-            object.insert(field.name.clone().into_owned(), value);
+            object.insert(name(), value);
         }
         None => {
             object.remove(&*field.name);
@@ -323,12 +338,19 @@ impl Seen {
     }
 }
 
-/// Looks a member's name up without copying it.
+/// Looks a member's name up without copying it, and keeps the copy where there is one.
 struct Name<'a>(&'a Type);
 
 enum Member {
-    Known(usize),
+    /// The field's place, and its name where that came as a text of its own.
+    Known(usize, Option<String>),
     Unknown(String),
+}
+
+impl Name<'_> {
+    fn place(&self, name: &str) -> Option<usize> {
+        self.0.fields.binary_search_by(|f| (*f.name).cmp(name)).ok()
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
@@ -347,7 +369,13 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
-        let found = self.0.fields.binary_search_by(|f| (*f.name).cmp(name));
-        Ok(found.map_or_else(|_| Member::Unknown(name.to_owned()), Member::Known))
+        Ok(self.place(name).map_or_else(|| Member::Unknown(name.to_owned()), |at| Member::Known(at, None)))
+    }
+
+    fn visit_string<E: Error>(self, name: String) -> Result<Member, E> {
+        Ok(match self.place(&name) {
+            Some(at) => Member::Known(at, Some(name)),
+            None => Member::Unknown(name),
+        })
     }
 }

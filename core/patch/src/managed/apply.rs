@@ -44,6 +44,9 @@ pub fn apply(writer: Writer<'_>, live: Option<&Object>, config: &Object, force: 
     Ok(object)
 }
 
+/// Where the record stands.
+const RECORD: &[&str] = &["metadata", "managedFields"];
+
 /// What the configuration states, but for what this request cannot set.
 fn stated<'a>(writer: Writer<'a>, config: &'a Object) -> FieldSet<'a> {
     let mut set = field_set(writer.ty, config);
@@ -53,7 +56,7 @@ fn stated<'a>(writer: Writer<'a>, config: &'a Object) -> FieldSet<'a> {
 
 /// What of that is recorded.
 fn recorded_part(mut set: FieldSet<'_>) -> FieldSet<'_> {
-    set.remove_subtree(&["metadata", "managedFields"]);
+    set.remove_subtree(RECORD);
     strip_unowned(&mut set);
     set
 }
@@ -73,34 +76,46 @@ fn created(writer: Writer<'_>, config: &Object) -> Object {
 type Outcome = (Option<Object>, Option<Value>);
 
 fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) -> Result<Outcome, PatchError> {
-    let bare = without_record(live);
     let stored = live.metadata().and_then(|metadata| metadata.get("managedFields"));
     let mut managed = stored.and_then(entries::decode).unwrap_or_default();
     let nothing = Object::new();
     if managed.is_empty() {
         let before = Writer { manager: BEFORE_FIRST_APPLY, ..writer };
-        managed = updated(before, &nothing, &bare, managed);
+        managed = updated(before, &nothing, live, managed);
     }
     let (own, mut others): (Vec<Entry<'_>>, Vec<Entry<'_>>) =
         managed.into_iter().partition(|entry| entry.owner.is(&writer.owner(Operation::Apply)));
     let last = own.into_iter().next();
     let set = stated(writer, config);
 
-    let mut merged = bare.clone();
+    let mut merged = without_record(live);
     merge(writer.ty, &mut merged, config);
     let merged = match &last {
-        Some(last) => prune(writer.ty, merged, &last.set, &union_of(&others, &set)),
-        None => merged,
+        // Most configurations state all that they stated before: nothing can go.
+        Some(last) if !last.set.is_within(&set) => prune(writer.ty, merged, &last.set, &union_of(&others, &set)),
+        _ => merged,
     };
-    let changes = compare(writer.ty, &bare, &merged);
-    take_from_others(writer, &bare, &mut others, &changes, force)?;
+    let mut changes = compare(writer.ty, live, &merged);
+    changes.remove_subtree(RECORD);
+    take_from_others(writer, live, &mut others, &changes, force)?;
 
-    let changed = merged != bare;
+    let changed = !same_without_record(live, &merged);
     let time = if changed { time::format_time(writer.now) } else { last.map(|last| last.time).unwrap_or_default() };
     let set = recorded_part(set);
     others.push(Entry { owner: writer.owner(Operation::Apply), time, set, wire: None });
     let recorded = entries::encode(others);
     Ok((changed.then_some(merged), recorded))
+}
+
+/// True if `live` is `bare` but for its record.
+fn same_without_record(live: &Object, bare: &Object) -> bool {
+    live.len() == bare.len()
+        && live.iter().zip(bare).all(|((name, value), (other, bare))| match (value, bare) {
+            (Value::Object(metadata), Value::Object(bare)) if name == "metadata" => {
+                name == other && metadata.iter().filter(|(member, _)| *member != "managedFields").eq(bare)
+            }
+            _ => name == other && value == bare,
+        })
 }
 
 /// The live object without its record, which is not copied.
