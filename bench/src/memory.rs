@@ -38,6 +38,13 @@ fn kib(text: &str, field: &str) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
+impl Resident {
+    /// Of all together, in MB, pages that several share counted in each.
+    pub fn mb(&self) -> f64 {
+        self.processes.iter().map(|(_, kib)| *kib as f64).sum::<f64>() / 1024.0
+    }
+}
+
 impl fmt::Display for Resident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mb = |kib: u64| kib as f64 / 1024.0;

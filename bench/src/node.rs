@@ -12,7 +12,10 @@ use anyhow::Result;
 use gantry_tests::{Cluster, Options as ClusterOptions};
 
 use self::{bare::BareRuntime, pods::Pods};
-use crate::latency::Latencies;
+use crate::{
+    latency::Latencies,
+    table::{self, Budget, Row},
+};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -35,11 +38,12 @@ pub async fn run(options: Options) -> Result<()> {
     let cluster = Cluster::start(ClusterOptions::nodes(1))?;
     let bare = BareRuntime::of(&cluster.data_dir())?;
     let mut pods = Pods::connect(&cluster.kubeconfig()).await?;
-    one_by_one(&options, &bare, &mut pods).await?;
-    bursts(&options, &bare, &mut pods).await
+    let rows = [one_by_one(&options, &bare, &mut pods).await?, bursts(&options, &bare, &mut pods).await?];
+    table::print("node", &rows);
+    Ok(())
 }
 
-async fn one_by_one(options: &Options, bare: &BareRuntime, pods: &mut Pods) -> Result<()> {
+async fn one_by_one(options: &Options, bare: &BareRuntime, pods: &mut Pods) -> Result<Row> {
     let (mut floor, mut ours, mut above) = (Latencies::default(), Latencies::default(), Latencies::default());
     for index in 0..WARM_UP + options.pods {
         let name = format!("one-{index}");
@@ -59,10 +63,11 @@ async fn one_by_one(options: &Options, bare: &BareRuntime, pods: &mut Pods) -> R
     println!("  bare CRI calls:                     {}", shown(&mut floor));
     println!("  pod create -> Running by a watch:   {}", shown(&mut ours));
     println!("  above the bare calls, pair by pair: {}", shown(&mut above));
-    Ok(())
+    let above = above.percentile_us(0.5) / 1e3;
+    Ok(Row::new("pod create -> Running, above the bare calls, p50", "ms", above, Budget::Most(50.0)))
 }
 
-async fn bursts(options: &Options, bare: &BareRuntime, pods: &mut Pods) -> Result<()> {
+async fn bursts(options: &Options, bare: &BareRuntime, pods: &mut Pods) -> Result<Row> {
     println!("node: {} pods at once, {} times", options.burst, options.rounds);
     let mut ratios = Vec::new();
     for round in 0..options.rounds {
@@ -75,8 +80,9 @@ async fn bursts(options: &Options, bare: &BareRuntime, pods: &mut Pods) -> Resul
         ratios.push(ratio);
     }
     ratios.sort_by(f64::total_cmp);
-    println!("  median ratio {:.2}", ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN));
-    Ok(())
+    let median = ratios.get(ratios.len() / 2).copied().unwrap_or(f64::NAN);
+    let what = format!("{} pods at once, of the bare calls' time", options.burst);
+    Ok(Row::new(what, "x", median, Budget::Most(1.7)))
 }
 
 fn shown(latencies: &mut Latencies) -> String {

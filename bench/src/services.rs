@@ -14,7 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::latency::Latencies;
+use crate::{
+    latency::Latencies,
+    table::{self, Budget, Row},
+};
 
 #[derive(clap::Args)]
 pub struct Options {
@@ -52,12 +55,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let started = Instant::now();
     let proxy = tokio::spawn(proxy(api.clone(), applied, stop.clone()));
     let first = done.recv().await.context("the proxy ended")??;
-    println!(
-        "  full table after a start: {:.2} s, {} lines, {} bytes",
-        started.elapsed().as_secs_f64(),
-        first.lines,
-        first.bytes
-    );
+    let full = started.elapsed().as_secs_f64();
+    println!("  the full table: {} lines, {} bytes", first.lines, first.bytes);
     let mut latencies = Latencies::default();
     let mut lines = 0;
     for change in 1..=options.changes {
@@ -66,13 +65,8 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
         lines = done.recv().await.context("the proxy ended")??.lines;
         latencies.add(at.elapsed());
     }
-    let ms = |latencies: &mut Latencies, share| latencies.percentile_us(share) / 1e3;
-    println!(
-        "  one endpoint changed, {} times, {lines} lines each: p50 {:.1} ms, p99 {:.1} ms",
-        latencies.len(),
-        ms(&mut latencies, 0.5),
-        ms(&mut latencies, 0.99)
-    );
+    let p50 = latencies.percentile_us(0.5) / 1e3;
+    println!("  one endpoint changed, {} times, {lines} lines each: p50 {p50:.1} ms", latencies.len());
     stop.cancel();
     proxy.await?;
     let started = Instant::now();
@@ -80,9 +74,24 @@ async fn measure(options: &Options) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let proxy = tokio::spawn(self::proxy(api, applied, stop.clone()));
     let again = done.recv().await.context("the proxy ended")??;
-    println!("  restart on what is there: {:.2} s, {} lines written", started.elapsed().as_secs_f64(), again.lines);
+    let restart = started.elapsed().as_secs_f64();
+    println!("  a restart on what is there writes {} lines", again.lines);
     stop.cancel();
-    Ok(proxy.await?)
+    proxy.await?;
+    table::print(
+        "services",
+        &[
+            Row::new("the full table after a start", "s", full, Budget::Most(2.0)),
+            Row::new("a restart on what is there", "s", restart, Budget::Most(2.0)),
+            Row::new(
+                "one endpoint's change in the kernel, p99",
+                "ms",
+                latencies.percentile_us(0.99) / 1e3,
+                Budget::Most(100.0),
+            ),
+        ],
+    );
+    Ok(())
 }
 
 type Reports = mpsc::UnboundedSender<Result<Applied, FirewallError>>;

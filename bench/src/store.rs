@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     etcd::Etcd,
-    table::{Budget, Row},
+    table::{self, Budget, Row},
 };
 use writes::{Load, Outcome, Target};
 
@@ -46,16 +46,18 @@ pub struct Options {
 }
 
 pub async fn run(options: Options) -> anyhow::Result<()> {
+    let mut rows = Vec::new();
     let load = |clients, keys| Load {
         clients,
         keys,
         value_bytes: options.value_bytes,
         duration: Duration::from_secs(options.seconds),
     };
-    writes(&options, load(options.clients, options.keys), load(1, options.keys)).await?;
+    rows.extend(writes(&options, load(options.clients, options.keys), load(1, options.keys)).await?);
     if !options.writes_only {
-        cache::run(options.objects).await?;
+        rows.extend(cache::run(options.objects).await?);
     }
+    table::print("store", &rows);
     Ok(())
 }
 
@@ -66,13 +68,12 @@ pub async fn against_etcd(seconds: u64) -> anyhow::Result<Row> {
     let measured = rates(seconds, &postgres).await;
     postgres.stop().await?;
     let (ours, etcd) = measured?;
-    Ok(Row {
-        what: "durable compare-and-set writes, 512 clients".into(),
-        unit: "/s",
-        measured: ours,
-        budget: Budget::PeersLeast(3.0),
-        peer: etcd.map(|etcd| (etcd, "etcd")),
-    })
+    Ok(many_writes(512, ours, etcd))
+}
+
+fn many_writes(clients: usize, per_second: f64, etcd: Option<f64>) -> Row {
+    let what = format!("durable compare-and-set writes, {clients} clients");
+    Row::new(what, "/s", per_second, Budget::PeersLeast(3.0)).against(etcd.map(|etcd| (etcd, "etcd")))
 }
 
 async fn rates(seconds: u64, postgres: &ManagedPostgres) -> anyhow::Result<(f64, Option<f64>)> {
@@ -91,7 +92,7 @@ async fn rates(seconds: u64, postgres: &ManagedPostgres) -> anyhow::Result<(f64,
     Ok((writes::median(ours).per_second, theirs))
 }
 
-async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<()> {
+async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<Vec<Row>> {
     let folder = TempDir::new()?;
     let postgres = ManagedPostgres::start(folder.path(), &ManagedOptions::default()).await?;
     let measured = measure(options, many, one, &postgres).await;
@@ -99,7 +100,7 @@ async fn writes(options: &Options, many: Load, one: Load) -> anyhow::Result<()> 
     measured
 }
 
-async fn measure(options: &Options, many: Load, one: Load, postgres: &ManagedPostgres) -> anyhow::Result<()> {
+async fn measure(options: &Options, many: Load, one: Load, postgres: &ManagedPostgres) -> anyhow::Result<Vec<Row>> {
     let storage: Arc<dyn Storage> = Arc::new(PgStorage::connect(postgres.url()).await?);
     let resources = vec![ResourceConfig::new("", "configmaps", "v1", "ConfigMap")];
     let cache = WatchCache::start(storage.clone(), resources, CacheOptions::default()).await;
@@ -112,6 +113,7 @@ async fn measure(options: &Options, many: Load, one: Load, postgres: &ManagedPos
 
     let ours = [Target::Storage(storage, postgres.pid()), Target::Cache(cache, postgres.pid())];
     let targets: Vec<Target> = ours.into_iter().chain(etcd.as_ref().map(Target::Etcd)).collect();
+    let mut rows = Vec::new();
     for (phase, load) in [many, one].into_iter().enumerate() {
         let mut results: Vec<Vec<Outcome>> = targets.iter().map(|_| Vec::new()).collect();
         for round in 0..options.rounds {
@@ -119,16 +121,27 @@ async fn measure(options: &Options, many: Load, one: Load, postgres: &ManagedPos
                 results.push(target.run(&load, phase * options.rounds + round).await?);
             }
         }
-        report(&load, &targets, results);
+        let medians: Vec<Outcome> = results.into_iter().map(writes::median).collect();
+        report(&load, &targets, &medians);
+        rows.push(row(&load, &medians));
     }
-    Ok(())
+    Ok(rows)
 }
 
-fn report(load: &Load, targets: &[Target], results: Vec<Vec<Outcome>>) {
+/// The store alone against etcd: what a lone client waits for, or how much many get done.
+fn row(load: &Load, medians: &[Outcome]) -> Row {
+    let (ours, etcd) = (&medians[0], medians.get(2));
+    if load.clients > 1 {
+        return many_writes(load.clients, ours.per_second, etcd.map(|etcd| etcd.per_second));
+    }
+    let peer = etcd.map(|etcd| (etcd.p50_us, "etcd"));
+    Row::new("one client's durable write, p50", "us", ours.p50_us, Budget::PeersMost(1.0)).against(peer)
+}
+
+fn report(load: &Load, targets: &[Target], medians: &[Outcome]) {
     println!("\n{} client(s)", load.clients);
-    let medians: Vec<Outcome> = results.into_iter().map(writes::median).collect();
     let peer = medians.last().filter(|_| matches!(targets.last(), Some(Target::Etcd(_))));
-    for (target, outcome) in targets.iter().zip(&medians) {
+    for (target, outcome) in targets.iter().zip(medians) {
         let ratio = peer.map_or(String::new(), |peer| {
             let (rate, p50) = (outcome.per_second / peer.per_second, outcome.p50_us / peer.p50_us);
             format!("  {rate:5.2} x etcd, p50 {p50:.2} x")

@@ -23,6 +23,17 @@ pub enum Budget {
 }
 
 impl Row {
+    /// Without a peer; see [`Row::against`].
+    pub fn new(what: impl Into<String>, unit: &'static str, measured: f64, budget: Budget) -> Self {
+        Self { what: what.into(), unit, measured, budget, peer: None }
+    }
+
+    /// With the peer's figure, where there is a peer.
+    #[must_use]
+    pub fn against(self, peer: Option<(f64, &'static str)>) -> Self {
+        Self { peer, ..self }
+    }
+
     /// `None` where it takes a peer to tell.
     fn is_met(&self) -> Option<bool> {
         let ratio = self.peer.map(|(peer, _)| self.measured / peer);

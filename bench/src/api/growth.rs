@@ -8,9 +8,9 @@ use crate::table::{Budget, Row};
 
 const FEW: usize = 10_000;
 const MEASURED: [(Operation, &str, usize); 3] = [
-    (Operation::Page, "growth of a page of 500", 1000),
-    (Operation::Get, "growth of a get", 10_000),
-    (Operation::MergePatch, "growth of a merge patch", 5_000),
+    (Operation::Page, "growth of a page of 500", 3_000),
+    (Operation::Get, "growth of a get", 50_000),
+    (Operation::MergePatch, "growth of a merge patch", 20_000),
 ];
 const IN_FLIGHT: usize = 64;
 
@@ -38,8 +38,9 @@ pub async fn run(many: usize) -> anyhow::Result<Vec<Row>> {
     Ok(rows.collect())
 }
 
-/// Microseconds of server and store per request.
+/// Microseconds of server and store per request, once both have come to rest.
 async fn costs(target: &Target, objects: &Objects) -> anyhow::Result<Vec<f64>> {
+    target.rest().await;
     let mut costs = Vec::new();
     for (operation, _, requests) in MEASURED {
         costs.push(requests::measure(target, objects, operation, requests, IN_FLIGHT).await?.cpu_us);

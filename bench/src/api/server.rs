@@ -17,6 +17,7 @@ use crate::cpu;
 const START_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who is asked, and whose processor time counts.
+#[derive(Clone)]
 pub struct Target {
     pub name: &'static str,
     config: ClientConfig,
@@ -42,6 +43,21 @@ impl Target {
             client.call(RawRequest::get("/version")).await?;
         }
         Ok(clients)
+    }
+
+    /// Returns once its processes have come to rest, or do not within a minute: PostgreSQL cleans up behind many writes, which
+    /// is none of what the next requests cost.
+    pub async fn rest(&self) {
+        const LOOKS: usize = 60;
+        const AT_REST: Duration = Duration::from_millis(30);
+        for _ in 0..LOOKS {
+            let before = self.cpu();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            if self.cpu() - before <= AT_REST {
+                return;
+            }
+        }
+        println!("  {} does not come to rest", self.name);
     }
 
     /// Processor time of all its processes so far; zero where none is known.

@@ -1,16 +1,16 @@
 //! Lists and fan-out of the watch cache, in process.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use futures::future::join_all;
 use gantry_storage::{Expect, Key, MemoryStorage, Operation, Revision, Shard, Storage, Write};
 use gantry_watch_cache::{CacheOptions, ListRequest, ResourceConfig, Scope, WatchCache};
 
 use super::writes::value;
-use crate::latency::Latencies;
+use crate::{
+    latency::Latencies,
+    table::{Budget, Row},
+};
 
 const PREFIX: &str = "/core/configmaps/";
 const OBJECT_BYTES: usize = 4096;
@@ -24,19 +24,29 @@ pub struct Lists {
     pub page_p99_us: f64,
 }
 
-pub async fn run(objects: usize) -> anyhow::Result<()> {
+pub async fn run(objects: usize) -> anyhow::Result<Vec<Row>> {
     let before = resident_bytes();
     let storage = filled(objects).await?;
     let stored = resident_bytes() - before;
     let cache = loaded(&storage).await;
     let cached = resident_bytes() - before - stored;
     println!("\nwatch cache, {objects} objects of {OBJECT_BYTES} bytes");
-    println!("  memory: {:.2} x the JSON", cached as f64 / (objects * OBJECT_BYTES) as f64);
+    let ratio = (cached as f64 - 60e6) / (objects * OBJECT_BYTES) as f64;
     let lists = measured(&cache, objects);
-    println!("  list of all: {:.3} us an object", lists.object_us);
     println!("  first page of 500: p50 {:.0} us, p99 {:.0} us", lists.page_p50_us, lists.page_p99_us);
-    fan_out(&cache, 100, 20_000).await?;
-    fan_out(&cache, 1000, 5_000).await
+    let few = fan_out(&cache, 100, 20_000).await?;
+    let many = fan_out(&cache, 1000, 5_000).await?;
+    let deliveries = |watches: usize, per_second: f64| {
+        let what = format!("fan-out in process to {watches} watches, deliveries");
+        Row::new(what, "M/s", per_second / 1e6, Budget::Least(2.0))
+    };
+    Ok(vec![
+        Row::new("memory of the cache less 60 MB, of the JSON", "x", ratio, Budget::Most(1.3)),
+        Row::new("list of all from the cache, an object", "us", lists.object_us, Budget::Most(1.0)),
+        Row::new("first page of 500, p99", "ms", lists.page_p99_us / 1e3, Budget::Most(5.0)),
+        deliveries(100, few),
+        deliveries(1000, many),
+    ])
 }
 
 /// Lists of so many objects, from a cache filled for it.
@@ -99,8 +109,8 @@ fn measured(cache: &WatchCache, objects: usize) -> Lists {
     }
 }
 
-/// Each of `watches` sees each of `changes`.
-async fn fan_out(cache: &Arc<WatchCache>, watches: usize, changes: usize) -> anyhow::Result<()> {
+/// Each of `watches` sees each of `changes`: deliveries a second.
+async fn fan_out(cache: &Arc<WatchCache>, watches: usize, changes: usize) -> anyhow::Result<f64> {
     let from = cache.applied(Shard::Durable);
     let last = Revision(from.0 + changes as u64);
     let readers = (0..watches).map(|_| {
@@ -125,10 +135,5 @@ async fn fan_out(cache: &Arc<WatchCache>, watches: usize, changes: usize) -> any
         cache.commit(update).await?;
     }
     let seen: usize = join_all(readers).await.into_iter().map(|r| r.unwrap_or_default()).sum();
-    let took: Duration = began.elapsed();
-    println!(
-        "  fan-out to {watches} watches: {:.2} M deliveries/s ({changes} changes, {seen} deliveries)",
-        seen as f64 / took.as_secs_f64() / 1e6
-    );
-    Ok(())
+    Ok(seen as f64 / began.elapsed().as_secs_f64())
 }
