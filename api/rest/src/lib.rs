@@ -21,5 +21,5 @@ mod server;
 mod socket_token;
 mod state;
 
-pub use proxy::{Dial, DialError, NodeDialer, Wire};
+pub use proxy::{Dial, DialError, NodeDialer, OwnNetwork, PodNetwork, Wire};
 pub use server::{RestConfig, RestHandle, serve};

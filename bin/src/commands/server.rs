@@ -52,6 +52,7 @@ fn config(arguments: &ServerArgs) -> Result<ControlPlaneConfig> {
         advertise,
         names: arguments.tls_san.clone(),
         plugin_dir: plugin_folder::locate(arguments.plugin_dir.as_deref())?,
+        pods_within: None,
         audit: arguments.audit.config(),
     })
 }

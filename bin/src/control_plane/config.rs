@@ -27,6 +27,8 @@ pub struct ControlPlaneConfig {
     /// More names for the serving certificate.
     pub names: Vec<String>,
     pub plugin_dir: PathBuf,
+    /// The network namespace that pods are reached from, if it is not the process' own.
+    pub pods_within: Option<PathBuf>,
     pub audit: Option<AuditConfig>,
 }
 

@@ -1,18 +1,20 @@
 //! The doors: where requests come in.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result};
+use async_trait::async_trait;
 use gantry_auth::{
     pki::client_config,
     token::{jwks_document, openid_configuration},
 };
 use gantry_base::Shutdown;
 use gantry_grpc::GrpcServer;
+use gantry_network::connect_within;
 use gantry_registry::Executor;
-use gantry_rest::{NodeDialer, RestConfig, serve};
+use gantry_rest::{NodeDialer, OwnNetwork, PodNetwork, RestConfig, serve};
 use prometheus::Registry;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{ControlPlaneConfig, ISSUER, identity::Identity};
 
@@ -34,9 +36,9 @@ pub fn open_rest(
         tls: Arc::new(identity.tls.clone()),
         workers: std::thread::available_parallelism().map_or(2, usize::from),
         jwks: jwks_document([&*identity.signing_key]),
-        openid_configuration: openid_configuration(ISSUER, &format!("https://{advertised}/openid/v1/jwks")),
+        openid_configuration: openid_configuration(ISSUER, &keys_url(config)),
         advertised,
-        dial: Arc::new(NodeDialer::new(Arc::new(kubelets))),
+        dial: Arc::new(NodeDialer::new(Arc::new(kubelets), pod_network(config))),
         metrics,
     };
     let handle = serve(rest, executor.clone(), shutdown.token()).context("the API cannot be served")?;
@@ -46,6 +48,29 @@ pub fn open_rest(
         }
     });
     Ok(())
+}
+
+/// Where the keys of tokens are: pods read it too, so an address that they reach, which the one users are told need not be.
+fn keys_url(config: &ControlPlaneConfig) -> String {
+    format!("https://{}/openid/v1/jwks", SocketAddr::new(config.advertise, config.port()))
+}
+
+fn pod_network(config: &ControlPlaneConfig) -> Arc<dyn PodNetwork> {
+    match &config.pods_within {
+        Some(namespace) => Arc::new(Within(namespace.clone())),
+        None => Arc::new(OwnNetwork),
+    }
+}
+
+/// Pods of nodes that have namespaces of their own are reached from the namespace of a node: it alone has routes to all.
+struct Within(PathBuf);
+
+#[async_trait]
+impl PodNetwork for Within {
+    async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let ip = host.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        connect_within(&self.0, SocketAddr::new(ip, port)).await
+    }
 }
 
 /// gRPC on every address that the configuration names; returns the port of the first.

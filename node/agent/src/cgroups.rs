@@ -63,6 +63,25 @@ impl Cgroups {
         }
     }
 
+    /// Takes the limits of a pod's cgroup away, so that its containers can be given others. Blocks.
+    pub fn lift(&self, pod: &DesiredPod) {
+        let path = self.pod_path(pod);
+        for hierarchy in &self.mounts {
+            let folder = hierarchy.path.join(path.trim_start_matches('/'));
+            let files: &[_] = match hierarchy.controller {
+                Some("cpu") => &[("cpu.cfs_quota_us", "-1")],
+                Some("memory") => &[("memory.limit_in_bytes", "-1")],
+                Some(_) => &[],
+                None => &[("cpu.max", "max"), ("memory.max", "max")],
+            };
+            for (file, none) in files {
+                if let Err(error) = fs::write(folder.join(file), none) {
+                    tracing::debug!(%error, path, file, "a limit of a pod's cgroup stays");
+                }
+            }
+        }
+    }
+
     /// Removes a pod's cgroup from whatever class it was in. Idempotent. Blocks.
     pub fn remove(&self, uid: &str) {
         for hierarchy in &self.mounts {

@@ -15,7 +15,7 @@ use crate::{
     events::EventRecorder,
     image_pull::ImagePuller,
     machine::Machine,
-    pod::{desired::DesiredPod, downward::PodFacts, resources::Amounts, service_env},
+    pod::{desired::DesiredPod, downward::PodFacts, resize::Allocations, service_env},
     references::References,
 };
 
@@ -32,6 +32,7 @@ pub struct NodeContext {
     pub cgroups: Cgroups,
     pub folders: NodeFolders,
     pub owners: Owners,
+    pub allocations: Allocations,
     /// Ids of containers as they end.
     pub exits: broadcast::Sender<String>,
 }
@@ -41,11 +42,7 @@ impl NodeContext {
     pub fn facts(&self, pod: &DesiredPod, sandbox_ips: &[String]) -> PodFacts {
         let host_ip = self.config.ip.to_string();
         let pod_ips = if pod.is_host_network() { vec![host_ip.clone()] } else { sandbox_ips.to_vec() };
-        let cpus = i64::try_from(self.machine.cpus).unwrap_or(i64::MAX);
-        let allocatable = Amounts {
-            cpu_milli: Some(cpus.saturating_mul(1000)),
-            memory_bytes: i64::try_from(self.machine.memory_bytes).ok(),
-        };
+        let allocatable = self.allocations.capacity();
         PodFacts { node_name: self.config.name.clone(), host_ips: vec![host_ip], pod_ips, allocatable }
     }
 

@@ -22,6 +22,7 @@ use crate::{
     image_pull::ImagePuller,
     machine::Machine,
     node::{lease, registration::Registration},
+    pod::{resize::Allocations, resources::Amounts},
     pods::Pods,
     references::References,
 };
@@ -78,16 +79,17 @@ pub async fn run(config: NodeConfig, parts: NodeParts, shutdown: Shutdown) -> Re
     let services =
         inform(parts.source.clone(), services, ListOptions::default(), Cache::<Service>::new(), stop.clone());
     let node = Arc::new(NodeContext {
-        machine,
         runtime,
         images: ImagePuller::new(images, events.clone()),
         sink,
         events,
         references,
         services,
+        allocations: Allocations::new(allocatable(&machine)),
         cgroups: Cgroups::new(&config.cgroup_root),
         folders: NodeFolders::new(&config.data_dir),
         owners: Owners::default(),
+        machine,
         exits: broadcast::Sender::new(EXITS_KEPT),
         config,
     });
@@ -101,6 +103,12 @@ pub async fn run(config: NodeConfig, parts: NodeParts, shutdown: Shutdown) -> Re
     shutdown.spawn(be_present(registration, parts.network, shutdown.clone()));
     pods.follow_api(stop).await;
     Ok(())
+}
+
+/// What the node has for pods: everything.
+fn allocatable(machine: &Machine) -> Amounts {
+    let cpus = i64::try_from(machine.cpus).unwrap_or(i64::MAX);
+    Amounts { cpu_milli: Some(cpus.saturating_mul(1000)), memory_bytes: i64::try_from(machine.memory_bytes).ok() }
 }
 
 fn follow_pods(node: &str, source: Arc<dyn ObjectSource>, shutdown: &Shutdown) -> Arc<Cache<Pod>> {

@@ -9,6 +9,9 @@ use k8s_openapi::api::core::v1::PodStatus;
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
+/// Conditions of ours that are there only while they hold.
+const COMES_AND_GOES: [&str; 2] = ["PodResizePending", "PodResizeInProgress"];
+
 /// A status and its place in the order of this pod's statuses.
 #[derive(Clone, Default)]
 struct Versioned {
@@ -73,6 +76,7 @@ async fn run(
     sent: watch::Sender<u64>,
 ) {
     let mut backoff = Backoff::default();
+    let mut before = wishes.borrow().status.clone().unwrap_or_default();
     while wishes.changed().await.is_ok() {
         loop {
             let Versioned { version, status, not_before } = wishes.borrow_and_update().clone();
@@ -83,9 +87,10 @@ async fn run(
                     () = tokio::time::sleep_until(at) => {}
                 }
             }
-            match sink.patch(&target, Patch::Strategic(patch_body(&uid, &status))).await {
+            match sink.patch(&target, Patch::Strategic(patch_body(&uid, &status, &before))).await {
                 Ok(_) => {
                     backoff.reset();
+                    before = status;
                     sent.send_replace(version);
                     break;
                 }
@@ -118,7 +123,7 @@ fn is_invalid(error: &SinkError) -> bool {
 }
 
 /// Only the fields that the node owns; lists that merge by key are replaced where a member could otherwise stay behind.
-fn patch_body(uid: &str, status: &PodStatus) -> Bytes {
+fn patch_body(uid: &str, status: &PodStatus, before: &PodStatus) -> Bytes {
     let mut fields = serde_json::to_value(status).unwrap_or_default();
     for condition in fields["conditions"].as_array_mut().into_iter().flatten() {
         for optional in ["reason", "message"] {
@@ -126,6 +131,12 @@ fn patch_body(uid: &str, status: &PodStatus) -> Bytes {
                 condition[optional] = Value::Null;
             }
         }
+    }
+    if let Some(conditions) = fields["conditions"].as_array_mut() {
+        let gone =
+            before.conditions.iter().flatten().map(|c| c.type_.as_str()).filter(|kind| COMES_AND_GOES.contains(kind));
+        let gone: Vec<&str> = gone.filter(|kind| conditions.iter().all(|c| c["type"] != **kind)).collect();
+        conditions.extend(gone.into_iter().map(|kind| json!({"$patch": "delete", "type": kind})));
     }
     for list in ["podIPs", "hostIPs"] {
         if let Some(entries) = fields[list].as_array_mut() {
@@ -144,6 +155,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_resize_that_is_done_takes_its_condition_away() {
+        let condition = |kind: &str| PodCondition { type_: kind.into(), status: "True".into(), ..Default::default() };
+        let status = |kinds: &[&str]| PodStatus {
+            conditions: Some(kinds.iter().map(|kind| condition(kind)).collect()),
+            ..Default::default()
+        };
+        let before = status(&["Ready", "PodResizePending", "Foreign"]);
+        let body: Value = serde_json::from_slice(&patch_body("u", &status(&["Ready"]), &before)).expect("JSON");
+        let deletions: Vec<&Value> = body["status"]["conditions"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|c| c["$patch"] == "delete")
+            .collect();
+        assert_eq!(deletions, [&json!({"$patch": "delete", "type": "PodResizePending"})]);
+    }
+
+    #[test]
     fn a_condition_that_turned_good_loses_its_old_reason() {
         let ready = PodCondition { type_: "Ready".into(), status: "True".into(), ..Default::default() };
         let status = PodStatus {
@@ -151,7 +180,7 @@ mod tests {
             pod_ips: Some(vec![PodIP { ip: "10.0.0.1".into() }]),
             ..Default::default()
         };
-        let body: Value = serde_json::from_slice(&patch_body("u", &status)).expect("JSON");
+        let body: Value = serde_json::from_slice(&patch_body("u", &status, &PodStatus::default())).expect("JSON");
         let condition = &body["status"]["conditions"][0];
         assert!(condition["reason"].is_null() && condition.get("reason").is_some());
         assert_eq!(body["status"]["podIPs"], json!([{"$patch": "replace"}, {"ip": "10.0.0.1"}]));

@@ -10,9 +10,11 @@ pub mod kernel;
 pub mod namespaces;
 pub mod prepare;
 pub mod routes;
+pub mod within;
 
 pub use cni::{CniConfig, CniError, CniOutcome, plugin_dir};
 pub use command::CommandError;
 pub use namespaces::{NodeNamespace, NodeNetworks, NodeNetworksError};
 pub use prepare::{NodeNetworkConfig, NodeNetworkError, Prepared, clean_up, prepare_node};
 pub use routes::{RouteConfig, run_routes};
+pub use within::connect_within;

@@ -131,6 +131,7 @@ fn delete_dependents(
         blocked |= meta.owner_references.iter().any(|o| o.uid == owner.uid && o.block_owner_deletion);
         let others = meta.owner_references.iter().any(|o| o.uid != owner.uid);
         if !meta.is_terminating() && !others {
+            break_circle(&dependent, &meta, read, ops)?;
             delete(&dependent, propagation_below(&dependent, read)?, ops);
         } else if others {
             blocked |= check_owners(&dependent, &meta, read, ops).is_err();
@@ -140,6 +141,22 @@ fn delete_dependents(
         remove_finalizer(owner, metadata, FOREGROUND, ops);
     }
     Ok(Outcome::Done)
+}
+
+/// An object that is to go because its owner waits for it, while something below it waits as well, may be part of a
+/// circle in which each waits for the next: it stops blocking its owners before it goes.
+fn break_circle(object: &Obj<'_>, metadata: &Metadata, read: &Reader<'_>, ops: &mut Ops) -> Result<(), Failure> {
+    for dependent in read.objects(&Query::everything().owned_by(object.uid))? {
+        let below = dependent.metadata()?;
+        if below.is_terminating() && below.finalizers.iter().any(|f| f == FOREGROUND) {
+            let unblocking = |owner: &OwnerReference| OwnerReference { block_owner_deletion: false, ..owner.clone() };
+            let owners: Vec<OwnerReference> = metadata.owner_references.iter().map(unblocking).collect();
+            set_owners(object, &owners.iter().collect::<Vec<_>>(), ops);
+            ops.then();
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Foreground goes on downward where there is something below.
@@ -179,6 +196,7 @@ fn check_owners(object: &Obj<'_>, metadata: &Metadata, read: &Reader<'_>, ops: &
     if !owners.solid.is_empty() {
         set_owners(object, &owners.solid, ops);
     } else if owners.waiting > 0 {
+        break_circle(object, metadata, read, ops)?;
         delete(object, propagation_below(object, read)?, ops);
     } else {
         delete(object, Propagation::Background, ops);

@@ -87,7 +87,7 @@ impl Controller for NamespaceController {
             finalize(&namespace, ops);
             return Ok(Outcome::Done);
         }
-        for left in remaining.iter().filter(|left| left.deletable > 0) {
+        for left in next_to_go(&remaining).filter(|left| left.deletable > 0) {
             ops.delete_collection(&left.resource, &key.name).ignore_not_found().done();
         }
         report(&namespace, &remaining, cx.now(), ops);
@@ -108,6 +108,14 @@ struct Left<'a> {
     /// Those that nobody has asked to go yet.
     deletable: usize,
     finalizers: Vec<String>,
+}
+
+/// Pods go before everything else: what protects them or runs beside them (policies, accounts, configuration) must be
+/// there as long as they are.
+fn next_to_go<'l, 'a>(remaining: &'l [Left<'a>]) -> impl Iterator<Item = &'l Left<'a>> {
+    let is_pods = |left: &Left<'_>| left.resource.group.is_empty() && left.resource.resource == "pods";
+    let pods_remain = remaining.iter().any(is_pods);
+    remaining.iter().filter(move |left| !pods_remain || is_pods(left))
 }
 
 /// Asks the cache, and where that has nothing left, the API itself: only it knows what was created a moment ago.

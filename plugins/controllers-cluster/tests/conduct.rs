@@ -54,6 +54,22 @@ fn a_namespace_loses_its_content_first_and_its_finalizer_last() {
 }
 
 #[test]
+fn the_pods_of_a_namespace_go_before_everything_else() {
+    let harness = harness::<NamespaceController>(json!({}));
+    harness.cluster().put(&NAMESPACES, terminating("a"));
+    harness.cluster().put(&CONFIG_MAPS, json!({"metadata": {"namespace": "a", "name": "c"}}));
+    harness.cluster().put(&PODS, json!({"metadata": {"namespace": "a", "name": "p"}}));
+    let deleted = || {
+        let tried = harness.reconcile(&Key::of("", "a"));
+        let deletions = tried.ops.into_iter().filter(|op| op.verb == Verb::DeleteCollection);
+        deletions.map(|op| op.resource).collect::<Vec<_>>()
+    };
+    assert_eq!(deleted(), ["pods"]);
+    harness.cluster().remove(&PODS, "a", "p");
+    assert_eq!(deleted(), ["configmaps"]);
+}
+
+#[test]
 fn a_namespace_that_nobody_deleted_is_left_alone() {
     let harness = harness::<NamespaceController>(json!({}));
     harness.cluster().put(&NAMESPACES, json!({"metadata": {"name": "a"}, "spec": {"finalizers": ["kubernetes"]}}));
@@ -131,6 +147,28 @@ fn an_owner_deleted_in_the_foreground_goes_after_what_blocks_it() {
     harness.cluster().execute(&tried.ops[0]).expect("the pod is deleted");
     harness.settle(&key(&CONFIG_MAPS, "first")).expect("settles");
     assert!(harness.cluster().get(&CONFIG_MAPS, "n", "first").is_none());
+}
+
+#[test]
+fn a_circle_of_owners_that_wait_for_each_other_is_broken() {
+    let harness = harness::<GarbageCollector>(json!({}));
+    let member = |name: &str, owner_of_it: &str, going: bool| {
+        let mut metadata =
+            json!({"namespace": "n", "name": name, "uid": name, "ownerReferences": [owner(owner_of_it, true)]});
+        if going {
+            metadata["deletionTimestamp"] = DELETED.into();
+            metadata["finalizers"] = json!(["foregroundDeletion"]);
+        }
+        json!({"metadata": metadata})
+    };
+    harness.cluster().put(&CONFIG_MAPS, member("a", "b", true));
+    harness.cluster().put(&CONFIG_MAPS, member("b", "a", false));
+    for _ in 0..3 {
+        for name in ["a", "b"] {
+            harness.settle(&key(&CONFIG_MAPS, name)).expect("settles");
+        }
+    }
+    assert!(harness.cluster().all(&CONFIG_MAPS).is_empty());
 }
 
 #[test]

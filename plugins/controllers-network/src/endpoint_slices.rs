@@ -12,11 +12,9 @@ use serde_json::{Value, json};
 
 use crate::{
     backends::{self, Backend},
-    model::{EndpointPort, HEADLESS, LAST_CHANGE_TRIGGER_TIME, Service, TargetRef},
+    model::{EndpointPort, HEADLESS, LAST_CHANGE_TRIGGER_TIME, MANAGED_BY_SLICE, SERVICE_NAME, Service, TargetRef},
 };
 
-const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 const MAX_ENDPOINTS: usize = 100;
 
@@ -101,7 +99,7 @@ impl Controller for EndpointSliceController {
         {
             return Ok(Outcome::Done);
         }
-        let selector = format!("{SERVICE_NAME}={},{MANAGED_BY}={CONTROLLER}", key.name);
+        let selector = format!("{SERVICE_NAME}={},{MANAGED_BY_SLICE}={CONTROLLER}", key.name);
         let slices = read.list::<Slice>(&Query::within(&ENDPOINT_SLICES, &key.namespace).labels(&selector))?;
         let backends = backends::find(&service, read)?;
         let changed = backends.iter().filter_map(|b| b.changed).max();
@@ -202,7 +200,7 @@ fn is_as(slice: &Slice, planned: &Planned, labels: &BTreeMap<String, String>) ->
 fn labels(service: &Service) -> BTreeMap<String, String> {
     let mut labels = service.metadata.labels.clone();
     labels.insert(SERVICE_NAME.into(), service.metadata.name.clone());
-    labels.insert(MANAGED_BY.into(), CONTROLLER.into());
+    labels.insert(MANAGED_BY_SLICE.into(), CONTROLLER.into());
     if service.is_headless() {
         labels.insert(HEADLESS.into(), String::new());
     } else {

@@ -21,44 +21,44 @@ const MAX_ADDRESSES: usize = 1000;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-struct Endpoints {
-    metadata: Metadata,
-    subsets: Vec<Subset>,
+pub(crate) struct Endpoints {
+    pub(crate) metadata: Metadata,
+    pub(crate) subsets: Vec<Subset>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Subset {
+pub(crate) struct Subset {
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    addresses: Vec<Address>,
+    pub(crate) addresses: Vec<Address>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    not_ready_addresses: Vec<Address>,
+    pub(crate) not_ready_addresses: Vec<Address>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    ports: Vec<Port>,
+    pub(crate) ports: Vec<Port>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Address {
-    ip: String,
+pub(crate) struct Address {
+    pub(crate) ip: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    hostname: String,
+    pub(crate) hostname: String,
     #[serde(skip_serializing_if = "String::is_empty")]
-    node_name: String,
+    pub(crate) node_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target_ref: Option<TargetRef>,
+    pub(crate) target_ref: Option<TargetRef>,
 }
 
 /// As a slice's port, but an empty name is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Port {
+pub(crate) struct Port {
     #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
-    port: i64,
-    protocol: String,
+    pub(crate) name: String,
+    pub(crate) port: i64,
+    pub(crate) protocol: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    app_protocol: Option<String>,
+    pub(crate) app_protocol: Option<String>,
 }
 
 /// Named as upstream names it: its events and its account carry the name.
@@ -165,5 +165,16 @@ fn port(port: &crate::model::EndpointPort) -> Port {
         port: port.port,
         protocol: port.protocol.clone(),
         app_protocol: port.app_protocol.clone(),
+    }
+}
+
+impl From<&Port> for crate::model::EndpointPort {
+    fn from(port: &Port) -> Self {
+        Self {
+            name: port.name.clone(),
+            port: port.port,
+            protocol: port.protocol.clone(),
+            app_protocol: port.app_protocol.clone(),
+        }
     }
 }

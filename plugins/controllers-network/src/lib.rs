@@ -1,13 +1,19 @@
-//! The controllers of service discovery: EndpointSlice, and the older Endpoints.
+//! The controllers of service discovery: EndpointSlice, the older Endpoints, and what mirrors those that users made.
 //!
-//! Both look at the same picture ([`backends`]): which pods stand behind a service, on which ports.
+//! The first two look at the same picture ([`backends`]): which pods stand behind a service, on which ports.
 
 pub mod backends;
 pub mod endpoint_slices;
 pub mod endpoints;
+pub mod mirroring;
 pub mod model;
 
 pub use endpoint_slices::EndpointSliceController;
 pub use endpoints::EndpointsController;
+pub use mirroring::EndpointSliceMirroringController;
 
-gantry_plugin::export!(EndpointSliceController: Controller, EndpointsController: Controller);
+gantry_plugin::export!(
+    EndpointSliceController: Controller,
+    EndpointSliceMirroringController: Controller,
+    EndpointsController: Controller
+);

@@ -5,7 +5,13 @@ use gantry_meta::Status;
 use gantry_registry::{ApiRequest, ApiResponse, Connect, RequestContext};
 
 use super::body;
-use crate::{metrics::Labels, proxy, respond, route::ResourceRoute, state::RestState};
+use crate::{
+    metrics::Labels,
+    proxy,
+    respond::{self, Handshake, Socket},
+    route::ResourceRoute,
+    state::RestState,
+};
 
 pub(super) async fn handle(
     state: &RestState,
@@ -15,7 +21,9 @@ pub(super) async fn handle(
     found: ResourceRoute,
     labels: &Labels,
 ) -> Result<HttpResponse, Status> {
-    let upgrade = proxy::wanted_upgrade(request).is_some();
+    let is_log = found.target.subresource == "log";
+    let socket = if is_log { Handshake::of(request)? } else { None };
+    let upgrade = proxy::wanted_upgrade(request).is_some() && socket.is_none();
     let connect =
         Connect { verb: found.verb, query: request.query_string().to_owned(), path: found.rest.clone(), upgrade };
     if matches!(found.target.subresource.as_str(), "exec" | "attach" | "portforward") && !upgrade {
@@ -26,11 +34,14 @@ pub(super) async fn handle(
             Ok(_) => Err(refusal),
         };
     }
-    let is_log = found.target.subresource == "log";
     let refusals = if is_log { proxy::Refusals::AsStatus } else { proxy::Refusals::Pass };
     match state.executor.execute(ctx, ApiRequest::Connect { target: found.target, connect }).await? {
         ApiResponse::Connect(to) => {
             let counted = state.metrics.long_running(labels);
+            if let Some(handshake) = socket {
+                let socket = Socket { handshake, payload };
+                return proxy::forward_to_socket(&*state.dial, &to, request, socket, counted).await;
+            }
             if upgrade {
                 return proxy::forward_upgrade(&*state.dial, &to, request, payload, counted).await;
             }

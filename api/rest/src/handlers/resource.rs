@@ -37,7 +37,7 @@ pub(super) async fn handle(
     let resource = resource_of(state.executor.catalog(), &found.target);
     let query = Query::parse(request.query_string());
     let (target, verb) = (found.target.clone(), found.verb);
-    let wish = match wish(request, &query, verb) {
+    let wish = match wish(request, &query, verb, (resource, &target.subresource)) {
         Ok(wish) => wish,
         Err(refusal) => return unacceptable(state, ctx, target, verb, refusal).await,
     };
@@ -94,11 +94,25 @@ async fn refuse(
     }
 }
 
-fn wish<'a>(request: &HttpRequest, query: &'a Query<'_>, verb: Verb) -> Result<Wish<'a>, Status> {
+/// What is answered and forgotten (reviews, tokens, bindings, evictions) has no rows.
+fn has_tables(resource: &Resource, subresource: &str) -> bool {
+    match resource.subresource(subresource) {
+        Some(subresource) => subresource.has_verb("get"),
+        None => resource.has_verb("list"),
+    }
+}
+
+fn wish<'a>(
+    request: &HttpRequest,
+    query: &'a Query<'_>,
+    verb: Verb,
+    (resource, subresource): (&Resource, &str),
+) -> Result<Wish<'a>, Status> {
     let offer = match verb {
         Verb::Watch => Offer::Watch,
         Verb::List | Verb::DeleteCollection => Offer::Many,
-        _ => Offer::One,
+        _ if has_tables(resource, subresource) => Offer::One,
+        _ => Offer::Untabled,
     };
     let headers = request.headers();
     Ok(Wish {

@@ -36,21 +36,40 @@ pub trait Dial: Send + Sync {
     async fn dial(&self, to: &ConnectTo) -> Result<Box<dyn Wire>, DialError>;
 }
 
+/// How pods are reached. Their network need not be the one that this server is in.
+#[async_trait]
+pub trait PodNetwork: Send + Sync {
+    /// `host` is a pod's address, or that of a node it shares the network of.
+    async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream>;
+}
+
+/// Pods are reached as everything else is.
+pub struct OwnNetwork;
+
+#[async_trait]
+impl PodNetwork for OwnNetwork {
+    async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        TcpStream::connect((host, port)).await
+    }
+}
+
 /// TCP, and TLS where asked for: to kubelets with this server's client certificate and the cluster's authority; to pods and
 /// services without checking whose certificate it is, as it is theirs to choose.
 pub struct NodeDialer {
     kubelet: TlsConnector,
     anyone: TlsConnector,
+    pods: Arc<dyn PodNetwork>,
 }
 
 impl NodeDialer {
     /// `kubelet`: trusts the cluster's authority and shows this server's client certificate.
-    pub fn new(kubelet: Arc<ClientConfig>) -> Self {
-        Self { kubelet: TlsConnector::from(kubelet), anyone: TlsConnector::from(Arc::new(trusting())) }
+    pub fn new(kubelet: Arc<ClientConfig>, pods: Arc<dyn PodNetwork>) -> Self {
+        Self { kubelet: TlsConnector::from(kubelet), anyone: TlsConnector::from(Arc::new(trusting())), pods }
     }
 
     async fn open(&self, to: &ConnectTo) -> Result<Box<dyn Wire>, DialError> {
-        let tcp = TcpStream::connect((to.host.as_str(), to.port)).await?;
+        let network: &dyn PodNetwork = if to.kubelet { &OwnNetwork } else { &*self.pods };
+        let tcp = network.connect(&to.host, to.port).await?;
         tcp.set_nodelay(true)?;
         if to.scheme == Scheme::Http {
             return Ok(Box::new(tcp));

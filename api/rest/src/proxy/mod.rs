@@ -4,9 +4,9 @@ mod dial;
 mod plain;
 mod upgrade;
 
-pub use dial::{Dial, DialError, NodeDialer, Wire};
+pub use dial::{Dial, DialError, NodeDialer, OwnNetwork, PodNetwork, Wire};
 
-pub(crate) use plain::{Refusals, forward};
+pub(crate) use plain::{Refusals, forward, forward_to_socket};
 pub(crate) use upgrade::{forward_upgrade, wanted_upgrade};
 
 use std::borrow::Cow;

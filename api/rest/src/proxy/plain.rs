@@ -4,15 +4,21 @@ use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
 };
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::{StreamExt as _, future::ready};
 use gantry_meta::Status;
 use gantry_registry::ConnectTo;
 use http_body_util::{BodyDataStream, Full};
+use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{Dial, onward, passes, refusal, unreachable};
-use crate::metrics::Counted;
+use crate::{
+    metrics::Counted,
+    respond::{Socket, open_socket},
+};
 
 /// What becomes of an answer that is a refusal.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -21,6 +27,27 @@ pub(crate) enum Refusals {
     Pass,
     /// It becomes a Status: the client asked us, and knows nothing of the far end.
     AsStatus,
+}
+
+/// What a client is answered that asked for a log over WebSocket: bytes as messages of bytes, or in base64 as text.
+const BASE64_PROTOCOL: &str = "base64.binary.k8s.io";
+
+/// Sends the request on as a plain one and passes the answer's body back as messages.
+pub(crate) async fn forward_to_socket(
+    dial: &dyn Dial,
+    to: &ConnectTo,
+    request: &HttpRequest,
+    socket: Socket,
+    counted: Counted,
+) -> Result<HttpResponse, Status> {
+    let (answer, sender) = exchange(dial, to, request, Bytes::new(), Refusals::AsStatus).await?;
+    let in_base64 = socket.handshake.protocol() == Some(BASE64_PROTOCOL);
+    let pieces = BodyDataStream::new(answer.into_body()).take_while(|piece| ready(piece.is_ok()));
+    let messages = pieces.filter_map(|piece| ready(piece.ok())).map(move |piece| {
+        let _alive = &sender;
+        if in_base64 { Message::text(STANDARD.encode(piece)) } else { Message::binary(piece) }
+    });
+    Ok(open_socket(socket, messages.boxed(), counted))
 }
 
 /// Sends the request on and streams the answer back.
@@ -32,16 +59,7 @@ pub(crate) async fn forward(
     refusals: Refusals,
     counted: Counted,
 ) -> Result<HttpResponse, Status> {
-    let wire = dial.dial(to).await.map_err(|error| unreachable(to, &error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(wire)).await.map_err(|error| unreachable(to, &error))?;
-    // Ends with the answer's last byte, or when the answer is dropped.
-    actix_web::rt::spawn(connection);
-    let onward = onward_request(to, request, body)?;
-    let answer = sender.send_request(onward).await.map_err(|error| unreachable(to, &error))?;
-    if refusals == Refusals::AsStatus && !answer.status().is_success() {
-        return Err(refusal(answer, "").await);
-    }
+    let (answer, sender) = exchange(dial, to, request, body, refusals).await?;
     let code = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(code);
     for (name, value) in answer.headers() {
@@ -52,12 +70,32 @@ pub(crate) async fn forward(
         }
     }
     let stream = BodyDataStream::new(answer.into_body());
-    // The sender lives with the stream: dropping it would end the connection.
     let stream = stream.map(move |chunk| {
         let _alive = (&sender, &counted);
         chunk
     });
     Ok(response.streaming(stream))
+}
+
+/// The far end's answer, and what must live as long as its body is read: dropping it would end the connection.
+async fn exchange(
+    dial: &dyn Dial,
+    to: &ConnectTo,
+    request: &HttpRequest,
+    body: Bytes,
+    refusals: Refusals,
+) -> Result<(hyper::Response<Incoming>, SendRequest<Full<Bytes>>), Status> {
+    let wire = dial.dial(to).await.map_err(|error| unreachable(to, &error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(wire)).await.map_err(|error| unreachable(to, &error))?;
+    // Ends with the answer's last byte, or when the answer is dropped.
+    actix_web::rt::spawn(connection);
+    let onward = onward_request(to, request, body)?;
+    let answer = sender.send_request(onward).await.map_err(|error| unreachable(to, &error))?;
+    if refusals == Refusals::AsStatus && !answer.status().is_success() {
+        return Err(refusal(answer, "").await);
+    }
+    Ok((answer, sender))
 }
 
 fn onward_request(to: &ConnectTo, request: &HttpRequest, body: Bytes) -> Result<hyper::Request<Full<Bytes>>, Status> {

@@ -64,6 +64,8 @@ pub enum Offer {
     /// Only the thing itself, in the legacy form of discovery.
     Discovery,
     One,
+    /// One object of a kind that has no tables.
+    Untabled,
     Many,
     /// Events carry single objects, but informers name the list form too.
     Watch,
@@ -163,7 +165,9 @@ impl<'a> Clause<'a> {
             // Cells may be of any type, for which protobuf has no form.
             ("Table", _) if encoding == Encoding::Protobuf => return None,
             ("Table", Offer::One | Offer::Many | Offer::Watch) => Form::Table(version),
-            ("PartialObjectMetadata", Offer::One | Offer::Watch) => Form::PartialObjectMetadata(version),
+            ("PartialObjectMetadata", Offer::One | Offer::Untabled | Offer::Watch) => {
+                Form::PartialObjectMetadata(version)
+            }
             ("PartialObjectMetadataList", Offer::Many | Offer::Watch) => Form::PartialObjectMetadataList(version),
             _ => return None,
         };
@@ -177,6 +181,15 @@ mod tests {
 
     fn encoding(header: &str) -> Option<Encoding> {
         negotiate(Some(header), Offer::One).ok().map(|a| a.encoding)
+    }
+
+    #[test]
+    fn what_has_no_tables_is_not_acceptable_as_one() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
+        assert!(negotiate(Some(table), Offer::One).is_ok());
+        assert_eq!(negotiate(Some(table), Offer::Untabled).map_err(|status| status.code), Err(406));
+        let either = format!("{table},application/json");
+        assert_eq!(negotiate(Some(&either), Offer::Untabled), Ok(Accepted::default()));
     }
 
     #[test]

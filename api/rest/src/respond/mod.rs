@@ -15,7 +15,7 @@ pub(crate) use list::list;
 pub(crate) use object::object;
 pub(crate) use view::View;
 pub(crate) use watch::{EventWriter, watch};
-pub(crate) use watch_socket::{Handshake, Socket, watch_socket};
+pub(crate) use watch_socket::{Handshake, Socket, open_socket, watch_socket};
 
 use actix_web::{
     HttpResponse,

@@ -1,4 +1,4 @@
-//! Watches over WebSocket: each event is a message, of text for JSON and of bytes for protobuf.
+//! Answers over WebSocket, above all watches: each event is a message, of text for JSON and of bytes for protobuf.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -6,10 +6,13 @@ use actix_web::{
     rt, web,
 };
 use bytes::BytesMut;
-use futures::{SinkExt as _, StreamExt as _, stream::BoxStream};
+use futures::{
+    SinkExt as _, StreamExt as _,
+    stream::{self, BoxStream},
+};
 use gantry_kinds::Resource;
 use gantry_meta::Status;
-use gantry_registry::{WatchEvent, WatchEvents, WatchResponse};
+use gantry_registry::{WatchEvent, WatchResponse};
 use tokio::io::{AsyncWriteExt as _, DuplexStream, WriteHalf};
 use tokio_tungstenite::{
     WebSocketStream,
@@ -46,6 +49,11 @@ impl Handshake {
         let key = key.ok_or_else(|| Status::bad_request("websocket: a Sec-WebSocket-Key is needed"))?;
         Ok(Some(Self { accept_key: derive_accept_key(key.as_bytes()), protocol: first_protocol(headers) }))
     }
+
+    /// The protocol that is agreed on.
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
 }
 
 fn first_protocol(headers: &HeaderMap) -> Option<String> {
@@ -67,16 +75,29 @@ pub(crate) fn watch_socket(
     counted: Counted,
     shutdown: CancellationToken,
 ) -> Result<HttpResponse, Status> {
-    let writer = EventWriter::new(resource, wish)?;
+    let mut writer = EventWriter::new(resource, wish)?;
     let events = writer.events(answer, shutdown);
-    let Socket { handshake, payload } = socket;
+    let messages = events.flat_map(move |events| {
+        let messages: Vec<Message> = events.into_events().into_iter().map(|e| message(&mut writer, &e)).collect();
+        stream::iter(messages)
+    });
+    let messages = messages.boxed();
+    Ok(open_socket(socket, messages, counted))
+}
+
+/// Answers 101; the messages follow until their end or the client's, and then a close.
+pub(crate) fn open_socket(
+    Socket { handshake, payload }: Socket,
+    messages: BoxStream<'static, Message>,
+    counted: Counted,
+) -> HttpResponse {
     let (near, far) = tokio::io::duplex(BUFFER_BYTES);
     let (to_client, from_client) = tokio::io::split(far);
     rt::spawn(feed(payload, from_client));
     rt::spawn(async move {
         let socket = WebSocketStream::from_raw_socket(near, Role::Server, None).await;
-        // A client that is gone is no failure of the watch.
-        let _ = converse(socket, events, writer).await;
+        // A client that is gone is no failure of ours.
+        let _ = converse(socket, messages).await;
         drop(counted);
     });
     let mut response = HttpResponse::build(StatusCode::SWITCHING_PROTOCOLS);
@@ -84,7 +105,7 @@ pub(crate) fn watch_socket(
     if let Some(protocol) = handshake.protocol {
         response.insert_header((socket_token::PROTOCOLS, protocol));
     }
-    Ok(response.streaming(ReaderStream::new(to_client)))
+    response.streaming(ReaderStream::new(to_client))
 }
 
 /// Copies what the client sends; its end is the socket's.
@@ -100,17 +121,12 @@ async fn feed(mut payload: web::Payload, mut socket: WriteHalf<DuplexStream>) {
 
 async fn converse(
     mut socket: WebSocketStream<DuplexStream>,
-    mut events: BoxStream<'static, WatchEvents>,
-    mut writer: EventWriter,
+    mut messages: BoxStream<'static, Message>,
 ) -> Result<(), Error> {
     loop {
         tokio::select! {
-            events = events.next() => match events {
-                Some(events) => {
-                    for event in events.into_events() {
-                        socket.send(message(&mut writer, &event)).await?;
-                    }
-                }
+            message = messages.next() => match message {
+                Some(message) => socket.send(message).await?,
                 None => return socket.close(None).await,
             },
             // Reading answers pings; what else the client says means nothing here.

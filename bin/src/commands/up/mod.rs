@@ -111,6 +111,7 @@ async fn start(
         advertise: advertised(arguments.listen, &places)?,
         names: Vec::new(),
         plugin_dir: plugin_dir.clone(),
+        pods_within: places.iter().find_map(|place| place.namespace.as_ref()).map(|namespace| namespace.path.clone()),
         audit: arguments.audit.config(),
     };
     let control_plane = ControlPlane::start(config, shutdown).await?;

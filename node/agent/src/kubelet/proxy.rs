@@ -172,7 +172,7 @@ async fn translated(
     };
     tokio::spawn(async move {
         let Some(client) = upgrade::on_upgrade(request).await else { return };
-        if let Err(error) = remote_command::translate(client, upstream.connection, &query, missed).await {
+        if let Err(error) = remote_command::translate(client, upstream.connection, protocol, &query, missed).await {
             tracing::debug!(%error, "an exec or attach ended");
         }
     });

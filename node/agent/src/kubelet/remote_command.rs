@@ -1,4 +1,4 @@
-//! exec and attach over WebSocket (`v4.channel.k8s.io`, `v5.channel.k8s.io`), translated to the SPDY streams that the
+//! exec and attach over WebSocket (`channel.k8s.io` and its versions 4 and 5), translated to the SPDY streams that the
 //! runtime's streaming server speaks. A message's first byte is its channel: 0 stdin, 1 stdout, 2 stderr, 3 error,
 //! 4 terminal size; in v5, 255 closes the channel that the second byte names.
 
@@ -33,7 +33,9 @@ use super::{
 };
 
 /// In the order of preference.
-pub const PROTOCOLS: [&str; 2] = ["v5.channel.k8s.io", "v4.channel.k8s.io"];
+pub const PROTOCOLS: [&str; 3] = ["v5.channel.k8s.io", "v4.channel.k8s.io", PLAIN_PROTOCOL];
+/// The first of them, still spoken by simple clients: its error channel carries words, and nothing if all went well.
+const PLAIN_PROTOCOL: &str = "channel.k8s.io";
 /// What the streaming server is asked for: errors as a Status in JSON.
 pub const UPSTREAM_PROTOCOL: &str = "v4.channel.k8s.io";
 
@@ -55,6 +57,7 @@ type Upstream = TokioIo<Upgraded>;
 pub async fn translate(
     client: Upgraded,
     upstream: Upstream,
+    protocol: &str,
     query: &StreamQuery,
     missed: Option<PathBuf>,
 ) -> io::Result<()> {
@@ -65,7 +68,8 @@ pub async fn translate(
     let channels = open_streams(&mut writer, query).await?;
     let streams: HashMap<u32, u8> = channels.iter().map(|(channel, stream)| (*stream, *channel)).collect();
     let (pings, ping_receiver) = mpsc::unbounded_channel();
-    let output = pass_output(FrameReader::new(read), &mut to_client, streams, pings, missed);
+    let error_message = if protocol == PLAIN_PROTOCOL { words } else { whole };
+    let output = pass_output(FrameReader::new(read), &mut to_client, (streams, error_message), pings, missed);
     let input = pass_input(&mut from_client, writer, channels, ping_receiver);
     end_together(output, input).await;
     close(to_client, from_client).await
@@ -116,7 +120,7 @@ async fn open_streams(
 async fn pass_output(
     mut upstream: FrameReader<ReadHalf<Upstream>>,
     client: &mut SplitSink<Socket, Message>,
-    streams: HashMap<u32, u8>,
+    (streams, error_message): (HashMap<u32, u8>, fn(&Bytes) -> Option<Bytes>),
     pings: mpsc::UnboundedSender<u32>,
     mut missed: Option<PathBuf>,
 ) -> io::Result<()> {
@@ -132,7 +136,10 @@ async fn pass_output(
                     if let (Some(log), ERROR) = (missed.take(), *channel) {
                         pass_log(&log, client).await?;
                     }
-                    client.send(message(*channel, &content)).await.map_err(io::Error::other)?;
+                    let content = if *channel == ERROR { error_message(&content) } else { Some(content) };
+                    if let Some(content) = content {
+                        client.send(message(*channel, &content)).await.map_err(io::Error::other)?;
+                    }
                 }
                 if is_last {
                     open.retain(|known| *known != stream);
@@ -144,8 +151,8 @@ async fn pass_output(
             Ok(Some(Frame::GoAway) | None) | Err(_) => break,
         }
     }
-    if !has_status {
-        client.send(message(ERROR, &lost())).await.map_err(io::Error::other)?;
+    if let Some(lost) = error_message(&lost()).filter(|_| !has_status) {
+        client.send(message(ERROR, &lost)).await.map_err(io::Error::other)?;
     }
     // Clients take any other code, and none, for a broken connection.
     client.send(good_bye()).await.map_err(io::Error::other)
@@ -165,6 +172,20 @@ fn lost() -> Bytes {
     let message = "the container runtime went away before the command ended";
     let status = Status::failure(Reason::InternalError, message);
     serde_json::to_vec(&status).map(Bytes::from).unwrap_or_default()
+}
+
+/// How a command ended, as the runtime says it: a Status in JSON.
+fn whole(status: &Bytes) -> Option<Bytes> {
+    Some(status.clone())
+}
+
+/// The same in words; `None`: it ended well.
+fn words(status: &Bytes) -> Option<Bytes> {
+    match serde_json::from_slice::<Status>(status) {
+        Ok(status) if status.code < 400 && status.message.is_empty() => None,
+        Ok(status) => Some(Bytes::from(status.message)),
+        Err(_) => Some(status.clone()),
+    }
 }
 
 /// A close frame of RFC 6455 that says all went well.

@@ -13,6 +13,7 @@ use super::{
     hosts_file,
     observed::{ContainerPhase, ObservedContainer, ObservedSandbox},
     plan::{Kill, Start},
+    resources::container_resources,
     sandbox_config::sandbox_config,
     status::Waiting,
     tokens::PodTokens,
@@ -187,6 +188,20 @@ impl Applier {
             })
         })
         .await
+    }
+
+    /// Gives running containers (by id) what their specs say, and the pod's cgroup what all have together. One result
+    /// for each, in the order given.
+    pub async fn resize(&self, containers: Vec<(String, Container)>) -> Vec<Result<(), CriError>> {
+        // A child may not get more than its parent has, nor a parent less than a child: no order would always do.
+        self.in_background(|applier| applier.node.cgroups.lift(&applier.pod)).await;
+        let mut results = Vec::with_capacity(containers.len());
+        for (id, container) in containers {
+            let resources = container_resources(&self.pod, &container, self.node.machine.memory_bytes);
+            results.push(self.node.runtime.update_container_resources(&id, resources).await);
+        }
+        self.in_background(|applier| applier.node.cgroups.create(&applier.pod)).await;
+        results
     }
 
     async fn post_start(&self, container: &Container, id: &str, sandbox: &ObservedSandbox) -> Result<(), StartFailure> {

@@ -1,12 +1,14 @@
 //! A pod as the API wants it, checked once for what every part of the daemon relies on.
 
-use std::ops::Deref;
+use std::{collections::HashMap, ops::Deref};
 
 use gantry_runtime::Cached;
-use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec, PodStatus};
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec, PodStatus, ResourceRequirements};
+
+use super::resize::differ;
 
 /// A pod that has a spec and a uid.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DesiredPod {
     pod: Pod,
     ephemeral: Vec<Ephemeral>,
@@ -29,7 +31,7 @@ pub enum Role {
 }
 
 /// An ephemeral container in the form of the others.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Ephemeral {
     container: Container,
     /// Whose processes it sees.
@@ -124,6 +126,31 @@ impl DesiredPod {
 
     pub fn container(&self, name: &str) -> Option<(Role, &Container)> {
         self.all_containers().find(|(_, container)| container.name == name)
+    }
+
+    /// The same pod with the resources that containers of the same names have in `granted`.
+    pub fn with_resources(&self, granted: &HashMap<String, ResourceRequirements>) -> Self {
+        let mut pod = self.pod.clone();
+        let spec = pod.spec.as_mut().expect("checked when made");
+        for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
+            if let Some(granted) = granted.get(&container.name) {
+                container.resources = Some(granted.clone());
+            }
+        }
+        Self { pod, ..self.clone() }
+    }
+
+    /// The resources of all containers that are the pod's own, by name.
+    pub fn resources(&self) -> HashMap<String, ResourceRequirements> {
+        self.containers().map(|(_, c)| (c.name.clone(), c.resources.clone().unwrap_or_default())).collect()
+    }
+
+    /// Whether a container has other requests or limits than in `other`.
+    pub fn resources_differ(&self, other: &Self) -> bool {
+        self.containers().any(|(_, container)| {
+            let same = other.container(&container.name);
+            same.is_some_and(|(_, same)| differ(container.resources.as_ref(), same.resources.as_ref()))
+        })
     }
 
     /// Whether nothing but the status differs from `other`: no reason to look at the pod again.

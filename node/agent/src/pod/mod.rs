@@ -1,5 +1,6 @@
 //! One pod: what is wanted, what is there, the next step, and how it is taken.
 
+pub mod admission;
 pub mod apply;
 pub mod backoff;
 pub mod container_config;
@@ -13,6 +14,7 @@ pub mod labels;
 pub mod observed;
 pub mod plan;
 pub mod probe_state;
+pub mod resize;
 pub mod resources;
 pub mod sandbox_config;
 pub mod security;

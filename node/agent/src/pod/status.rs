@@ -6,16 +6,18 @@ use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{
         Container, ContainerState, ContainerStateRunning, ContainerStateTerminated, ContainerStateWaiting,
-        ContainerStatus, HostIP, PodCondition, PodIP, PodStatus,
+        ContainerStatus, HostIP, PodCondition, PodIP, PodStatus, ResourceRequirements,
     },
     apimachinery::pkg::apis::meta::v1::Time,
 };
 
 use super::{
+    admission::Failure,
     desired::{DesiredPod, Role},
     observed::{ContainerPhase, ObservedContainer, ObservedPod},
     plan::pod_is_finished,
     probe_state::ProbeStates,
+    resize::Resize,
     resources::QosClass,
 };
 
@@ -36,8 +38,12 @@ pub struct StatusInput<'a> {
     pub host_ip: &'a str,
     /// No container will be started any more: the pod is being deleted, or was turned away.
     pub is_ending: bool,
+    /// What the running containers have, by container id; those that are missing have what the spec says.
+    pub actuated: &'a HashMap<String, ResourceRequirements>,
+    /// Where a resize stands that is not done.
+    pub resize: Option<&'a Resize>,
     /// Reason and message of a pod that was turned away or evicted.
-    pub failure: Option<&'a (String, String)>,
+    pub failure: Option<&'a Failure>,
     pub now: Timestamp,
 }
 
@@ -65,7 +71,7 @@ pub fn pod_status(pod: &DesiredPod, input: &StatusInput<'_>) -> PodStatus {
         qos_class: Some(QosClass::of(pod).name().into()),
         start_time: Some(input.last.start_time.clone().unwrap_or(Time(input.now))),
         observed_generation: pod.metadata.generation,
-        reason: input.failure.map(|(reason, _)| reason.clone()),
+        reason: input.failure.map(|(reason, _)| (*reason).into()),
         message: input.failure.map(|(_, message)| message.clone()),
         ..Default::default()
     }
@@ -130,7 +136,7 @@ fn container_status(pod: &DesiredPod, input: &StatusInput<'_>, role: Role, conta
     let (state, ended_before) = match (latest, waiting) {
         (Some(latest), None) => (state_of(latest), input.observed.previous(&container.name)),
         (latest, Some(waiting)) => (waiting_state(waiting.reason, &waiting.message), latest),
-        (None, None) => (waiting_state(default_reason(pod, input, role), ""), None),
+        (None, None) => (waiting_state(default_reason(pod), ""), None),
     };
     let last_state = ended_before.filter(|c| c.phase == ContainerPhase::Exited).map(state_of);
     ContainerStatus {
@@ -144,7 +150,7 @@ fn container_status(pod: &DesiredPod, input: &StatusInput<'_>, role: Role, conta
             .map_or(known.map_or(0, |k| k.restart_count), |c| i32::try_from(c.attempt).unwrap_or(i32::MAX)),
         state: Some(state),
         last_state: Some(last_state.or_else(|| known.and_then(|k| k.last_state.clone())).unwrap_or_default()),
-        resources: container.resources.clone().filter(|_| running.is_some()),
+        resources: running.and_then(|c| input.actuated.get(&c.id).or(container.resources.as_ref())).cloned(),
         allocated_resources: container.resources.as_ref().and_then(|r| r.requests.clone()),
         ..Default::default()
     }
@@ -161,8 +167,9 @@ pub fn container_statuses(status: &PodStatus) -> impl Iterator<Item = &Container
     status.container_statuses.iter().flatten().chain(init).chain(ephemeral)
 }
 
-fn default_reason(pod: &DesiredPod, input: &StatusInput<'_>, role: Role) -> &'static str {
-    if role == Role::Main && !is_initialized(pod, input) { "PodInitializing" } else { "ContainerCreating" }
+/// A pod with init containers initializes until all of its containers have run.
+fn default_reason(pod: &DesiredPod) -> &'static str {
+    if pod.spec().init_containers.iter().flatten().next().is_some() { "PodInitializing" } else { "ContainerCreating" }
 }
 
 fn waiting_state(reason: &str, message: &str) -> ContainerState {
@@ -220,7 +227,16 @@ fn conditions(
         ("ContainersReady", containers_ready),
         ("PodScheduled", (true, None, None)),
     ];
-    verdicts.into_iter().map(|(kind, verdict)| condition(pod, input, kind, verdict)).collect()
+    let verdicts = verdicts.into_iter().chain(input.resize.map(resize_verdict));
+    verdicts.map(|(kind, verdict)| condition(pod, input, kind, verdict)).collect()
+}
+
+fn resize_verdict(resize: &Resize) -> (&'static str, Verdict) {
+    match resize {
+        Resize::Deferred(message) => ("PodResizePending", (true, Some("Deferred"), Some(message.clone()))),
+        Resize::Infeasible(message) => ("PodResizePending", (true, Some("Infeasible"), Some(message.clone()))),
+        Resize::InProgress(error) => ("PodResizeInProgress", (true, error.as_ref().map(|_| "Error"), error.clone())),
+    }
 }
 
 fn initialized_verdict(pod: &DesiredPod, input: &StatusInput<'_>, phase: &str, init: &[ContainerStatus]) -> Verdict {

@@ -35,16 +35,22 @@ fn read_message(path: &Path) -> String {
 
 fn end_of_log(path: &Path) -> String {
     let text = read_end(path, 4 * MAX_LOG_BYTES as u64).unwrap_or_default();
-    let lines: Vec<&str> = text.lines().filter_map(|line| line.splitn(4, ' ').nth(3)).collect();
-    let mut kept = lines[lines.len().saturating_sub(MAX_LOG_LINES)..].join("\n");
-    if !kept.is_empty() {
-        kept.push('\n');
-    }
+    let lines: Vec<&str> = text.lines().collect();
+    let mut kept: String =
+        lines[lines.len().saturating_sub(MAX_LOG_LINES)..].iter().filter_map(|l| output(l)).collect();
     let mut cut = kept.len().saturating_sub(MAX_LOG_BYTES);
     while !kept.is_char_boundary(cut) {
         cut += 1;
     }
     kept.split_off(cut)
+}
+
+/// What a container wrote, of one line of its log: `TIME STREAM TAGS TEXT`. The tag `P` is for a piece that no line ends.
+fn output(line: &str) -> Option<String> {
+    let mut parts = line.splitn(4, ' ').skip(2);
+    let (tags, text) = (parts.next()?, parts.next()?);
+    let ends_a_line = tags.split(':').next() != Some("P");
+    Some(if ends_a_line { format!("{text}\n") } else { text.to_owned() })
 }
 
 fn read_end(path: &Path, bytes: u64) -> std::io::Result<String> {
@@ -54,4 +60,19 @@ fn read_end(path: &Path, bytes: u64) -> std::io::Result<String> {
     let mut content = Vec::new();
     file.read_to_end(&mut content)?;
     Ok(String::from_utf8_lossy(&content).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_ends_as_the_container_ended_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let log = folder.path().join("0.log");
+        std::fs::write(&log, "T stdout F first\nT stderr P DO\nT stderr P NE\n").expect("written");
+        assert_eq!(end_of_log(&log), "first\nDONE");
+        std::fs::write(&log, "T stdout F  a b\n").expect("written");
+        assert_eq!(end_of_log(&log), " a b\n");
+    }
 }

@@ -1,30 +1,39 @@
 //! The task of one pod: takes in what happens, decides, acts, reports. Everything about the pod goes through it, one step
 //! at a time.
 
+mod deadline;
 mod ending;
 mod probing;
 mod reading;
+mod resizing;
 mod steps;
 
 use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
 use gantry_cri::RuntimeEvent;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::PodStatus;
-use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
+use k8s_openapi::api::core::v1::{PodStatus, ResourceRequirements};
+use tokio::{
+    sync::{mpsc, watch},
+    task::AbortHandle,
+    time::Instant,
+};
 
+use self::resizing::{remembered_allocation, remembered_resources};
 use super::{
+    admission::{Failure, admit},
     apply::Applier,
     backoff::RestartBackoffs,
     desired::DesiredPod,
     observed::ObservedPod,
     plan::{Plan, Situation, compute_pod_actions},
     probe_state::{ProbeKind, ProbeStates},
+    resize::Resize,
     status::{StatusInput, Waiting, pod_status},
     tokens::PodTokens,
     volumes::MountedVolumes,
 };
-use crate::{context::NodeContext, probes::ProbeReport, status_writer::StatusWriter};
+use crate::{context::NodeContext, events::Subject, probes::ProbeReport, status_writer::StatusWriter};
 
 /// A status that says no more than "being created" is not sent if the pod runs within this time.
 const PENDING_DELAY: Duration = Duration::from_millis(300);
@@ -50,6 +59,9 @@ pub enum Message {
 /// One pod's state and the worker that owns it.
 pub struct PodWorker {
     node: Arc<NodeContext>,
+    /// As the API wants it.
+    wanted: Arc<DesiredPod>,
+    /// The same with the resources that the node granted: what everything is made from.
     pod: Arc<DesiredPod>,
     mailbox: mpsc::UnboundedReceiver<Message>,
     reports: mpsc::UnboundedReceiver<ProbeReport>,
@@ -69,6 +81,14 @@ pub struct PodWorker {
     prepare_not_before: Option<Instant>,
     /// Volumes of a running pod are not brought up to date again before this.
     volumes_not_before: Option<Instant>,
+    /// What running containers have, by container id.
+    actuated: HashMap<String, ResourceRequirements>,
+    resize: Option<Resize>,
+    /// Containers are not resized again before this.
+    resize_not_before: Option<Instant>,
+    room: watch::Receiver<()>,
+    /// Reason and message, once the pod failed for another reason than its containers.
+    failure: Option<Failure>,
     /// The next turn comes at once.
     again: bool,
     is_gone: bool,
@@ -90,14 +110,19 @@ impl PodWorker {
         let status = StatusWriter::start(node.sink.clone(), pod.namespace(), pod.name(), pod.uid(), known.clone());
         let (report_sender, reports) = mpsc::unbounded_channel();
         let probes = remembered_probes(&known);
+        let granted: HashMap<_, _> = remembered_allocation(&known).collect();
+        let wanted = pod.clone();
+        let pod = if granted.is_empty() { pod } else { Arc::new(pod.with_resources(&granted)) };
+        let failure = take_in(&node, &pod, &known, &observed);
         Self {
+            room: node.allocations.given_back(),
             node,
+            wanted,
             pod,
             mailbox,
             reports,
             report_sender,
             status,
-            last_status: known,
             observed,
             probes,
             probe_tasks: HashMap::new(),
@@ -109,11 +134,16 @@ impl PodWorker {
             prepare_wait: FIRST_RETRY,
             prepare_not_before: None,
             volumes_not_before: None,
+            actuated: remembered_resources(&known).collect(),
+            resize: None,
+            resize_not_before: None,
+            failure,
             again: false,
             is_gone: false,
             must_reread: false,
             stale: HashMap::new(),
             volumes_are_stale: false,
+            last_status: known,
         }
     }
 
@@ -142,8 +172,10 @@ impl PodWorker {
     fn take(&mut self, message: Message) {
         match message {
             Message::Desired(pod) => {
-                self.volumes_are_stale |= !pod.differs_only_in_status(&self.pod);
-                self.pod = pod;
+                self.volumes_are_stale |= !pod.differs_only_in_status(&self.wanted);
+                let as_granted = !pod.resources_differ(&self.pod);
+                self.pod = if as_granted { pod.clone() } else { Arc::new(pod.with_resources(&self.pod.resources())) };
+                self.wanted = pod;
             }
             Message::Gone => self.is_gone = true,
             Message::Runtime(event) => {
@@ -196,6 +228,7 @@ impl PodWorker {
                 None => std::future::pending().await,
             },
             Some(report) = self.reports.recv() => self.take_report(&report),
+            Ok(()) = self.room.changed(), if matches!(self.resize, Some(Resize::Deferred(_))) => {}
             () = tokio::time::sleep_until(due) => {}
         }
     }
@@ -207,8 +240,8 @@ impl PodWorker {
         };
         let now = Timestamp::now();
         let held = self.plan(now).held.into_iter().map(|held| after(held.until));
-        let all =
-            held.chain(self.retry_at.values().copied()).chain(self.prepare_not_before).chain(self.volumes_due(after));
+        let retries = self.retry_at.values().copied().chain(self.prepare_not_before).chain(self.resize_not_before);
+        let all = held.chain(retries).chain(self.deadline().map(after)).chain(self.volumes_due(after));
         all.min().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600))
     }
 
@@ -224,10 +257,16 @@ impl PodWorker {
         self.retry_at.retain(|_, at| *at > now);
         self.prepare_not_before = self.prepare_not_before.filter(|at| *at > now);
         self.volumes_not_before = self.volumes_not_before.filter(|at| *at > now);
+        self.resize_not_before = self.resize_not_before.filter(|at| *at > now);
+    }
+
+    /// Nothing of the pod is to run any more, whatever its containers say.
+    fn has_ended(&self) -> bool {
+        self.failure.is_some() || matches!(self.last_status.phase.as_deref(), Some("Succeeded" | "Failed"))
     }
 
     fn plan(&self, now: Timestamp) -> Plan {
-        if matches!(self.last_status.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        if self.has_ended() {
             let remains = self.observed.ready_sandbox().is_some() || self.observed.running().next().is_some();
             return Plan { finished: remains, ..Plan::default() };
         }
@@ -240,6 +279,8 @@ impl PodWorker {
         self.forget_passed();
         self.read_changes().await;
         self.refresh_volumes().await;
+        self.check_deadline();
+        self.resize().await;
         let plan = self.plan(Timestamp::now());
         self.hold(&plan.held);
         if plan.create_sandbox.is_some() {
@@ -261,8 +302,10 @@ impl PodWorker {
                 waiting: &self.waiting,
                 last: &self.last_status,
                 host_ip: &host_ip,
-                is_ending: self.is_ending(),
-                failure: None,
+                is_ending: self.is_ending() || self.failure.is_some(),
+                actuated: &self.actuated,
+                resize: self.resize.as_ref(),
+                failure: self.failure.as_ref(),
                 now: Timestamp::now(),
             },
         )
@@ -270,8 +313,27 @@ impl PodWorker {
 
     fn publish(&mut self) {
         self.last_status = self.make_status();
+        if self.has_ended() {
+            // Before the API knows: what it sends here next may need the room.
+            self.node.allocations.remove(self.pod.uid());
+        }
         self.status.send(self.last_status.clone());
     }
+}
+
+/// A new pod is admitted; one that was here before stays, whether there is room for it or not.
+fn take_in(node: &NodeContext, pod: &DesiredPod, known: &PodStatus, observed: &ObservedPod) -> Option<Failure> {
+    let is_new = known.container_statuses.is_none() && observed.sandboxes.is_empty();
+    if pod.is_terminating() || matches!(known.phase.as_deref(), Some("Succeeded" | "Failed")) {
+        return None;
+    }
+    if !is_new {
+        node.allocations.note(pod);
+        return None;
+    }
+    let failure = admit(pod, &node.allocations).err()?;
+    node.events.warning(Subject::pod(pod), failure.0, failure.1.clone());
+    Some(failure)
 }
 
 /// A daemon that starts again believes what the API says of containers that went on running.

@@ -20,7 +20,7 @@ use gantry_registry::{
     bootstrap::{self, ClusterFacts},
     resource_configs,
 };
-use gantry_rest::{Dial, NodeDialer, RestConfig, RestHandle};
+use gantry_rest::{Dial, NodeDialer, OwnNetwork, RestConfig, RestHandle};
 use gantry_runtime::{ObjectSink, ObjectSource};
 use gantry_storage::Storage;
 use gantry_watch_cache::{CacheOptions, WatchCache};
@@ -107,9 +107,8 @@ fn serve(
     let tls = pki::server_config(RotatingCertificate::new(&certificate).unwrap(), Some(&clients)).unwrap();
     let dial = dial.unwrap_or_else(|| {
         let identity = authority.issue_client("kube-apiserver-kubelet-client", Some("system:masters"), validity);
-        Arc::new(NodeDialer::new(Arc::new(
-            pki::client_config(authority.certificate_pem(), Some(&identity.unwrap())).unwrap(),
-        )))
+        let client = pki::client_config(authority.certificate_pem(), Some(&identity.unwrap())).unwrap();
+        Arc::new(NodeDialer::new(Arc::new(client), Arc::new(OwnNetwork)))
     });
     let config = RestConfig {
         metrics: prometheus::Registry::new(),

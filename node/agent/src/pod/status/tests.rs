@@ -37,6 +37,8 @@ struct Case {
     probes: ProbeStates,
     waiting: HashMap<String, Waiting>,
     is_ending: bool,
+    actuated: HashMap<String, ResourceRequirements>,
+    resize: Option<Resize>,
     last: PodStatus,
 }
 
@@ -48,6 +50,8 @@ impl Case {
             probes: ProbeStates::default(),
             waiting: HashMap::new(),
             is_ending: false,
+            actuated: HashMap::new(),
+            resize: None,
             last: PodStatus::default(),
         }
     }
@@ -58,6 +62,8 @@ impl Case {
             probes: &self.probes,
             waiting: &self.waiting,
             last: &self.last,
+            actuated: &self.actuated,
+            resize: self.resize.as_ref(),
             host_ip: "192.0.2.1",
             is_ending: self.is_ending,
             failure: None,
@@ -136,4 +142,18 @@ fn transition_times_move_only_with_the_status() {
     let status = case.status();
     assert_eq!(condition(&status, "Ready").last_transition_time, Some(Time(at(100))));
     assert_eq!(condition(&status, "PodScheduled").last_transition_time, Some(Time(at(50))));
+}
+
+#[test]
+fn a_container_that_was_not_resized_yet_shows_what_it_has() {
+    let spec = r#"{"containers":[{"name":"a","resources":{"requests":{"cpu":"2"}}}]}"#;
+    let mut case = Case::new(spec, &[container("a", ContainerPhase::Running, 0)]);
+    let had: ResourceRequirements = serde_json::from_str(r#"{"requests":{"cpu":"1"}}"#).expect("resources");
+    case.actuated.insert("a".into(), had.clone());
+    case.resize = Some(Resize::Deferred("no room".into()));
+    let status = case.status();
+    assert_eq!(status.container_statuses.expect("one")[0].resources, Some(had));
+    let conditions = status.conditions.expect("some");
+    let pending = conditions.iter().find(|c| c.type_ == "PodResizePending").expect("the resize is pending");
+    assert_eq!((pending.status.as_str(), pending.reason.as_deref()), ("True", Some("Deferred")));
 }

@@ -8,12 +8,16 @@ impl PodWorker {
     /// Ends everything, reports the end, and deletes the object.
     pub(super) async fn end(mut self) {
         self.stop_probes();
+        if self.is_gone {
+            self.node.allocations.remove(self.pod.uid());
+        }
         self.must_reread = true;
         self.read_changes().await;
         if !self.is_gone {
             self.publish();
         }
         self.stop_containers().await;
+        self.node.allocations.remove(self.pod.uid());
         self.must_reread = true;
         self.read_changes().await;
         let applier = self.applier();

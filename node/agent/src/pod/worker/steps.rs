@@ -153,6 +153,8 @@ impl PodWorker {
         let attempted = match outcome {
             Ok(container) => {
                 self.waiting.remove(&start.name);
+                let resources = self.pod.container(&start.name).and_then(|(_, c)| c.resources.clone());
+                self.actuated.insert(container.id.clone(), resources.unwrap_or_default());
                 self.observed.put(container);
                 true
             }
