@@ -17,7 +17,7 @@ pub use pod_gc::PodGarbageCollector;
 pub use root_ca::RootCaPublisher;
 pub use service_account::ServiceAccountController;
 pub use taint_eviction::TaintEvictionController;
-pub use volumes::{ClaimProtection, PersistentVolumeBinder, VolumeProtection};
+pub use volumes::{ClaimProtection, ClassProtection, PersistentVolumeBinder, VolumeProtection};
 
 gantry_plugin::export!(
     NamespaceController: Controller,
@@ -30,4 +30,5 @@ gantry_plugin::export!(
     PersistentVolumeBinder: Controller,
     VolumeProtection: Controller,
     ClaimProtection: Controller,
+    ClassProtection: Controller,
 );

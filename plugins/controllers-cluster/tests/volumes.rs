@@ -1,10 +1,10 @@
 //! Volumes and claims in a cluster in memory.
 
 use gantry_controllers_cluster::{
-    ClaimProtection, PersistentVolumeBinder, VolumeProtection,
-    volumes::{CLAIMS, VOLUMES},
+    ClaimProtection, ClassProtection, PersistentVolumeBinder, VolumeProtection,
+    volumes::{CLAIMS, CLASSES, VOLUMES},
 };
-use gantry_plugin::{Key, resource::PODS, testing::ControllerHarness};
+use gantry_plugin::{Key, Resource, resource::PODS, testing::ControllerHarness};
 use serde_json::{Value, json};
 
 fn claim(deleted: bool, finalizers: &Value) -> Value {
@@ -70,4 +70,29 @@ fn a_volume_without_a_bound_claim_is_available() {
     assert_eq!(phase(json!({})), Some(json!("Available")));
     assert_eq!(phase(json!({"claimRef": {"namespace": "n", "name": "c"}})), Some(json!("Available")));
     assert_eq!(phase(json!({"claimRef": {"namespace": "n", "name": "c", "uid": "u"}})), Some(json!("Pending")));
+}
+
+#[test]
+fn a_class_that_a_claim_or_volume_names_waits_and_one_that_none_names_goes() {
+    let is_left = |user: Option<(&Resource<'static>, Value)>| {
+        let harness = ControllerHarness::<ClassProtection>::new(json!({})).expect("takes no configuration");
+        harness.cluster().put(
+            &CLASSES,
+            json!({"metadata": {"name": "gold", "uid": "gold",
+            "deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["kubernetes.io/vac-protection"]}}),
+        );
+        if let Some((resource, user)) = user {
+            harness.cluster().put(resource, user);
+        }
+        harness.settle(&Key::of("", "gold")).expect("settles");
+        harness.cluster().get(&CLASSES, "", "gold").is_some()
+    };
+    assert!(!is_left(None));
+    let claim = json!({"metadata": {"namespace": "n", "name": "c", "uid": "c"},
+        "status": {"modifyVolumeStatus": {"targetVolumeAttributesClassName": "gold"}}});
+    assert!(is_left(Some((&CLAIMS, claim))));
+    let volume =
+        |class: &str| json!({"metadata": {"name": "v", "uid": "v"}, "spec": {"volumeAttributesClassName": class}});
+    assert!(is_left(Some((&VOLUMES, volume("gold")))));
+    assert!(!is_left(Some((&VOLUMES, volume("silver")))));
 }

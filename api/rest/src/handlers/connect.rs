@@ -1,6 +1,6 @@
 //! log, exec, attach, portforward, proxy.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use gantry_meta::Status;
 use gantry_registry::{ApiRequest, ApiResponse, Connect, RequestContext};
 
@@ -35,6 +35,7 @@ pub(super) async fn handle(
         };
     }
     let refusals = if is_log { proxy::Refusals::AsStatus } else { proxy::Refusals::Pass };
+    let rest = found.rest;
     match state.executor.execute(ctx, ApiRequest::Connect { target: found.target, connect }).await? {
         ApiResponse::Connect(to) => {
             let counted = state.metrics.long_running(labels);
@@ -45,11 +46,22 @@ pub(super) async fn handle(
             if upgrade {
                 return proxy::forward_upgrade(&*state.dial, &to, request, payload, counted).await;
             }
+            let path = request.uri().path();
+            if !is_log && rest.is_empty() && matches!(*request.method(), Method::GET | Method::HEAD) {
+                return Ok(with_slash(path, request.query_string()));
+            }
             let bytes = body::read(payload).await?;
-            proxy::forward(&*state.dial, &to, request, bytes, refusals, counted).await
+            let prefix = path.strip_suffix(&rest).unwrap_or(path);
+            proxy::forward(&*state.dial, &to, (request, prefix), bytes, refusals, counted).await
         }
         ApiResponse::NoContent => Ok(HttpResponse::NoContent().finish()),
         ApiResponse::Status(status) => Ok(respond::status(&status, None)),
         _ => Err(Status::internal("a connect verb was answered with an object")),
     }
+}
+
+/// Relative links of a page at the far end's root would lose the last part of a path that does not end with a slash.
+fn with_slash(path: &str, query: &str) -> HttpResponse {
+    let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+    HttpResponse::MovedPermanently().insert_header(("location", format!("{path}/{query}"))).finish()
 }

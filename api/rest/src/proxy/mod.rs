@@ -1,6 +1,7 @@
 //! Onward connections of connect verbs: to kubelets, pods and services, byte for byte.
 
 mod dial;
+mod links;
 mod plain;
 mod upgrade;
 

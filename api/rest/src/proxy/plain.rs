@@ -6,7 +6,7 @@ use actix_web::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use futures::{StreamExt as _, future::ready};
+use futures::{Stream, StreamExt as _, future::ready, stream::once};
 use gantry_meta::Status;
 use gantry_registry::ConnectTo;
 use http_body_util::{BodyDataStream, Full};
@@ -14,7 +14,11 @@ use hyper::{body::Incoming, client::conn::http1::SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Dial, onward, passes, refusal, unreachable};
+use super::{
+    Dial,
+    links::{LinkRewriter, through_proxy},
+    onward, passes, refusal, unreachable,
+};
 use crate::{
     metrics::Counted,
     respond::{Socket, open_socket},
@@ -50,11 +54,11 @@ pub(crate) async fn forward_to_socket(
     Ok(open_socket(socket, messages.boxed(), counted))
 }
 
-/// Sends the request on and streams the answer back.
+/// Sends the request on and streams the answer back. `prefix`: the path that stands in front of the far end's own paths.
 pub(crate) async fn forward(
     dial: &dyn Dial,
     to: &ConnectTo,
-    request: &HttpRequest,
+    (request, prefix): (&HttpRequest, &str),
     body: Bytes,
     refusals: Refusals,
     counted: Counted,
@@ -62,19 +66,39 @@ pub(crate) async fn forward(
     let (answer, sender) = exchange(dial, to, request, body, refusals).await?;
     let code = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
     let mut response = HttpResponse::build(code);
+    let rewrites = refusals == Refusals::Pass && is_plain_page(answer.headers());
     for (name, value) in answer.headers() {
-        if passes(name.as_str())
-            && let Ok(value) = header::HeaderValue::from_bytes(value.as_bytes())
-        {
+        if !passes(name.as_str()) || (rewrites && name == "content-length") {
+            continue;
+        }
+        let moved = value.to_str().ok().filter(|_| name == "location").and_then(|link| through_proxy(link, prefix));
+        let value = moved.map_or_else(|| value.as_bytes().to_vec(), String::into_bytes);
+        if let Ok(value) = header::HeaderValue::from_bytes(&value) {
             response.append_header((name.as_str(), value));
         }
     }
-    let stream = BodyDataStream::new(answer.into_body());
-    let stream = stream.map(move |chunk| {
+    let stream = BodyDataStream::new(answer.into_body()).map(move |chunk| {
         let _alive = (&sender, &counted);
         chunk
     });
-    Ok(response.streaming(stream))
+    Ok(if rewrites { response.streaming(rewritten(stream, prefix)) } else { response.streaming(stream) })
+}
+
+/// A page that can be read as it is.
+fn is_plain_page(headers: &hyper::HeaderMap) -> bool {
+    let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.starts_with("text/html") && !headers.contains_key("content-encoding")
+}
+
+fn rewritten<S, E>(page: S, prefix: &str) -> impl Stream<Item = Result<Bytes, E>> + use<S, E>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+{
+    let mut rewriter = LinkRewriter::new(prefix);
+    page.map(Some).chain(once(ready(None))).map(move |piece| match piece {
+        Some(piece) => piece.map(|piece| rewriter.push(&piece)),
+        None => Ok(rewriter.finish()),
+    })
 }
 
 /// The far end's answer, and what must live as long as its body is read: dropping it would end the connection.

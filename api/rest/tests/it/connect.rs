@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use gantry_registry::ConnectTo;
 use gantry_rest::{Dial, DialError, Wire};
 use http::Method;
@@ -11,6 +12,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     sync::mpsc,
 };
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::support::TestServer;
 
@@ -72,6 +74,56 @@ async fn a_log_is_streamed_from_the_kubelet_of_the_pods_node() {
     let read = api.text("/api/v1/namespaces/default/pods/p/log?tailLines=5");
     let (_stream, (code, text)) = tokio::join!(kubelet, read);
     assert_eq!((code, text.as_str()), (200, "hello\n"));
+}
+
+#[tokio::test]
+async fn a_log_can_be_read_over_websocket() {
+    let (server, mut dialled) = with_pod().await;
+    let kubelet = async {
+        let (_, mut stream) = dialled.recv().await.unwrap();
+        let head = head(&mut stream).await.to_lowercase();
+        assert!(head.starts_with("get /containerlogs/default/p/c http/1.1") && !head.contains("upgrade"), "{head}");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhello\n").await.unwrap();
+        stream
+    };
+    let client = async {
+        let mut request = "wss://localhost/api/v1/namespaces/default/pods/p/log".into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", "binary.k8s.io".parse().unwrap());
+        let stream = server.http1().connect().await;
+        let (mut socket, _) = tokio_tungstenite::client_async(request, stream).await.unwrap();
+        let mut log = Vec::new();
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_binary() {
+                log.extend(message.into_data());
+            }
+        }
+        log
+    };
+    let (_stream, log) = tokio::join!(kubelet, client);
+    assert_eq!(log, b"hello\n");
+}
+
+#[tokio::test]
+async fn pages_behind_a_proxy_keep_their_links() {
+    let (server, mut dialled) = with_pod().await;
+    let api = server.admin_api();
+    let path = "/api/v1/namespaces/default/pods/p:8080/proxy";
+    let status = json!({"status": {"podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}]}});
+    let merge = "application/merge-patch+json";
+    assert_eq!(api.patch("/api/v1/namespaces/default/pods/p/status", merge, &status).await.0, 200);
+    assert_eq!(api.get(path).await.0, 301, "relative links need the slash");
+    let pod = async {
+        let (to, mut stream) = dialled.recv().await.unwrap();
+        assert_eq!((to.host.as_str(), to.port, to.kubelet), ("10.0.0.7", 8080, false));
+        let head = head(&mut stream).await;
+        assert!(head.starts_with("GET /a/ HTTP/1.1\r\n"), "{head}");
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 17\r\n\r\n<a href=\"/b\"></a>";
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream
+    };
+    let page = format!("{path}/a/");
+    let (_stream, (code, text)) = tokio::join!(pod, api.text(&page));
+    assert_eq!((code, text), (200, format!("<a href=\"{path}/b\"></a>")));
 }
 
 /// Upgrades to `protocol` and echoes what comes after, on both sides of the server.

@@ -98,22 +98,22 @@ fn room(capacity: Amounts, others: Amounts, wanted: Amounts) -> Room {
     let lists = [cpu, memory].map(|(resource, capacity, used, wanted)| {
         (resource, capacity.unwrap_or_default(), used.unwrap_or_default(), wanted.unwrap_or_default())
     });
-    for (resource, capacity, _, wanted) in lists.iter().filter(|(_, capacity, _, wanted)| wanted > capacity) {
+    if let Some((resource, capacity, _, wanted)) = lists.into_iter().find(|(_, capacity, _, wanted)| wanted > capacity)
+    {
         let message =
             format!("Node didn't have enough capacity: {resource}, requested: {wanted}, capacity: {capacity}");
         return Room::TooMuch { resource, message };
     }
-    for (resource, capacity, used, wanted) in lists {
-        // Who asks for nothing fits everywhere, also where too much was given away.
-        if wanted > 0 && used.saturating_add(wanted) > capacity {
+    // Who asks for nothing fits everywhere, also where too much was given away.
+    let is_short =
+        |(_, capacity, used, wanted): &(&str, i64, i64, i64)| *wanted > 0 && used.saturating_add(*wanted) > *capacity;
+    match lists.into_iter().find(is_short) {
+        Some((resource, capacity, used, wanted)) => {
             let amounts = format!("requested: {wanted}, used: {used}, capacity: {capacity}");
-            return Room::Taken {
-                resource,
-                message: format!("Node didn't have enough resource: {resource}, {amounts}"),
-            };
+            Room::Taken { resource, message: format!("Node didn't have enough resource: {resource}, {amounts}") }
         }
+        None => Room::Enough,
     }
-    Room::Enough
 }
 
 /// Whether requests or limits differ.

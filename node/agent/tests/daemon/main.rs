@@ -2,5 +2,6 @@
 
 mod images;
 mod kubelet_api;
+mod limits;
 mod pods;
 mod support;

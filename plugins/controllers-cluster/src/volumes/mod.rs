@@ -2,9 +2,11 @@
 //! done here yet.
 
 mod binder;
+mod class_protection;
 mod protection;
 
 pub use binder::PersistentVolumeBinder;
+pub use class_protection::{CLASSES, ClassProtection};
 pub use protection::{ClaimProtection, VolumeProtection};
 
 use gantry_plugin::{Metadata, Resource};

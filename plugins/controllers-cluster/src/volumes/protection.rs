@@ -54,7 +54,7 @@ impl Pod {
 }
 
 /// Puts the finalizer on what lives and takes it off what is deleted and out of use.
-fn protect(object: &Obj<'_>, finalizer: &str, in_use: bool, ops: &mut Ops) -> Result<(), Failure> {
+pub(super) fn protect(object: &Obj<'_>, finalizer: &str, in_use: bool, ops: &mut Ops) -> Result<(), Failure> {
     let metadata = object.metadata()?;
     let has = metadata.finalizers.iter().any(|f| f == finalizer);
     let mut finalizers = metadata.finalizers.clone();
