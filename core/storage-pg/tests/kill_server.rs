@@ -95,7 +95,7 @@ async fn write(
 async fn watched(mut watch: Watch, through: Revision) -> Vec<(Revision, String)> {
     let mut seen = Vec::new();
     while seen.last().is_none_or(|(revision, _)| *revision < through) {
-        for delivery in watch.next_batch().await.expect("history suffices").deliveries {
+        for delivery in &watch.next_batch().await.expect("history suffices").deliveries {
             let json: serde_json::Value = serde_json::from_slice(&delivery.object.wire()).unwrap();
             seen.push((delivery.object.revision(), json["data"]["v"].as_str().unwrap().to_owned()));
         }
