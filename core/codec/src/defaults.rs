@@ -33,16 +33,21 @@ pub fn apply_defaults(ty: &Type, object: &mut Object, surroundings: &Surrounding
     if let Some(rule) = rule_before(ty.short_name()) {
         rule(object, surroundings);
     }
-    for (name, value) in object.iter_mut() {
-        if let Some(field) = ty.field(name) {
-            below(&field.shape, value, surroundings);
-        }
-    }
+    members(ty, object, surroundings);
     for field in ty.fields.iter() {
         fill_plain(field, object, surroundings);
     }
     if let Some(rule) = rule_after(&ty.name) {
         rule(object, surroundings);
+    }
+}
+
+/// What lies below a struct, but none of its own members.
+fn members(ty: &Type, object: &mut Object, surroundings: &Surroundings) {
+    for (name, value) in object.iter_mut() {
+        if let Some(field) = ty.field(name) {
+            below(&field.shape, value, surroundings);
+        }
     }
 }
 
@@ -54,6 +59,14 @@ fn below(shape: &Shape, value: &mut Value, surroundings: &Surroundings) {
             let template = spec.get_mut("spec").and_then(|s| s.get_mut("template"));
             if let (Some(job), Some(template)) = (job, template) {
                 below(&job.shape, template, surroundings);
+            }
+        }
+        // What an attachment says of its volume is no PersistentVolume: it has no policy and no mode.
+        (Shape::Struct(ty), Value::Object(source)) if ty.name == "io.k8s.api.storage.v1.VolumeAttachmentSource" => {
+            let inline = source.get_mut("inlineVolumeSpec").and_then(Value::as_object_mut);
+            let ty = ty.field("inlineVolumeSpec").and_then(|field| field.shape.as_struct());
+            if let (Some(ty), Some(inline)) = (ty, inline) {
+                members(ty, inline, surroundings);
             }
         }
         (Shape::Struct(ty), Value::Object(members)) => apply_defaults(ty, members, surroundings),

@@ -33,7 +33,9 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
     let rules = table::rules(resource.group, resource.resource);
     let name = rules.map_or(NameRule::DnsSubdomain, |rules| rules.name);
     metadata::object_meta(root, resource.namespaced, name, &mut causes);
-    metadata::finalizers_are_standard_or_qualified(root, &mut causes);
+    if table::metadata_looks(resource.group, resource.resource).finalizers {
+        metadata::finalizers_are_standard_or_qualified(root, &mut causes);
+    }
     match rules {
         Some(rules) => (rules.create)(root, &mut causes),
         None => schema::by_table(resource.group, resource.resource, root, &mut causes),
@@ -45,11 +47,12 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
 /// not write were put back. Empty if it is fine.
 pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subresource: Option<&str>) -> Vec<Cause> {
     let (new, old, mut causes) = (Root(new), Root(old), Causes::default());
-    metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes);
-    // Once for every object, once more by the kind's own rules: each reports what it finds.
-    metadata::object_meta_update(new, old, &mut causes);
-    metadata::object_meta_update(new, old, &mut causes);
-    metadata::finalizers_are_standard_or_qualified(new, &mut causes);
+    let looks = table::metadata_looks(resource.group, resource.resource);
+    (0..=looks.whole).for_each(|_| metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes));
+    (0..=looks.changes).for_each(|_| metadata::object_meta_update(new, old, &mut causes));
+    if looks.finalizers {
+        (0..looks.whole + looks.changes).for_each(|_| metadata::finalizers_are_standard_or_qualified(new, &mut causes));
+    }
     match table::rules(resource.group, resource.resource) {
         Some(rules) => (rules.update)(table::Update { new, old, subresource }, &mut causes),
         None if subresource.is_none() => {

@@ -10,6 +10,22 @@ use crate::{
     names::{self, NameRule},
 };
 
+/// Members of metadata that a template does not have.
+const OF_ONE_OBJECT: [&str; 13] = [
+    "name",
+    "generateName",
+    "namespace",
+    "selfLink",
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "ownerReferences",
+    "finalizers",
+    "managedFields",
+];
 /// Keys and values of all annotations together.
 const ANNOTATIONS_MAX_BYTES: usize = 256 * 1024;
 /// Finalizers that need no prefix.
@@ -43,6 +59,18 @@ fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes
         }
     } else if causes.require(&namespace) {
         causes.invalid_each(&namespace, names::dns_label(namespace.text()));
+    }
+}
+
+/// Metadata of what is made from a template: annotations and labels, and nothing that belongs to one object alone.
+pub fn template_meta(metadata: &Field<'_>, causes: &mut Causes) {
+    annotations(&metadata.member("annotations"), causes);
+    labels(&metadata.member("labels"), causes);
+    for member in OF_ONE_OBJECT {
+        let field = metadata.member(member);
+        if !field.is_empty() && field.int() != Some(0) {
+            causes.forbidden(&field, "cannot be set in a template");
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Name rules as the reference counts them: each broken part of a rule is a cause of its own.
 
+use crate::rules::net;
 use gantry_meta::names::{DNS_LABEL_MAX_BYTES, DNS_SUBDOMAIN_MAX_BYTES, LABEL_VALUE_MAX_BYTES};
 
 /// Reasons why a text is refused; empty if it is fine.
@@ -93,6 +94,12 @@ pub fn qualified_name(text: &str) -> Reasons {
     reasons
 }
 
+/// An address in its canonical spelling.
+fn ip_address(text: &str) -> Reasons {
+    let canonical = net::parse_ip(text).is_some_and(|ip| ip.to_string() == text);
+    reasons([(!canonical, "must be a valid IP address in canonical form")])
+}
+
 /// A segment of a URL path.
 pub fn path_segment(text: &str) -> Reasons {
     match text {
@@ -184,6 +191,8 @@ pub enum NameRule {
     DnsLabel,
     Dns1035Label,
     PathSegment,
+    /// An address in its canonical spelling.
+    IpAddress,
 }
 
 impl NameRule {
@@ -194,6 +203,7 @@ impl NameRule {
             Self::DnsLabel => dns_label,
             Self::Dns1035Label => dns_1035_label,
             Self::PathSegment => path_segment,
+            Self::IpAddress => ip_address,
         };
         match name.strip_suffix('-') {
             Some(start) if is_prefix && !start.is_empty() && self != Self::PathSegment => check(&format!("{start}a")),

@@ -13,7 +13,7 @@ use crate::{
         storage::{csi_driver, csi_node, csi_storage_capacity, volume_attachment, volume_attributes_class},
         workload,
     },
-    names::NameRule::{self, DnsLabel, DnsSubdomain, PathSegment},
+    names::NameRule::{self, DnsLabel, DnsSubdomain, IpAddress, PathSegment},
 };
 
 /// What an update is checked with.
@@ -39,6 +39,34 @@ pub struct Rules {
 /// The rules of a resource; `None` for what has none of its own, which the field tables check.
 pub fn rules(group: &str, resource: &str) -> Option<&'static Rules> {
     TABLE.iter().find(|rules| rules.resource == resource && rules.group == group)
+}
+
+/// How often the reference looks at the metadata of an update besides once for every object. Each look reports what it
+/// finds, so that causes are repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MetadataLooks {
+    /// As at the metadata of a new object.
+    pub whole: usize,
+    /// At what changes.
+    pub changes: usize,
+    /// Whether finalizers have to be qualified or standard ones.
+    pub finalizers: bool,
+}
+
+/// The looks at the metadata of a resource.
+pub fn metadata_looks(group: &str, resource: &str) -> MetadataLooks {
+    let (whole, changes, finalizers) = match (group, resource) {
+        (ADMISSION, _) => (1, 0, false),
+        ("node.k8s.io" | "apiregistration.k8s.io", _) => (1, 1, false),
+        ("apiextensions.k8s.io", _) => (0, 1, false),
+        ("flowcontrol.apiserver.k8s.io", _) | (STORAGE, "csinodes" | "volumeattachments") => (1, 0, true),
+        (NETWORKING, "ingresses" | "ingressclasses" | "ipaddresses")
+        | (RBAC | "certificates.k8s.io", _)
+        | (STORAGE, "storageclasses" | "csistoragecapacities" | "volumeattributesclasses")
+        | (DEVICES, "deviceclasses" | "resourceclaims" | "resourceclaimtemplates") => (1, 1, true),
+        _ => (0, 1, true),
+    };
+    MetadataLooks { whole, changes, finalizers }
 }
 
 const ADMISSION: &str = "admissionregistration.k8s.io";
@@ -131,7 +159,7 @@ static TABLE: &[Rules] = &[
         kinds::controller_revision::create,
         kinds::controller_revision::update,
     ),
-    row(NETWORKING, "ipaddresses", PathSegment, ip_address::create, ip_address::update),
+    row(NETWORKING, "ipaddresses", IpAddress, ip_address::create, ip_address::update),
     row(NETWORKING, "servicecidrs", DnsSubdomain, service_cidr::create, service_cidr::update),
     row(DEVICES, "deviceclasses", DnsSubdomain, device::class::create, device::class::update),
     row(DEVICES, "resourceclaims", DnsSubdomain, device::claim::create, device::claim::update),

@@ -1,5 +1,11 @@
 //! Objects that are refused, with the reason and field of each cause in the order in which clients know them.
 
+#[path = "rules/extensions.rs"]
+mod extensions;
+#[path = "rules/networking.rs"]
+mod networking;
+#[path = "rules/resources.rs"]
+mod resources;
 mod support;
 
 use gantry_meta::Value;

@@ -1,6 +1,6 @@
 //! May somebody do something: SubjectAccessReview, its Local and its Self form.
 
-use gantry_meta::{Cause, FieldPath, FieldSelector, LabelSelector, Object, Status, Value};
+use gantry_meta::{Cause, FieldPath, FieldSelector, LabelSelector, Object, Status, Value, names};
 use serde_json::json;
 
 use super::{AUTHORIZATION, answer};
@@ -66,23 +66,25 @@ fn judge_attributes(spec: &Object, kind: ReviewKind<'_>) -> Causes {
     let mut causes = Causes::new();
     let mut invalid = |field: &str, why: &'static str| causes.push(Cause::invalid(&FieldPath::of(field), why));
     let (resource, path) = (part(spec, "resourceAttributes"), part(spec, "nonResourceAttributes"));
-    match (kind, resource, path) {
-        (ReviewKind::Local(_), _, Some(_)) => {
-            invalid("spec.nonResourceAttributes", "disallowed on this kind of request")
-        }
-        (_, Some(_), Some(_)) => {
+    match (resource, path) {
+        (Some(_), Some(_)) => {
             invalid("spec.nonResourceAttributes", "cannot be specified in combination with resourceAttributes");
         }
-        (_, None, None) => {
+        (None, None) => {
             invalid(
                 "spec.resourceAttributes",
                 "exactly one of nonResourceAttributes or resourceAttributes must be specified",
             );
         }
-        (ReviewKind::Local(namespace), Some(resource), None) if text(resource, "namespace") != namespace => {
+        _ => {}
+    }
+    if let ReviewKind::Local(namespace) = kind {
+        if path.is_some() {
+            invalid("spec.nonResourceAttributes", "disallowed on this kind of request");
+        }
+        if resource.is_some_and(|resource| text(resource, "namespace") != namespace) {
             invalid("spec.resourceAttributes.namespace", "must match the namespace of the request");
         }
-        _ => {}
     }
     let named =
         !text(spec, "user").is_empty() || spec.get("groups").and_then(Value::as_array).is_some_and(|g| !g.is_empty());
@@ -151,21 +153,35 @@ fn selector_text(resource: &Object, member: &str, causes: &mut Causes) -> Option
         }
         (true, false) => {}
     }
-    causes.extend(missing_values(requirements, &path));
+    for (index, requirement) in requirements.iter().enumerate().filter_map(|(index, r)| Some((index, r.as_object()?))) {
+        judge_requirement(requirement, &path.field("requirements").index(index), member == "labelSelector", causes);
+    }
     let terms: Vec<String> =
         requirements.iter().filter_map(|r| requirement_text(r, member == "labelSelector")).collect();
     Some(terms.join(","))
 }
 
-/// `In` and `NotIn` need values.
-fn missing_values(requirements: &[Value], path: &FieldPath) -> Causes {
-    let lacks = |requirement: &Value| {
-        let valued = matches!(requirement.get("operator").and_then(Value::as_str), Some("In" | "NotIn"));
-        valued && requirement.get("values").and_then(Value::as_array).is_none_or(Vec::is_empty)
-    };
-    let lacking = requirements.iter().enumerate().filter(|(_, requirement)| lacks(requirement));
-    let path_of = |index| path.field("requirements").index(index).field("values");
-    lacking.map(|(index, _)| Cause::required(&path_of(index), "must be specified for In and NotIn")).collect()
+/// A key, and values as the operator needs them. Operators that nobody here knows are let through, as newer clients may
+/// know them.
+fn judge_requirement(requirement: &Object, path: &FieldPath, label: bool, causes: &mut Causes) {
+    let values = requirement.get("values").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let (key, at) = (text(requirement, "key"), path.field("values"));
+    if !label && key.is_empty() {
+        causes.push(Cause::required(&path.field("key"), "must be specified"));
+    }
+    match (text(requirement, "operator"), values.is_empty()) {
+        ("In" | "NotIn", true) => causes.push(Cause::required(&at, "must be specified for In and NotIn")),
+        ("Exists" | "DoesNotExist", false) => {
+            causes.push(Cause::forbidden(&at, "may not be specified for Exists and DoesNotExist"));
+        }
+        _ => {}
+    }
+    if label {
+        causes.extend(names::qualified_name(key).map(|why| Cause::invalid(&path.field("key"), why)));
+        let texts = values.iter().map(|value| value.as_str().unwrap_or_default());
+        let reasons = texts.enumerate().filter_map(|(index, value)| Some((index, names::label_value(value)?)));
+        causes.extend(reasons.map(|(index, why)| Cause::invalid(&at.index(index), why)));
+    }
 }
 
 /// One requirement in selector grammar. Field selectors know only equality with one value; more is dropped.

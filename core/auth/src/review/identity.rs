@@ -31,5 +31,6 @@ pub fn token_review(mut body: Object, authenticator: &Authenticator, now: Timest
         Some(found) => json!({"authenticated": true, "user": found.user.to_json(), "audiences": found.audiences}),
         None => json!({"user": {}, "error": "the token is not valid for any of the audiences"}),
     };
-    Ok(answer(&mut body, "TokenReview", AUTHENTICATION, json!({}), None, status))
+    let metadata = body.remove("metadata").unwrap_or_else(|| json!({}));
+    Ok(answer(&mut body, "TokenReview", AUTHENTICATION, metadata, None, status))
 }

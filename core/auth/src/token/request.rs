@@ -51,8 +51,8 @@ pub fn token_request_parse(
     let spec = body.get("spec").and_then(Value::as_object);
     let member = |name: &str| spec.and_then(|spec| spec.get(name)).filter(|value| !value.is_null());
     let seconds = member("expirationSeconds").and_then(Value::as_i64).unwrap_or(DEFAULT_SECONDS);
-    check_seconds(seconds)?;
     check_metadata(body, namespace, account)?;
+    check_seconds(seconds)?;
     let mut audiences: Vec<String> = member("audiences")
         .and_then(Value::as_array)
         .map(|list| list.iter().filter_map(Value::as_str).map(str::to_owned).collect())

@@ -28,19 +28,24 @@ fn fill_times(new: &mut Object, old: &Object) {
     }
 }
 
+/// Who approves does not sign.
+fn keep_certificate(new: &mut Object, old: &Object) {
+    let certificate = old.get("status").and_then(|s| s.get("certificate")).cloned();
+    let status = new.entry("status").or_insert_with(|| Value::Object(Object::new()));
+    let Some(status) = status.as_object_mut() else { return };
+    match certificate {
+        Some(certificate) => _ = status.insert("certificate".into(), certificate),
+        None => _ = status.remove("certificate"),
+    }
+}
+
 impl Strategy for CertificateSigningRequests {
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         match subresource {
             "approval" => {
                 keep_all_but(&["metadata", "status"], new, old);
                 fill_times(new, old);
-                let certificate = old.get("status").and_then(|s| s.get("certificate")).cloned();
-                if let Some(certificate) = certificate {
-                    let status = new.entry("status").or_insert_with(|| Value::Object(Object::new()));
-                    if let Some(status) = status.as_object_mut() {
-                        status.insert("certificate".into(), certificate);
-                    }
-                }
+                keep_certificate(new, old);
             }
             "status" => fill_times(new, old),
             _ => {

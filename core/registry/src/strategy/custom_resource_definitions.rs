@@ -12,26 +12,26 @@ impl Strategy for CustomResourceDefinitions {
         note_stored_version(definition);
     }
 
-    fn prepare_update(&self, _subresource: &str, new: &mut Object, _old: &Object) {
-        note_stored_version(new);
+    fn prepare_update(&self, subresource: &str, new: &mut Object, _old: &Object) {
+        if subresource.is_empty() {
+            note_stored_version(new);
+        }
     }
 }
 
-/// Adds the version marked `storage` to `status.storedVersions`.
+/// Adds the first version marked `storage` to `status.storedVersions`.
 fn note_stored_version(definition: &mut Object) {
     let versions = definition.get("spec").and_then(|spec| spec.get("versions")).and_then(Value::as_array);
-    let stored = versions.into_iter().flatten().filter(|version| version.get("storage") == Some(&Value::Bool(true)));
-    let names: Vec<Value> = stored.filter_map(|version| version.get("name").cloned()).collect();
+    let stored = versions.into_iter().flatten().find(|version| version.get("storage") == Some(&Value::Bool(true)));
+    let name = stored.and_then(|version| version.get("name").cloned());
     let Some(status) = definition.entry("status").or_insert_with(|| json!({})).as_object_mut() else { return };
     let noted = status.entry("storedVersions").or_insert(Value::Null);
     if noted.is_null() {
         *noted = json!([]);
     }
-    if let Some(noted) = noted.as_array_mut() {
-        for name in names {
-            if !noted.contains(&name) {
-                noted.push(name);
-            }
-        }
+    if let (Some(noted), Some(name)) = (noted.as_array_mut(), name)
+        && !noted.contains(&name)
+    {
+        noted.push(name);
     }
 }

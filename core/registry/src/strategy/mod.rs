@@ -31,6 +31,11 @@ pub(crate) trait Strategy: Send + Sync {
     /// Sets and resets what this request may not write, after the generic separation of status and spec.
     fn prepare_update(&self, _subresource: &str, _new: &mut Object, _old: &Object) {}
 
+    /// Whether a change makes a new generation. `None`: every change of what is desired does, where generations are kept.
+    fn is_new_generation(&self, _new: &Object, _old: &Object) -> Option<bool> {
+        None
+    }
+
     /// Causes beyond those of `gantry-validation`.
     fn validate_update(&self, _subresource: &str, _new: &Object, _old: &Object) -> Vec<Cause> {
         Vec::new()
@@ -65,6 +70,28 @@ struct Generic;
 
 impl Strategy for Generic {}
 
+/// Priority classes are of the first generation for good.
+struct PriorityClasses;
+
+impl Strategy for PriorityClasses {
+    fn is_new_generation(&self, _new: &Object, _old: &Object) -> Option<bool> {
+        Some(false)
+    }
+}
+
+/// CSI drivers count changes of their spec, from none on.
+struct CsiDrivers;
+
+impl Strategy for CsiDrivers {
+    fn is_new_generation(&self, new: &Object, old: &Object) -> Option<bool> {
+        Some(new.get("spec") != old.get("spec"))
+    }
+
+    fn returns_deleted_object(&self) -> bool {
+        true
+    }
+}
+
 /// As [`Generic`], but deletions answer with the object.
 struct ReturnsDeleted;
 
@@ -96,6 +123,8 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("", "persistentvolumes") => &persistent_volumes::PersistentVolumes,
         ("", "persistentvolumeclaims") => &persistent_volume_claims::PersistentVolumeClaims,
         ("", "serviceaccounts" | "podtemplates" | "resourcequotas") => &ReturnsDeleted,
+        ("scheduling.k8s.io", "priorityclasses") => &PriorityClasses,
+        ("storage.k8s.io", "csidrivers") => &CsiDrivers,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
         _ => &Generic,
     }
@@ -125,7 +154,10 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
     }
     served.strategy.prepare_update(subresource, new, old);
     let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
-    let counts = served.resource.manages_generation && desired_state_differs(new, old);
+    let counts = served
+        .strategy
+        .is_new_generation(new, old)
+        .unwrap_or_else(|| served.resource.manages_generation && desired_state_differs(new, old));
     let before = generation.unwrap_or_default();
     set_generation(new, if counts { Some(before + 1) } else { generation });
 }

@@ -1,25 +1,25 @@
 //! Checks of a whole object before it is stored.
 
 use gantry_auth::rbac::{self, BindingWrite, RoleWrite};
-use gantry_meta::{Object, ObjectView as _, Status};
+use gantry_meta::{Cause, Object, ObjectView as _, Status};
 use gantry_validation as validation;
 
-use super::Write;
+use super::{Write, admin_access::admin_access};
 
 /// 422 with every cause found.
 pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>) -> Result<(), Status> {
     let resource = &write.served.resource;
     let named =
         validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced };
-    let causes = match old {
-        None => validation::validate_create(named, object),
+    let mut causes: Vec<Cause> = admin_access(write, object, old).into_iter().collect();
+    match old {
+        None => causes.extend(validation::validate_create(named, object)),
         Some(old) => {
             let subresource = Some(write.subresource).filter(|sub| !sub.is_empty());
-            let mut causes = validation::validate_update(named, object, old, subresource);
+            causes.extend(validation::validate_update(named, object, old, subresource));
             causes.extend(write.served.strategy.validate_update(write.subresource, object, old));
-            causes
         }
-    };
+    }
     validation::warnings(named, object, old).into_iter().for_each(|warning| write.ctx.warn(warning));
     if causes.is_empty() {
         return Ok(());

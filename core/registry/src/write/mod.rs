@@ -1,6 +1,7 @@
 //! Writes, in stages that each consume the one before: decoded → admitted → prepared → accepted → committed.
 
 mod accept;
+mod admin_access;
 mod apply;
 mod commit;
 mod create;

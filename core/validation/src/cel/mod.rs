@@ -1,16 +1,18 @@
 //! The front end of CEL, the Common Expression Language of policies, definitions and devices: syntax and types.
 //!
 //! Nothing is evaluated here. An expression is fine if it parses, names only what its surroundings declare, calls
-//! functions that exist with arguments they take, and comes to the type that is wanted.
+//! functions that exist with arguments they take, comes to the type that is wanted, and cannot cost too much.
 
 mod ast;
 mod check;
+mod cost;
 mod functions;
 mod lexer;
 mod parser;
 mod scope;
 mod types;
 
+pub use cost::{Extent, cost};
 pub use scope::Scope;
 pub use types::Type;
 

@@ -13,8 +13,12 @@ const VERSION_PRIORITY_MAX: i64 = 1_000;
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let (group, version) = (spec.member("group"), spec.member("version"));
-    if object.name() != format!("{}.{}", version.text(), group.text()) {
+    let is_name = names::path_segment(object.name()).is_empty();
+    if is_name && object.name() != format!("{}.{}", version.text(), group.text()) {
         causes.invalid(&object.member("metadata").member("name"), "must be `spec.version+\".\"+spec.group`");
+    }
+    if group.is_empty() && version.text() != "v1" {
+        causes.required(&group);
     }
     if !group.is_empty() {
         causes.invalid_each(&group, names::dns_subdomain(group.text()));
@@ -56,6 +60,9 @@ fn backend(spec: &Field<'_>, causes: &mut Causes) {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource.is_none() {
-        create(update.new, causes);
+        return create(update.new, causes);
+    }
+    for condition in update.new.member("status").member("conditions").items() {
+        causes.one_of(&condition.member("status"), &["True", "False", "Unknown"]);
     }
 }

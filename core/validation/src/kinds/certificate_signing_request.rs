@@ -139,7 +139,7 @@ fn judge_conditions(field: &Field<'_>, causes: &mut Causes) {
             if DECISIONS.contains(&kind.text()) { &["True"] } else { &["True", "False", "Unknown"] };
         causes.require_one_of(&status, supported);
         if seen.contains(&kind.text()) {
-            causes.duplicate(&condition);
+            causes.duplicate(&kind);
         }
         seen.push(kind.text());
     }

@@ -70,10 +70,13 @@ pub mod runtime_class {
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         causes.immutable(&update.new.member("handler"), &update.old.member("handler"));
+        create(update.new, causes);
     }
 }
 
 pub mod storage_class {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use crate::{
         field::{Causes, Field, Root},
         names,
@@ -84,21 +87,65 @@ pub mod storage_class {
     const PARAMETERS_MAX_BYTES: usize = 256 * 1024;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let provisioner = object.member("provisioner");
-        if causes.require(&provisioner) {
-            causes.invalid_each(&provisioner, names::qualified_name(&provisioner.text().to_lowercase()));
-        }
+        provisioner(&object.member("provisioner"), causes);
         parameters(&object.member("parameters"), causes);
         let (reclaim, binding) = (object.member("reclaimPolicy"), object.member("volumeBindingMode"));
         if !reclaim.is_empty() {
             causes.one_of(&reclaim, &["Delete", "Retain"]);
         }
-        causes.require_one_of(&binding, &["Immediate", "WaitForFirstConsumer"]);
+        match binding.is_set() {
+            true => causes.one_of(&binding, &["Immediate", "WaitForFirstConsumer"]),
+            false => causes.required(&binding),
+        }
+        topologies(&object.member("allowedTopologies"), causes);
+    }
+
+    /// A qualified name, in whichever case.
+    pub fn provisioner(provisioner: &Field<'_>, causes: &mut Causes) {
+        if causes.require(provisioner) {
+            causes.invalid_each(provisioner, names::qualified_name(&provisioner.text().to_lowercase()));
+        }
+    }
+
+    /// The values of each key of a term.
+    type Term<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+    /// Terms of which each says something, and something else than the others.
+    fn topologies(terms: &Field<'_>, causes: &mut Causes) {
+        let mut seen: Vec<Term<'_>> = Vec::new();
+        for term in terms.items() {
+            let expressions = term.member("matchLabelExpressions");
+            let own = self::term(&expressions, causes);
+            // One cause for each other that says the same. One that says nothing counts as if each had been said before.
+            let nothing = if own.is_empty() { terms.len() } else { 0 };
+            let same = nothing + seen.iter().filter(|other| **other == own).count();
+            (0..same).for_each(|_| causes.duplicate(&expressions.nothing()));
+            seen.push(own);
+        }
+    }
+
+    fn term<'a>(expressions: &Field<'a>, causes: &mut Causes) -> Term<'a> {
+        let mut term = Term::new();
+        for expression in expressions.items() {
+            let (key, values) = (expression.member("key"), expression.member("values"));
+            causes.require(&values);
+            let mut seen = BTreeSet::new();
+            for value in values.items() {
+                if !seen.insert(value.text()) {
+                    causes.duplicate(&value);
+                }
+            }
+            causes.invalid_each(&key, names::qualified_name(key.text()));
+            if term.insert(key.text(), seen).is_some() {
+                causes.duplicate(&key);
+            }
+        }
+        term
     }
 
     pub fn parameters(parameters: &Field<'_>, causes: &mut Causes) {
         if parameters.len() > PARAMETERS_MAX {
-            causes.too_long(parameters, PARAMETERS_MAX);
+            return causes.too_long(parameters, PARAMETERS_MAX);
         }
         let mut bytes = 0;
         for (key, value) in parameters.entries() {
@@ -113,6 +160,7 @@ pub mod storage_class {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
+        create(update.new, causes);
         for member in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
             causes.immutable(&update.new.member(member), &update.old.member(member));
         }

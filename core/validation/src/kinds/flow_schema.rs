@@ -9,12 +9,15 @@ use crate::{
 const PRECEDENCE_MAX: i64 = 10_000;
 /// Precedence 1 is the exempt schema's alone.
 const EXEMPT: &str = "exempt";
+const VERBS: [&str; 9] = ["create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"];
+/// Kinds of subjects with the member that names one.
+const SUBJECTS: [(&str, &str); 3] = [("ServiceAccount", "serviceAccount"), ("User", "user"), ("Group", "group")];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let (precedence, method) = (spec.member("matchingPrecedence"), spec.member("distinguisherMethod"));
     let number = precedence.int().unwrap_or_default();
-    if !(1..=PRECEDENCE_MAX).contains(&number) && precedence.is_set() {
+    if !(1..=PRECEDENCE_MAX).contains(&number) {
         causes.invalid(&precedence, "must be between 1 and 10000, inclusive");
     }
     if number == 1 && object.name() != EXEMPT {
@@ -40,36 +43,46 @@ fn rule(rule: &Field<'_>, causes: &mut Causes) {
     }
     resources.items().for_each(|one| resource_rule(&one, causes));
     for one in urls.items() {
-        words(&one.member("verbs"), causes);
+        verbs(&one.member("verbs"), causes);
         let paths = one.member("nonResourceURLs");
         words(&paths, causes);
-        for path in paths.items().filter(|path| path.text() != "*") {
-            if !path.text().starts_with('/') {
-                causes.invalid(&path, "must start with slash");
-            }
+        if !has_wildcard(&paths) {
+            paths.items().for_each(|path| url_path(&path, causes));
         }
     }
 }
 
 fn subject(subject: &Field<'_>, causes: &mut Causes) {
-    let (kind, member) = match subject.member("kind").text() {
-        "ServiceAccount" => ("ServiceAccount", "serviceAccount"),
-        "User" => ("User", "user"),
-        "Group" => ("Group", "group"),
-        _ => return causes.not_supported(&subject.member("kind"), &["Group", "ServiceAccount", "User"]),
+    let kind = subject.member("kind");
+    let Some((_, own)) = SUBJECTS.iter().find(|(name, _)| *name == kind.text()) else {
+        return causes.not_supported(&kind, &["Group", "ServiceAccount", "User"]);
     };
-    let named = subject.member(member);
-    if !named.is_set() {
-        return causes.required(&named);
+    let named = subject.member(own);
+    match named.is_set() {
+        true if *own == "serviceAccount" => service_account(&named, causes),
+        true => _ = causes.require(&named.member("name")),
+        false => causes.required(&named),
     }
-    causes.require(&named.member("name"));
-    if kind == "ServiceAccount" {
-        causes.require(&named.member("namespace"));
+    for (_, other) in SUBJECTS.iter().filter(|(_, member)| member != own) {
+        if subject.member(other).is_set() {
+            causes.forbidden(&subject.member(other), "is forbidden when the subject is of another kind");
+        }
+    }
+}
+
+fn service_account(account: &Field<'_>, causes: &mut Causes) {
+    let (name, namespace) = (account.member("name"), account.member("namespace"));
+    if causes.require(&name) && name.text() != "*" {
+        causes.invalid_each(&name, names::dns_subdomain(name.text()));
+    }
+    if causes.require(&namespace) {
+        causes.invalid_each(&namespace, names::dns_label(namespace.text()));
     }
 }
 
 fn resource_rule(rule: &Field<'_>, causes: &mut Causes) {
-    for member in ["verbs", "apiGroups", "resources"] {
+    verbs(&rule.member("verbs"), causes);
+    for member in ["apiGroups", "resources"] {
         words(&rule.member(member), causes);
     }
     let namespaces = rule.member("namespaces");
@@ -77,6 +90,38 @@ fn resource_rule(rule: &Field<'_>, causes: &mut Causes) {
         causes.required(&namespaces);
     }
     words_or_none(&namespaces, causes);
+    if !has_wildcard(&namespaces) {
+        for namespace in namespaces.items() {
+            causes.invalid_each(&namespace, names::dns_label(namespace.text()));
+        }
+    }
+}
+
+fn verbs(verbs: &Field<'_>, causes: &mut Causes) {
+    words(verbs, causes);
+    if !has_wildcard(verbs) && verbs.items().any(|verb| !VERBS.contains(&verb.text())) {
+        causes.not_supported(verbs, &VERBS);
+    }
+}
+
+/// A path of the URL, in which a `*` may stand for the last step.
+fn url_path(path: &Field<'_>, causes: &mut Causes) {
+    let text = path.text();
+    let (steps, last) = text.rsplit_once('/').unwrap_or((text, ""));
+    let why = match text {
+        "/" => return,
+        "" => "must not be empty",
+        _ if !text.starts_with('/') => "must start with slash",
+        _ if text.contains(' ') => "must not contain white-space",
+        _ if text.contains("//") => "must not contain double slash",
+        _ if steps.contains('*') || (last.contains('*') && last != "*") => "wildcard can only do suffix matching",
+        _ => return,
+    };
+    causes.invalid(path, why);
+}
+
+fn has_wildcard(list: &Field<'_>) -> bool {
+    list.items().any(|item| item.text() == "*")
 }
 
 /// A list with something in it, or `*` alone.
@@ -86,18 +131,30 @@ fn words(list: &Field<'_>, causes: &mut Causes) {
 }
 
 fn words_or_none(list: &Field<'_>, causes: &mut Causes) {
-    if list.len() > 1 && list.items().any(|item| item.text() == "*") {
+    if list.len() > 1 && has_wildcard(list) {
         causes.invalid(list, "if '*' is present, must not specify other values");
     }
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource.is_some() {
-        return;
+        return condition_types(update.new, causes);
     }
     create(update.new, causes);
     // The two schemas without which nothing would be served keep their rules.
     if matches!(update.new.name(), EXEMPT | "catch-all") {
         causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
+    }
+}
+
+/// Conditions of this group's status have a type, and each has another.
+pub(super) fn condition_types(object: Root<'_>, causes: &mut Causes) {
+    let mut seen: Vec<&str> = Vec::new();
+    for kind in object.member("status").member("conditions").items().map(|condition| condition.member("type")) {
+        if seen.contains(&kind.text()) {
+            causes.duplicate(&kind);
+        }
+        seen.push(kind.text());
+        causes.require(&kind);
     }
 }

@@ -1,6 +1,5 @@
 //! Ingress.
 
-use super::service::load_balancer_status;
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -50,7 +49,7 @@ fn spec(spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn host_name(host: &Field<'_>, no_address: bool, causes: &mut Causes) {
-    if no_address && net::parse_ip(host.text()).is_some() {
+    if no_address && net::is_address_somehow(host.text()) {
         causes.invalid(host, "must be a DNS name, not an IP address");
     }
     let reasons = match host.text().contains('*') {
@@ -103,12 +102,23 @@ fn backend(backend: &Field<'_>, causes: &mut Causes) {
     let (resource, service) = (backend.member("resource"), backend.member("service"));
     match (resource.is_set(), service.is_set()) {
         (true, true) => causes.invalid(backend, "cannot set both resource and service backends"),
-        (true, false) => {
-            causes.require(&resource.member("kind"));
-            causes.require(&resource.member("name"));
-        }
+        (true, false) => typed_reference(&resource, causes),
         (false, true) => service_backend(backend, &service, causes),
         (false, false) => causes.invalid(backend, "resource or service backend is required"),
+    }
+}
+
+/// A group, a kind and a name, as yet of nothing that is known here.
+pub(super) fn typed_reference(reference: &Field<'_>, causes: &mut Causes) {
+    let group = reference.member("apiGroup");
+    if group.is_set() {
+        causes.invalid_each(&group, names::dns_subdomain(group.text()));
+    }
+    for member in ["kind", "name"] {
+        let field = reference.member(member);
+        if causes.require(&field) {
+            causes.invalid_each(&field, names::path_segment(field.text()));
+        }
     }
 }
 
@@ -128,7 +138,23 @@ fn service_backend(backend: &Field<'_>, service: &Field<'_>, causes: &mut Causes
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     match update.subresource {
-        Some("status") => load_balancer_status(&update.new.member("status").member("loadBalancer"), true, causes),
+        Some("status") => load_balancer_points(&update.new.member("status").member("loadBalancer"), causes),
         _ => spec(&update.new.member("spec"), causes),
+    }
+}
+
+/// Where a load balancer listens: an address, a name.
+fn load_balancer_points(status: &Field<'_>, causes: &mut Causes) {
+    for point in status.member("ingress").items() {
+        let (ip, hostname) = (point.member("ip"), point.member("hostname"));
+        if !ip.is_empty() {
+            net::ip(&ip, causes);
+        }
+        if !hostname.is_empty() {
+            causes.invalid_each(&hostname, names::dns_subdomain(hostname.text()));
+            if net::is_address_somehow(hostname.text()) {
+                causes.invalid(&hostname, "must be a DNS name, not an IP address");
+            }
+        }
     }
 }

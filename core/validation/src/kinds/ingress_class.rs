@@ -1,5 +1,6 @@
 //! IngressClass.
 
+use super::ingress::typed_reference;
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -23,18 +24,12 @@ fn parameters(parameters: &Field<'_>, causes: &mut Causes) {
     if !parameters.is_set() {
         return;
     }
-    let (group, scope, namespace) =
-        (parameters.member("apiGroup"), parameters.member("scope"), parameters.member("namespace"));
-    if group.is_set() {
-        causes.invalid_each(&group, names::dns_subdomain(group.text()));
+    typed_reference(parameters, causes);
+    let (scope, namespace) = (parameters.member("scope"), parameters.member("namespace"));
+    match scope.is_set() {
+        true => causes.one_of(&scope, &["Cluster", "Namespace"]),
+        false => causes.required(&scope),
     }
-    for member in ["kind", "name"] {
-        let field = parameters.member(member);
-        if causes.require(&field) {
-            causes.invalid_each(&field, names::path_segment(field.text()));
-        }
-    }
-    causes.require_one_of(&scope, &["Cluster", "Namespace"]);
     match (scope.text(), namespace.is_set()) {
         ("Namespace", false) => causes.required(&namespace),
         ("Namespace", true) => causes.invalid_each(&namespace, names::dns_label(namespace.text())),
@@ -48,5 +43,5 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     if controller(update.new) != controller(update.old) {
         causes.invalid(&update.new.member("spec").member("controller"), "field is immutable");
     }
-    parameters(&update.new.member("spec").member("parameters"), causes);
+    create(update.new, causes);
 }

@@ -71,9 +71,11 @@ fn ip_block(block: &Field<'_>, causes: &mut Causes) {
     if !causes.require(&cidr) {
         return;
     }
-    let Some(outer) = net::cidr(&cidr, causes) else { return };
+    net::cidr(&cidr, causes);
+    let Some(outer) = net::parse_range(cidr.text()) else { return };
     for except in block.member("except").items() {
-        if net::cidr(&except, causes).is_some_and(|inner| !net::strictly_contains(outer, inner)) {
+        net::cidr(&except, causes);
+        if net::parse_range(except.text()).is_some_and(|inner| !net::strictly_contains(outer, inner)) {
             causes.invalid(&except, "must be a strict subset of `cidr`");
         }
     }

@@ -64,18 +64,19 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 /// The specification of a volume within another object, which is a driver's and nobody's claim.
 pub fn inline(spec: &Field<'_>, causes: &mut Causes) {
-    for member in
-        ["capacity", "claimRef", "nodeAffinity", "persistentVolumeReclaimPolicy", "storageClassName", "volumeMode"]
-    {
-        if spec.member(member).is_set() {
-            causes.forbidden(&spec.member(member), "may not be specified in the context of inline volumes");
+    let forbidden = |members: &[&'static str], causes: &mut Causes| {
+        for field in members.iter().map(|member| spec.member(member)).filter(|field| !field.is_empty()) {
+            causes.forbidden(&field, "may not be specified in the context of inline volumes");
         }
-    }
-    if spec.member("csi").is_set() {
-        source(spec, causes);
-    } else {
+    };
+    forbidden(&["claimRef", "capacity"], causes);
+    if !spec.member("csi").is_set() {
         causes.required(&spec.member("csi"));
     }
+    access_modes(&spec.member("accessModes"), causes);
+    forbidden(&["persistentVolumeReclaimPolicy", "nodeAffinity"], causes);
+    source(spec, causes);
+    forbidden(&["storageClassName", "volumeMode"], causes);
 }
 
 /// Storage, all of it positive.

@@ -1,5 +1,6 @@
 //! PriorityLevelConfiguration.
 
+use super::flow_schema::condition_types;
 use crate::{
     field::{Causes, Field, Root},
     table::Update,
@@ -31,7 +32,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
                 false => causes.required(&limited),
             }
         }
-        _ => causes.not_supported(&kind, &["Exempt", "Limited"]),
+        _ => causes.require_one_of(&kind, &["Exempt", "Limited"]),
     }
 }
 
@@ -55,7 +56,7 @@ fn limited(limited: &Field<'_>, causes: &mut Causes) {
         "Reject" => {}
         "Queue" if !queuing.is_set() => causes.required(&queuing),
         "Queue" => self::queuing(&queuing, causes),
-        _ => causes.not_supported(&kind, &["Queue", "Reject"]),
+        _ => causes.require_one_of(&kind, &["Queue", "Reject"]),
     }
 }
 
@@ -79,7 +80,7 @@ fn queuing(queuing: &Field<'_>, causes: &mut Causes) {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource.is_some() {
-        return;
+        return condition_types(update.new, causes);
     }
     create(update.new, causes);
     // The level of all that no other takes keeps its rules.

@@ -4,15 +4,10 @@ pub mod ip_address {
     use crate::{
         field::{Causes, Root},
         names::{dns_subdomain, path_segment},
-        rules::net,
         table::Update,
     };
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let name = object.member("metadata").member("name");
-        if net::parse_ip(name.text()).is_none_or(|ip| ip.to_string() != name.text()) {
-            causes.invalid(&name, "must be a valid IP address in canonical form");
-        }
         let parent = object.member("spec").member("parentRef");
         if !parent.is_set() {
             return causes.required(&parent);
@@ -35,6 +30,7 @@ pub mod ip_address {
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+        create(update.new, causes);
         causes.immutable(&new.member("parentRef"), &old.member("parentRef"));
     }
 }
@@ -42,7 +38,7 @@ pub mod ip_address {
 pub mod service_cidr {
     use crate::{
         field::{Causes, Field, Root},
-        rules::{self, net},
+        rules::net,
         table::Update,
     };
 
@@ -54,17 +50,17 @@ pub mod service_cidr {
             return;
         }
         if ranges.len() > FAMILIES {
-            causes.invalid(&ranges, "may only hold up to 2 values");
+            return causes.invalid(&ranges, "may only hold up to 2 values");
+        }
+        for range in ranges.items() {
+            net::cidr(&range, causes);
         }
         let families: Vec<bool> =
-            ranges.items().filter_map(|range| net::parse_cidr(range.text())).map(|(ip, _)| ip.is_ipv4()).collect();
+            ranges.items().filter_map(|range| net::parse_range(range.text())).map(|(ip, _)| ip.is_ipv4()).collect();
         if let [first, second] = *families
             && first == second
         {
             causes.invalid(&ranges, "may specify no more than one IP for each IP family");
-        }
-        for range in ranges.items() {
-            net::cidr(&range, causes);
         }
     }
 
@@ -75,7 +71,7 @@ pub mod service_cidr {
     /// A range may get one of the other family beside it; what is there stays.
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         if update.subresource.is_some() {
-            return rules::conditions(&update.new.member("status").member("conditions"), causes);
+            return;
         }
         let (new, old) = (ranges(update.new), ranges(update.old));
         match (new.len(), old.len()) {

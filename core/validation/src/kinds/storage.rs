@@ -8,6 +8,7 @@ use crate::{
 };
 
 const DRIVER_NAME_MAX_BYTES: usize = 63;
+const UPDATE_MIN_SECONDS: i64 = 10;
 const TOKEN_MIN_SECONDS: i64 = 600;
 const TOKEN_MAX_SECONDS: i64 = 1 << 32;
 
@@ -26,7 +27,16 @@ pub mod csi_driver {
         if policy.is_set() {
             causes.one_of(&policy, &["File", "None", "ReadWriteOnceWithFSType"]);
         }
-        token_requests(&spec.member("tokenRequests"), causes);
+        let tokens = spec.member("tokenRequests");
+        token_requests(&tokens, causes);
+        let period = spec.member("nodeAllocatableUpdatePeriodSeconds");
+        if period.int().is_some_and(|seconds| seconds < UPDATE_MIN_SECONDS) {
+            causes.invalid(&period, "must be greater than or equal to 10 seconds");
+        }
+        let in_secrets = spec.member("serviceAccountTokenInSecrets");
+        if in_secrets.is_set() && tokens.is_empty() {
+            causes.invalid(&in_secrets, "is set but no tokenRequests are specified");
+        }
     }
 
     fn token_requests(requests: &Field<'_>, causes: &mut Causes) {
@@ -35,6 +45,7 @@ pub mod csi_driver {
             let (audience, seconds) = (request.member("audience"), request.member("expirationSeconds"));
             if seen.contains(&audience.text()) {
                 causes.duplicate(&audience);
+                continue;
             }
             seen.push(audience.text());
             if seconds.int().is_some_and(|n| !(TOKEN_MIN_SECONDS..=TOKEN_MAX_SECONDS).contains(&n)) {
@@ -56,10 +67,10 @@ pub mod volume_attributes_class {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        driver_name(&object.member("driverName"), causes);
+        storage_class::provisioner(&object.member("driverName"), causes);
         let parameters = object.member("parameters");
-        causes.require(&parameters);
         storage_class::parameters(&parameters, causes);
+        causes.require(&parameters);
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
@@ -68,6 +79,7 @@ pub mod volume_attributes_class {
                 causes.forbidden(&update.new.member(member), "updates are forbidden");
             }
         }
+        create(update.new, causes);
     }
 }
 
@@ -96,12 +108,14 @@ pub mod csi_node {
         }
         causes.non_negative(&driver.member("allocatable").member("count"));
         let mut seen: Vec<&str> = Vec::new();
-        for key in driver.member("topologyKeys").items() {
+        // The reference reports the keys at their driver.
+        for key in driver.member("topologyKeys").items().map(|key| key.reported_at(driver)) {
+            causes.require(&key);
             if seen.contains(&key.text()) {
-                causes.duplicate(&driver.member("topologyKeys"));
+                causes.duplicate(&key);
             }
             seen.push(key.text());
-            causes.invalid_each(&driver.member("topologyKeys"), names::qualified_name(key.text()));
+            causes.invalid_each(&key, names::qualified_name(key.text()));
         }
     }
 
@@ -119,7 +133,7 @@ pub mod csi_node {
                     .iter()
                     .any(|member| new.member(member).value() != old.member(member).value())
             {
-                causes.invalid(&update.new.member("CSINode"), "field is immutable");
+                causes.invalid(&drivers(update.new), "field is immutable");
             }
         }
     }
@@ -133,11 +147,9 @@ pub mod csi_storage_capacity {
         let class = object.member("storageClassName");
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
         selector::label_selector(&object.member("nodeTopology"), causes);
-        for member in ["capacity", "maximumVolumeSize"] {
-            let field = object.member(member);
-            if amount(&field).is_some_and(|amount| amount.signum() < 0) {
-                causes.invalid(&field, "must be greater than or equal to 0");
-            }
+        let capacity = object.member("capacity");
+        if amount(&capacity).is_some_and(|amount| amount.signum() < 0) {
+            causes.invalid(&capacity, "must be greater than or equal to 0");
         }
     }
 
@@ -168,8 +180,10 @@ pub mod volume_attachment {
     fn source(source: &Field<'_>, causes: &mut Causes) {
         let (name, inline) = (source.member("persistentVolumeName"), source.member("inlineVolumeSpec"));
         match (name.is_set(), inline.is_set()) {
-            (true, false) if name.is_empty() => causes.required(&name),
-            (true, false) => causes.invalid_each(&name, names::dns_subdomain(name.text())),
+            (true, false) => {
+                causes.require(&name);
+                causes.invalid_each(&name, names::dns_subdomain(name.text()));
+            }
             (false, true) => persistent_volume::inline(&inline, causes),
             (true, true) => {
                 causes.forbidden(source, "must specify exactly one of inlineVolumeSpec and persistentVolumeName")
@@ -184,8 +198,9 @@ pub mod volume_attachment {
         if metadata.entries().map(|(key, value)| key.len() + value.text().len()).sum::<usize>() > METADATA_MAX_BYTES {
             causes.too_long(&metadata, METADATA_MAX_BYTES);
         }
-        for member in ["attachError", "detachError"] {
-            let message = status.member(member).member("message");
+        for error in ["attachError", "detachError"].map(|member| status.member(member)) {
+            causes.non_negative(&error.member("errorCode"));
+            let message = error.member("message");
             if message.text().len() > ERROR_MAX_BYTES {
                 causes.too_long(&message, ERROR_MAX_BYTES);
             }

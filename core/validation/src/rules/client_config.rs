@@ -18,11 +18,14 @@ pub fn client_config(config: &Field<'_>, causes: &mut Causes) {
 
 /// An https URL of host and path.
 pub fn url(url: &Field<'_>, causes: &mut Causes) {
-    let (scheme, rest) = url.text().split_once("://").unwrap_or(("", url.text()));
+    let Some((scheme, rest)) = split(url.text()) else { return causes.required(url) };
     if scheme != "https" {
         causes.invalid(url, "'https' is the only allowed URL scheme; desired format: https://host[/path]");
     }
-    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (authority, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
+        None => ("", rest),
+    };
     let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
     if host.is_empty() {
         causes.invalid(url, "host must be specified; desired format: https://host[/path]");
@@ -39,10 +42,36 @@ pub fn url(url: &Field<'_>, causes: &mut Causes) {
     }
 }
 
-/// Name, namespace, port and path of a service.
+/// The scheme of a URL, lower case, and what follows its colon. `None`: it is no URL.
+fn split(url: &str) -> Option<(String, &str)> {
+    let printable = !url.bytes().any(|b| b.is_ascii_control());
+    let (scheme, rest) = match url.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c)) {
+        Some(0) if url.starts_with(':') => return None,
+        Some(at) if url[at..].starts_with(':') && url.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+            (url[..at].to_lowercase(), &url[at + 1..])
+        }
+        // A colon in the first step of a path without a scheme.
+        _ if !url.starts_with('/') && url.split('/').next().is_some_and(|step| step.contains(':')) => return None,
+        _ => (String::new(), url),
+    };
+    (printable && escapes_are_sound(rest)).then_some((scheme, rest))
+}
+
+/// Each `%` is followed by two hexadecimal digits.
+fn escapes_are_sound(text: &str) -> bool {
+    let mut after = text.split('%');
+    after.next();
+    after.all(|part| part.len() >= 2 && part.bytes().take(2).all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Name, namespace, port and path of a service. The reference takes one for the other: a missing name is reported at
+/// `namespace`, a missing namespace at `name`.
 pub fn service(service: &Field<'_>, causes: &mut Causes) {
-    causes.require(&service.member("name"));
-    causes.require(&service.member("namespace"));
+    for (member, other) in [("namespace", "name"), ("name", "namespace")] {
+        if service.member(member).is_empty() {
+            causes.required(&service.member(other));
+        }
+    }
     numbers::port(&service.member("port"), causes);
     path(&service.member("path"), causes);
 }

@@ -14,6 +14,16 @@ pub fn parse_ip(text: &str) -> Option<IpAddr> {
     }
 }
 
+/// True for an address in any spelling that anything takes for one: with leading zeros, or of IPv4 within IPv6.
+pub fn is_address_somehow(text: &str) -> bool {
+    let number = |part: &str| {
+        (1..=8).contains(&part.len())
+            && part.bytes().all(|b| b.is_ascii_digit())
+            && part.parse().is_ok_and(|n: u32| n < 256)
+    };
+    text.parse::<IpAddr>().is_ok() || (text.split('.').count() == 4 && text.split('.').all(number))
+}
+
 /// [`Causes::invalid`] unless the text is an address. Spellings of IPv6 are free here, as in all older fields.
 pub fn ip(field: &Field<'_>, causes: &mut Causes) -> Option<IpAddr> {
     let ip = parse_ip(field.text());
@@ -37,6 +47,12 @@ pub fn parse_interface_address(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/')?;
     let (address, bits) = (parse_ip(address)?, bits.parse::<u8>().ok()?);
     network(address, bits).map(|_| (address, bits))
+}
+
+/// Parses `ADDRESS/BITS` as the range that the address is in.
+pub fn parse_range(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = parse_interface_address(text)?;
+    Some((network(address, bits)?, bits))
 }
 
 /// Parses `ADDRESS/BITS` without host bits.

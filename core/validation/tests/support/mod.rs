@@ -47,6 +47,15 @@ pub fn update(path: &str, old: Value, new: Value) -> Vec<String> {
     texts(validation::validate_update(named(resource(path)), &new, &old, None))
 }
 
+/// `Reason:field` of each cause against a change of the status.
+#[track_caller]
+pub fn update_status(path: &str, spec: Value, status: Value) -> Vec<String> {
+    let mut new = serde_json::json!({ "spec": spec });
+    let old = object(path, &new);
+    new["status"] = status;
+    texts(validation::validate_update(named(resource(path)), &object(path, &new), &old, Some("status")))
+}
+
 /// Number of warnings about a new object that is accepted.
 #[track_caller]
 pub fn warnings(path: &str, body: Value) -> usize {

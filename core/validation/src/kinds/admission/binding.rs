@@ -1,6 +1,6 @@
 //! ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding.
 
-use super::match_resources;
+use super::{match_resources, mutable_operations};
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -9,11 +9,16 @@ use crate::{
 };
 
 pub fn create_validating(object: Root<'_>, causes: &mut Causes) {
-    create_mutating(object, causes);
+    binding(object, causes);
     actions(&object.member("spec").member("validationActions"), causes);
 }
 
 pub fn create_mutating(object: Root<'_>, causes: &mut Causes) {
+    binding(object, causes);
+    mutable_operations(&object.member("spec").member("matchResources").member("resourceRules"), causes);
+}
+
+fn binding(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let policy = spec.member("policyName");
     if causes.require(&policy) {

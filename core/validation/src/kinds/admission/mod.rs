@@ -23,9 +23,17 @@ fn optional(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
     }
 }
 
+/// [`Causes::not_supported`] unless one of `supported`; required if absent.
+fn required(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
+    match field.is_set() {
+        true => causes.one_of(field, supported),
+        false => causes.required(field),
+    }
+}
+
 /// What a policy or its binding is about.
 fn match_resources(resources: &Field<'_>, causes: &mut Causes) {
-    causes.require_one_of(&resources.member("matchPolicy"), &MATCH_POLICIES);
+    required(&resources.member("matchPolicy"), &MATCH_POLICIES, causes);
     for member in ["namespaceSelector", "objectSelector"] {
         let selected = resources.member(member);
         if selected.is_set() {
@@ -38,6 +46,16 @@ fn match_resources(resources: &Field<'_>, causes: &mut Causes) {
         for rule in resources.member(member).items() {
             resource_names(&rule.member("resourceNames"), causes);
             rule::rule_with_operations(&rule, causes);
+        }
+    }
+}
+
+/// What is deleted cannot be changed. Reported without the indices.
+fn mutable_operations(rules: &Field<'_>, causes: &mut Causes) {
+    let reported = rules.member("operations");
+    for rule in rules.items() {
+        for operation in rule.member("operations").items() {
+            causes.one_of(&operation.reported_at(&reported), &["*", "CONNECT", "CREATE", "UPDATE"]);
         }
     }
 }

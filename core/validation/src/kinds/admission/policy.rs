@@ -1,6 +1,6 @@
 //! ValidatingAdmissionPolicy and MutatingAdmissionPolicy.
 
-use super::{FAILURE_POLICIES, REINVOCATION_POLICIES, expressions, match_resources};
+use super::{FAILURE_POLICIES, REINVOCATION_POLICIES, expressions, match_resources, mutable_operations};
 use crate::{
     cel::{Scope, Type},
     field::{Causes, Field, Root},
@@ -10,7 +10,7 @@ use crate::{
 
 const ANNOTATIONS_MAX: usize = 20;
 const ANNOTATION_MAX_BYTES: usize = 5 * 1024;
-const REASONS: [&str; 4] = ["Forbidden", "Invalid", "RequestEntityTooLarge", "Unauthorized"];
+const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 
 pub fn create_validating(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
@@ -28,6 +28,7 @@ pub fn create_validating(object: Root<'_>, causes: &mut Causes) {
 pub fn create_mutating(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let mut scope = head(&spec, causes).building(&["Object", "JSONPatch"]);
+    mutable_operations(&spec.member("matchConstraints").member("resourceRules"), causes);
     variables(&spec.member("variables"), &mut scope, causes);
     let mutations = spec.member("mutations");
     causes.require(&mutations);
@@ -37,7 +38,7 @@ pub fn create_mutating(object: Root<'_>, causes: &mut Causes) {
 
 /// What both kinds of policy have; the names that their expressions know.
 fn head(spec: &Field<'_>, causes: &mut Causes) -> Scope {
-    causes.require_one_of(&spec.member("failurePolicy"), &FAILURE_POLICIES);
+    super::required(&spec.member("failurePolicy"), &FAILURE_POLICIES, causes);
     let kind = spec.member("paramKind");
     if kind.is_set() {
         param_kind(&kind, causes);
@@ -83,8 +84,11 @@ fn variables(variables: &Field<'_>, scope: &mut Scope, causes: &mut Causes) {
         } else if !crate::cel::is_identifier(name.text()) {
             causes.invalid(&name, "name is not a valid CEL identifier");
         }
-        let found = expressions::require(&variable.member("expression"), scope, &[], causes);
-        scope.add_variable(name.text(), found);
+        let expression = variable.member("expression");
+        let found = expressions::require(&expression, scope, &[], causes);
+        if !expression.text().trim().is_empty() {
+            scope.add_variable(name.text(), found);
+        }
     }
 }
 

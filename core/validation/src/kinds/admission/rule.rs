@@ -52,7 +52,9 @@ fn resources(list: &Field<'_>, causes: &mut Causes) {
     if list.len() > 1 && has("*/*") {
         causes.invalid(list, "if '*/*' is present, must not specify other resources");
     }
-    if has("*") && list.items().any(|entry| !entry.is_empty() && entry.text() != "*" && !entry.text().contains('/')) {
+    // The last of those without a subresource decides.
+    let mut plain = list.items().filter(|entry| !entry.is_empty() && !entry.text().contains('/'));
+    if has("*") && plain.next_back().is_some_and(|entry| entry.text() != "*") {
         causes.invalid(list, "if '*' is present, must not specify other resources without subresources");
     }
 }

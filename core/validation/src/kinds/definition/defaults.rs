@@ -5,27 +5,35 @@ use gantry_meta::{Cause, CauseType, Value};
 use super::schema::single;
 use crate::field::{Causes, Field};
 
-/// Checks every default of a schema and of those below it.
-pub(super) fn defaults<'a>(schema: &Field<'a>, causes: &mut Causes) {
+/// Checks every default of a schema and of those below it. `is_root`: the schema is that of a whole resource.
+pub(super) fn defaults<'a>(schema: &Field<'a>, is_root: bool, causes: &mut Causes) {
     let default = schema.member("default");
     if default.is_set() {
+        if default.value().is_some_and(|value| has_unknown(schema, value)) {
+            causes.invalid(&default, "must not have unknown fields");
+        }
+        if default.object().is_some() && (is_root || schema.member("x-kubernetes-embedded-resource").flag()) {
+            for member in ["apiVersion", "kind"] {
+                causes.require(&default.member(member));
+            }
+        }
         value(schema, &default, causes);
     }
     let items = single(&schema.member("items"));
     if items.is_set() {
-        defaults(&items, causes);
+        defaults(&items, false, causes);
     }
-    schema.member("properties").entries().for_each(|(_, property)| defaults(&property, causes));
+    schema.member("properties").entries().for_each(|(_, property)| defaults(&property, false, causes));
     let more = schema.member("additionalProperties");
     if more.object().is_some() {
-        defaults(&more, causes);
+        defaults(&more, false, causes);
     }
 }
 
 fn value<'a>(schema: &Field<'a>, given: &Field<'a>, causes: &mut Causes) {
     if !is_of_type(schema, given) {
         let why = format!("Invalid value: must be of type {}", schema.member("type").text());
-        return causes.push(Cause::new(CauseType::FieldValueTypeInvalid, given.path().to_string(), why));
+        causes.push(Cause::new(CauseType::FieldValueTypeInvalid, given.path().to_string(), why));
     }
     let allowed = schema.member("enum");
     if !allowed.is_empty() && !allowed.items().any(|one| one.value() == given.value()) {
@@ -40,6 +48,28 @@ fn value<'a>(schema: &Field<'a>, given: &Field<'a>, causes: &mut Causes) {
     given.items().for_each(|item| value(&items, &item, causes));
 }
 
+/// True if something in the value would be pruned.
+fn has_unknown(schema: &Field<'_>, given: &Value) -> bool {
+    if schema.member("x-kubernetes-preserve-unknown-fields").flag() {
+        return false;
+    }
+    let (more, properties) = (schema.member("additionalProperties"), schema.member("properties"));
+    let is_unknown = |name: &str, value: &Value| match properties.property(name) {
+        Some(property) => has_unknown(&property, value),
+        None if more.object().is_some() => has_unknown(&more, value),
+        None => !more.flag(),
+    };
+    let is_resource = schema.member("x-kubernetes-embedded-resource").flag();
+    match given {
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| !(is_resource && matches!(&***name, "apiVersion" | "kind" | "metadata")))
+            .any(|(name, value)| is_unknown(name, value)),
+        Value::Array(items) => items.iter().any(|item| has_unknown(&single(&schema.member("items")), item)),
+        _ => false,
+    }
+}
+
 fn is_of_type(schema: &Field<'_>, given: &Field<'_>) -> bool {
     match (schema.member("type").text(), given.value()) {
         (_, None) => schema.member("nullable").flag(),
@@ -49,7 +79,7 @@ fn is_of_type(schema: &Field<'_>, given: &Field<'_>) -> bool {
         ("number", Some(value)) => value.is_number(),
         ("array", Some(value)) => value.is_array(),
         ("object", Some(value)) => value.is_object(),
-        _ => true,
+        (kind, _) => kind.is_empty(),
     }
 }
 
@@ -98,15 +128,13 @@ fn members<'a>(schema: &Field<'a>, given: &Field<'a>, causes: &mut Causes) {
             causes.required(&member);
         }
     }
-    let preserves = schema.member("x-kubernetes-preserve-unknown-fields").flag();
     for (name, _) in given.entries() {
         let member = given.member(name);
         let more = schema.member("additionalProperties");
         match schema.member("properties").property(name) {
             Some(property) => value(&property, &member, causes),
             None if more.object().is_some() => value(&more, &member, causes),
-            None if preserves || more.flag() => {}
-            None => causes.invalid(given, "must not have unknown fields"),
+            None => {}
         }
     }
 }

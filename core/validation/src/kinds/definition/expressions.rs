@@ -2,9 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::schema::single;
+use super::{
+    cost::{self, Budget},
+    schema::single,
+};
 use crate::{
-    cel::{self, Scope, Type},
+    cel::{self, Extent, Scope, Type},
     field::{Causes, Field},
 };
 
@@ -51,41 +54,88 @@ fn leads_somewhere(schema: &Field<'_>, path: &str) -> bool {
     found.is_some()
 }
 
-/// Every rule of a schema and of those below it: it compiles, and to a truth.
-pub(super) fn rules<'a>(schema: &Field<'a>, is_root: bool, causes: &mut Causes) {
-    let items = single(&schema.member("items"));
+/// Every rule of a schema of a version and of those below it: it compiles, to a truth, and cannot cost too much.
+pub(super) fn rules<'a>(root: &Field<'a>, causes: &mut Causes) {
+    let mut budget = Budget::default();
+    below(root, Place { is_root: true, cardinality: Some(1), is_followed: true }, &mut budget, causes);
+    budget.judge_total(root, causes);
+}
+
+/// Where a schema stands.
+#[derive(Clone, Copy)]
+struct Place {
+    is_root: bool,
+    /// How many values of it one object can hold, if lists and maps above it say so.
+    cardinality: Option<u64>,
+    /// Whether a value is found again in the object as it was before.
+    is_followed: bool,
+}
+
+fn below<'a>(schema: &Field<'a>, place: Place, budget: &mut Budget, causes: &mut Causes) {
+    let cardinality = cost::elements(schema).and_then(|most| Some(place.cardinality?.saturating_mul(most)));
+    let inner = Place { is_root: false, cardinality, ..place };
+    let (items, more) = (single(&schema.member("items")), schema.member("additionalProperties"));
     if items.is_set() {
-        rules(&items, false, causes);
+        let keyed = schema.member("x-kubernetes-list-type").text() == "map";
+        below(&items, Place { is_followed: place.is_followed && keyed, ..inner }, budget, causes);
     }
-    schema.member("properties").entries().for_each(|(_, property)| rules(&property, false, causes));
-    let more = schema.member("additionalProperties");
+    let kept =
+        Place { is_followed: place.is_followed && schema.member("x-kubernetes-map-type").text() != "atomic", ..inner };
+    schema.member("properties").entries().for_each(|(_, property)| below(&property, kept, budget, causes));
     if more.object().is_some() {
-        rules(&more, false, causes);
+        below(&more, inner, budget, causes);
     }
     let own = schema.member("x-kubernetes-validations");
     if own.is_empty() {
         return;
     }
-    let of = declared(schema, is_root);
-    own.items().for_each(|rule| self::rule(&rule, &of, causes));
+    let subject = Subject {
+        of: declared(schema, place.is_root),
+        extent: cost::extent(schema),
+        occurrences: place.cardinality.unwrap_or_else(|| cost::occurrences(schema)),
+        is_followed: place.is_followed,
+    };
+    own.items().for_each(|rule| self::rule(&rule, &subject, budget, causes));
 }
 
-fn rule(rule: &Field<'_>, of: &Type, causes: &mut Causes) {
+/// What a rule is about.
+struct Subject {
+    of: Type,
+    extent: Extent,
+    /// How many values a rule is evaluated for at most.
+    occurrences: u64,
+    is_followed: bool,
+}
+
+fn rule(rule: &Field<'_>, subject: &Subject, budget: &mut Budget, causes: &mut Causes) {
+    let of = &subject.of;
     let before = if rule.member("optionalOldSelf").flag() { Type::Optional(Arc::new(of.clone())) } else { of.clone() };
     let scope = Scope::new([("self", of.clone()), ("oldSelf", before)]);
-    for (member, wanted) in [("rule", Type::Bool), ("messageExpression", Type::String)] {
+    let names = [("self", subject.extent.clone()), ("oldSelf", subject.extent.clone())];
+    let mut compiles = true;
+    for (member, wanted, times) in [("rule", Type::Bool, subject.occurrences), ("messageExpression", Type::String, 1)] {
         let expression = rule.member(member);
-        if expression.is_empty() {
+        // The message of a rule that does not compile is not looked at.
+        if expression.is_empty() || !compiles {
             continue;
         }
-        match cel::compile(expression.text(), &scope) {
-            Ok(found) if found.is(&wanted) => {}
-            Ok(_) => causes.invalid(&expression, "must evaluate to another type"),
-            Err(fault) => causes.invalid_because(&expression, &fault.to_string()),
-        }
+        let fault = match cel::compile(expression.text(), &scope) {
+            Ok(found) if found.is(&wanted) => {
+                budget.spend(&expression, cel::cost(expression.text(), &names).saturating_mul(times), causes);
+                continue;
+            }
+            Ok(_) => "must evaluate to another type".to_owned(),
+            Err(fault) => fault.to_string(),
+        };
+        causes.invalid_because(&expression, &fault);
+        compiles = member != "rule";
     }
     let old = rule.member("optionalOldSelf");
-    if old.is_set() && !rule.member("rule").text().contains("oldSelf") {
+    let uses_old = compiles && rule.member("rule").text().contains("oldSelf");
+    if uses_old && !subject.is_followed {
+        causes.invalid(&rule.member("rule"), "oldSelf cannot be used where a value is not found again");
+    }
+    if old.is_set() && !uses_old {
         causes.invalid(&old, "may not be set if oldSelf is not used in rule");
     }
 }
@@ -135,7 +185,7 @@ fn object(schema: &Field<'_>, is_resource: bool) -> Type {
 }
 
 /// How an expression spells a property. `None`: it cannot.
-fn escaped(name: &str) -> Option<String> {
+pub(super) fn escaped(name: &str) -> Option<String> {
     if !cel::is_identifier(name) && cel::is_identifier(&format!("{name}_")) {
         return Some(format!("__{name}__"));
     }

@@ -3,6 +3,7 @@
 //! What all versions have alike is reported as if it stood once, at the top of `spec`: that is the form in which the
 //! reference checks definitions.
 
+mod cost;
 mod defaults;
 mod expressions;
 mod list_types;
@@ -50,14 +51,18 @@ fn spec(object: Root<'_>, causes: &mut Causes) {
         }
     }
     causes.require_one_of(&spec.member("scope"), &["Cluster", "Namespaced"]);
+    let preserve = spec.member("preserveUnknownFields");
+    if preserve.flag() && versions::have_defaults(&spec) {
+        causes.invalid(&preserve, "must be false in order to use defaults in the schema");
+    }
     versions::versions(&spec, causes);
     names::required(&spec.member("names"), causes);
     names::names(&spec.member("names"), causes);
     versions::alike(&spec, causes);
-    conversion(&spec.member("conversion"), causes);
+    conversion(&spec.member("conversion"), preserve.flag(), causes);
 }
 
-fn conversion(conversion: &Field<'_>, causes: &mut Causes) {
+fn conversion(conversion: &Field<'_>, preserves: bool, causes: &mut Causes) {
     if !conversion.is_set() {
         return;
     }
@@ -68,10 +73,14 @@ fn conversion(conversion: &Field<'_>, causes: &mut Causes) {
     let reviews =
         webhook.member("conversionReviewVersions").reported_at(&conversion.member("conversionReviewVersions"));
     if strategy.text() != "Webhook" {
-        for field in [&config, &reviews].into_iter().filter(|field| !field.is_empty()) {
+        let given = [(&config, config.is_set()), (&reviews, !reviews.is_empty())];
+        for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             causes.forbidden(field, "should not be set when strategy is not set to Webhook");
         }
         return;
+    }
+    if preserves {
+        causes.invalid(&strategy, "must be None if spec.preserveUnknownFields is true");
     }
     if config.is_set() {
         client_config::client_config(&config, causes);

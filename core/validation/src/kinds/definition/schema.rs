@@ -29,7 +29,7 @@ const AT_ROOT: [&str; 22] = [
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 ];
-const UNSUPPORTED: [&str; 6] = ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref"];
+const UNSUPPORTED: [&str; 5] = ["id", "additionalItems", "patternProperties", "definitions", "dependencies"];
 
 /// Where a schema stands.
 #[derive(Clone, Copy, Default)]
@@ -48,6 +48,7 @@ pub(super) fn root<'a>(schema: &Field<'a>, has_status: bool, causes: &mut Causes
     if has_status {
         with_status(schema, causes);
     }
+    let before = causes.len();
     if schema.member("nullable").flag() {
         // The reference spells this path in one word.
         causes.forbidden(&schema.member("nullable"), "nullable cannot be true at the root");
@@ -55,7 +56,7 @@ pub(super) fn root<'a>(schema: &Field<'a>, has_status: bool, causes: &mut Causes
     let mut found = Causes::default();
     structural::structural(schema, &mut found);
     if found.is_empty() {
-        defaults::defaults(schema, &mut found);
+        defaults::defaults(schema, true, &mut found);
     }
     let sound = found.is_empty();
     causes.append_sorted(found);
@@ -63,13 +64,27 @@ pub(super) fn root<'a>(schema: &Field<'a>, has_status: bool, causes: &mut Causes
     below(schema, Place { is_root: true, ..Place::default() }, &mut faults);
     let sound = sound && faults.is_empty();
     causes.append(faults);
+    if causes.len() == before && names_dialect(schema) {
+        return causes.invalid(schema, "$schema is not supported");
+    }
     if sound {
-        expressions::rules(schema, true, causes);
+        expressions::rules(schema, causes);
     }
 }
 
+/// True if a schema or one below it says in which dialect it is written.
+fn names_dialect(schema: &Field<'_>) -> bool {
+    let (more, not) = (schema.member("additionalProperties"), schema.member("not"));
+    let single = [single(&schema.member("items")), more, not];
+    let junctors = ["allOf", "oneOf", "anyOf"].map(|junctor| schema.member(junctor));
+    !schema.member("$schema").is_empty()
+        || single.iter().any(|one| one.object().is_some() && names_dialect(one))
+        || junctors.iter().any(|list| list.items().any(|one| names_dialect(&one)))
+        || schema.member("properties").entries().any(|(_, property)| names_dialect(&property))
+}
+
 fn with_status(schema: &Field<'_>, causes: &mut Causes) {
-    if schema.member("type").text() != "object" {
+    if !matches!(schema.member("type").text(), "" | "object") {
         causes.invalid(&schema.member("type"), "only \"object\" is allowed if the status subresource is enabled");
     }
     if schema.entries().any(|(member, _)| !AT_ROOT.contains(&member)) {
@@ -124,10 +139,13 @@ fn own(schema: &Field<'_>, place: Place, causes: &mut Causes) {
     if schema.member("default").is_set() && place.defaults_forbidden {
         causes.forbidden(&schema.member("default"), "must not be set here");
     }
-    for member in UNSUPPORTED {
-        if !schema.member(member).is_empty() {
-            causes.forbidden(&schema.member(member), "is not supported");
+    for field in UNSUPPORTED.map(|member| schema.member(member)) {
+        if !field.is_empty() {
+            causes.forbidden(&field, "is not supported");
         }
+    }
+    if schema.member("$ref").is_set() {
+        causes.forbidden(&schema.member("$ref"), "is not supported");
     }
     if kind.text() == "null" {
         causes.forbidden(&kind, "type cannot be set to null, use nullable as an alternative");

@@ -57,7 +57,7 @@ pub(super) fn versions(spec: &Field<'_>, causes: &mut Causes) {
     if versions.items().filter(|version| version.member("storage").flag()).count() != 1 {
         causes.invalid(&versions, "must have exactly one version marked as storage version");
     }
-    if let Some(first) = versions.items().next()
+    if let Some(first) = versions.items().next().filter(|first| !first.member("name").is_empty())
         && !dns_1035_label(first.member("name").text()).is_empty()
     {
         let name = first.member("name").reported_at(&spec.member("version"));
@@ -84,6 +84,17 @@ pub(super) fn alike(spec: &Field<'_>, causes: &mut Causes) {
     if let Some(own) = hoisted("selectableFields") {
         selectable_fields(&own.reported_at(&spec.member("selectableFields")), &first, causes);
     }
+}
+
+/// True if a schema of a version has a default somewhere.
+pub(super) fn have_defaults(spec: &Field<'_>) -> bool {
+    fn has_default(schema: &Field<'_>) -> bool {
+        let (more, items) = (schema.member("additionalProperties"), schema::single(&schema.member("items")));
+        schema.member("default").is_set()
+            || [more, items].iter().any(|one| one.object().is_some() && has_default(one))
+            || schema.member("properties").entries().any(|(_, property)| has_default(&property))
+    }
+    spec.member("versions").items().any(|version| has_default(&version.member("schema").member("openAPIV3Schema")))
 }
 
 /// True if a member is given and the same in all versions.
@@ -152,6 +163,9 @@ fn column(column: &Field<'_>, causes: &mut Causes) {
 
 fn selectable_fields(fields: &Field<'_>, version: &Field<'_>, causes: &mut Causes) {
     let root = version.member("schema").member("openAPIV3Schema");
+    if !fields.is_empty() && !root.is_set() {
+        return causes.invalid(fields, "may only be set when there is a schema");
+    }
     let mut seen: Vec<&str> = Vec::new();
     for field in fields.items() {
         let path = field.member("jsonPath");
@@ -173,8 +187,9 @@ fn selectable_fields(fields: &Field<'_>, version: &Field<'_>, causes: &mut Cause
         }
         if seen.contains(&path.text()) {
             causes.duplicate(&path);
+        } else {
+            seen.push(path.text());
         }
-        seen.push(path.text());
     }
     if seen.len() > SELECTABLE_MAX {
         causes.too_many(fields, SELECTABLE_MAX);

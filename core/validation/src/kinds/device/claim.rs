@@ -1,6 +1,6 @@
 //! ResourceClaim and ResourceClaimTemplate.
 
-use super::{configuration, qualified_name, selectors, set, status, tolerations};
+use super::{configuration, qualified_name, selectors, set, slice, status, tolerations};
 use crate::{
     field::{Causes, Field, Root},
     metadata, names,
@@ -17,9 +17,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 pub fn create_template(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
-    let meta = spec.member("metadata");
-    metadata::labels(&meta.member("labels"), causes);
-    metadata::annotations(&meta.member("annotations"), causes);
+    metadata::template_meta(&spec.member("metadata"), causes);
     devices(&spec.member("spec").member("devices"), causes);
 }
 
@@ -55,21 +53,11 @@ fn devices(devices: &Field<'_>, causes: &mut Causes) {
     let requests = Requests::of(devices);
     let name = |one: &Field<'_>| one.member("name").text().to_owned();
     set(&devices.member("requests"), REQUESTS_MAX, causes, name, request);
-    let constraints = devices.member("constraints");
-    for constraint in constraints.items().take(CONSTRAINTS_MAX) {
-        self::constraint(&constraint, &requests, causes);
-    }
-    if constraints.len() > CONSTRAINTS_MAX {
-        causes.too_many(&constraints, CONSTRAINTS_MAX);
-    }
-    let configs = devices.member("config");
-    for config in configs.items().take(super::CONFIGS_MAX) {
+    slice(&devices.member("constraints"), CONSTRAINTS_MAX, causes, |one, causes| constraint(one, &requests, causes));
+    slice(&devices.member("config"), super::CONFIGS_MAX, causes, |config, causes| {
         references(&config.member("requests"), &requests, causes);
-        configuration(&config, causes);
-    }
-    if configs.len() > super::CONFIGS_MAX {
-        causes.too_many(&configs, super::CONFIGS_MAX);
-    }
+        configuration(config, causes);
+    });
 }
 
 pub(super) fn references(list: &Field<'_>, requests: &Requests<'_>, causes: &mut Causes) {
@@ -131,7 +119,7 @@ fn constraint(constraint: &Field<'_>, requests: &Requests<'_>, causes: &mut Caus
 /// An attribute is named in full.
 fn attribute(name: &Field<'_>, causes: &mut Causes) {
     qualified_name(name.text(), name, causes);
-    if !name.is_empty() && !name.text().contains('/') {
+    if !name.text().contains('/') {
         causes.invalid(name, "must include a domain");
     }
 }
@@ -144,5 +132,6 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
 }
 
 pub fn update_template(update: Update<'_>, causes: &mut Causes) {
+    create_template(update.new, causes);
     causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
 }

@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod class;
+mod request_policy;
 pub mod slice;
 pub mod status;
 
@@ -18,7 +19,15 @@ const PARAMETERS_MAX_BYTES: usize = 10 * 1024;
 const SELECTORS_MAX: usize = 32;
 const CONFIGS_MAX: usize = 32;
 
-/// Each item, and none more than `max` or with the key of another.
+/// Each item, unless there are more than `max`: then nothing but that is said.
+fn slice<'a>(list: &Field<'a>, max: usize, causes: &mut Causes, check: impl Fn(&Field<'a>, &mut Causes)) {
+    if list.len() > max {
+        return causes.too_many(list, max);
+    }
+    list.items().for_each(|item| check(&item, causes));
+}
+
+/// As [`slice`], and no item has the key of another.
 fn set<'a, K: PartialEq>(
     list: &Field<'a>,
     max: usize,
@@ -26,9 +35,12 @@ fn set<'a, K: PartialEq>(
     key: impl Fn(&Field<'a>) -> K,
     check: impl Fn(&Field<'a>, &mut Causes),
 ) {
+    slice(list, max, causes, check);
+    if list.len() > max {
+        return;
+    }
     let mut seen: Vec<K> = Vec::new();
-    for item in list.items().take(max) {
-        check(&item, causes);
+    for item in list.items() {
         let own = key(&item);
         if seen.contains(&own) {
             causes.duplicate(&item);
@@ -36,44 +48,41 @@ fn set<'a, K: PartialEq>(
             seen.push(own);
         }
     }
-    if list.len() > max {
-        causes.too_many(list, max);
-    }
 }
 
 fn driver(driver: &Field<'_>, causes: &mut Causes) {
     if !causes.require(driver) {
         return;
     }
-    if driver.text().len() > DRIVER_MAX_BYTES {
-        causes.too_long(driver, DRIVER_MAX_BYTES);
-    }
-    causes.invalid_each(driver, names::dns_subdomain(&driver.text().to_lowercase()));
+    driver_name(driver.text(), driver, causes);
 }
 
-/// `name` or `domain/name`, reported at `field`.
+fn driver_name(text: &str, field: &Field<'_>, causes: &mut Causes) {
+    if text.len() > DRIVER_MAX_BYTES {
+        causes.too_long(field, DRIVER_MAX_BYTES);
+    }
+    causes.invalid_each(field, names::dns_subdomain(&text.to_lowercase()));
+}
+
+/// `name` or `domain/name`, reported at `field`. What has more slashes is taken as it is, as in the reference.
 fn qualified_name(text: &str, field: &Field<'_>, causes: &mut Causes) {
-    let (domain, name) = match text.split_once('/') {
-        _ if text.is_empty() => return causes.required(field),
-        Some((_, rest)) if rest.contains('/') => {
-            return causes.invalid(field, "must be an identifier, optionally with a domain and a slash before it");
-        }
-        Some((domain, name)) => (Some(domain), name),
-        None => (None, text),
-    };
-    match domain {
-        Some("") => causes.required(field),
-        Some(domain) => {
-            if domain.len() > DRIVER_MAX_BYTES {
-                causes.too_long(field, DRIVER_MAX_BYTES);
+    match *text.split('/').collect::<Vec<_>>() {
+        [name] => identifier(name, field, causes),
+        [domain, name] => {
+            match domain {
+                "" => causes.invalid(field, "the domain must not be empty"),
+                _ => driver_name(domain, field, causes),
             }
-            causes.invalid_each(field, names::dns_subdomain(&domain.to_lowercase()));
+            match name {
+                "" => causes.invalid(field, "the name must not be empty"),
+                _ => identifier(name, field, causes),
+            }
         }
-        None => {}
+        _ => {}
     }
-    if name.is_empty() {
-        return causes.required(field);
-    }
+}
+
+fn identifier(name: &str, field: &Field<'_>, causes: &mut Causes) {
     if name.len() > ID_MAX_BYTES {
         causes.too_long(field, ID_MAX_BYTES);
     }
@@ -82,17 +91,14 @@ fn qualified_name(text: &str, field: &Field<'_>, causes: &mut Causes) {
 
 /// Expressions that select devices.
 fn selectors(list: &Field<'_>, causes: &mut Causes) {
-    for selector in list.items().take(SELECTORS_MAX) {
+    slice(list, SELECTORS_MAX, causes, |selector, causes| {
         let cel = selector.member("cel");
         if cel.is_set() {
             expression(&cel.member("expression"), causes);
         } else {
             causes.required(&cel);
         }
-    }
-    if list.len() > SELECTORS_MAX {
-        causes.too_many(list, SELECTORS_MAX);
-    }
+    });
 }
 
 fn expression(field: &Field<'_>, causes: &mut Causes) {
@@ -116,6 +122,46 @@ fn device_scope() -> Scope {
     ];
     let members = device.into_iter().map(|(name, of)| (name.to_owned(), of)).collect();
     Scope::new([("device", Type::Struct(std::sync::Arc::new(members)))])
+}
+
+const BINDING_CONDITIONS_MAX: usize = 4;
+
+/// Conditions that a device waits for, and those that end the waiting: both or neither, and none of them twice.
+fn binding_conditions(device: &Field<'_>, causes: &mut Causes) {
+    let lists = ["bindingConditions", "bindingFailureConditions"].map(|member| device.member(member));
+    for list in &lists {
+        slice(list, BINDING_CONDITIONS_MAX, causes, |one, causes| {
+            causes.invalid_each(one, names::qualified_name(one.text()));
+        });
+    }
+    for list in &lists {
+        let words: Vec<&str> = list.items().map(|one| one.text()).collect();
+        list.items()
+            .enumerate()
+            .filter(|(at, one)| words[..*at].contains(&one.text()))
+            .for_each(|(_, one)| causes.duplicate(&one));
+    }
+    let [conditions, failures] = &lists;
+    for one in failures.items().filter(|one| conditions.items().any(|other| other.text() == one.text())) {
+        causes.invalid(&one, "must not be one of bindingConditions as well");
+    }
+    for (own, other) in [(conditions, failures), (failures, conditions)] {
+        if own.is_empty() && !other.is_empty() {
+            causes.invalid(own, "bindingConditions and bindingFailureConditions need each other");
+        }
+    }
+}
+
+/// A UUID in its normal form.
+fn uuid(field: &Field<'_>, causes: &mut Causes) {
+    let text = field.text().as_bytes();
+    let fits = |(at, byte): (usize, &u8)| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+    };
+    if field.is_set() && (text.len() != 36 || !text.iter().enumerate().all(fits)) {
+        causes.invalid(field, "must be a UUID in lower case");
+    }
 }
 
 /// Parameters that only a driver understands.
@@ -153,18 +199,12 @@ fn tolerations(list: &Field<'_>, causes: &mut Causes) {
             "Equal" => {
                 let value = toleration.member("value");
                 causes.invalid_each(&value, names::label_value(value.text()));
-                if key.is_empty() {
-                    causes.required(&key);
-                }
             }
             "" => causes.required(&operator),
             _ => causes.not_supported(&operator, &["Equal", "Exists"]),
         }
         if !effect.is_empty() {
             causes.one_of(&effect, &["NoExecute", "NoSchedule", "None"]);
-        }
-        if toleration.member("tolerationSeconds").is_set() && effect.text() != "NoExecute" {
-            causes.invalid(&effect, "must be NoExecute if tolerationSeconds is set");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use gantry_meta::Value;
 
-use super::{claim::Requests, configuration, driver, set, tolerations};
+use super::{binding_conditions, claim::Requests, configuration, driver, raw, set, slice, uuid};
 use crate::{
     field::{Causes, Field},
     kinds::pod,
@@ -13,6 +13,11 @@ use crate::{
 
 const CONSUMERS_MAX: usize = 256;
 const RESULTS_MAX: usize = 32;
+/// Of the class and of the claim.
+const CONFIGS_MAX: usize = 2 * super::CONFIGS_MAX;
+const POOL_MAX_BYTES: usize = 253;
+const CONDITIONS_MAX: usize = 8;
+const DATA_MAX_BYTES: usize = 10 * 1024;
 const ADDRESSES_MAX: usize = 16;
 const INTERFACE_MAX_BYTES: usize = 256;
 const HARDWARE_ADDRESS_MAX_BYTES: usize = 128;
@@ -47,32 +52,37 @@ fn consumer(consumer: &Field<'_>, causes: &mut Causes) {
 
 fn allocation(allocation: &Field<'_>, requests: &Requests<'_>, causes: &mut Causes) {
     let devices = allocation.member("devices");
-    let results = devices.member("results");
-    for result in results.items().take(RESULTS_MAX) {
+    slice(&devices.member("results"), RESULTS_MAX, causes, |result, causes| {
         requests.check_reference(&result.member("request"), causes);
-        driver(&result.member("driver"), causes);
-        pool_name(&result.member("pool"), causes);
-        causes.invalid_each(&result.member("device"), names::dns_label(result.member("device").text()));
-        tolerations(&result.member("tolerations"), causes);
-    }
-    if results.len() > RESULTS_MAX {
-        causes.too_many(&results, RESULTS_MAX);
-    }
-    for config in devices.member("config").items() {
+        allocated(result, causes);
+        binding_conditions(result, causes);
+        uuid(&result.member("shareID"), causes);
+    });
+    slice(&devices.member("config"), CONFIGS_MAX, causes, |config, causes| {
         causes.require_one_of(&config.member("source"), &["FromClaim", "FromClass"]);
         super::claim::references(&config.member("requests"), requests, causes);
-        configuration(&config, causes);
-    }
+        configuration(config, causes);
+    });
     let selector = allocation.member("nodeSelector");
     if selector.is_set() {
         pod::node_selector(&selector, causes);
     }
 }
 
+/// Which device of which pool of which driver.
+fn allocated(device: &Field<'_>, causes: &mut Causes) {
+    driver(&device.member("driver"), causes);
+    pool_name(&device.member("pool"), causes);
+    causes.invalid_each(&device.member("device"), names::dns_label(device.member("device").text()));
+}
+
 /// Subdomains with slashes between them.
 pub(super) fn pool_name(name: &Field<'_>, causes: &mut Causes) {
     if !causes.require(name) {
         return;
+    }
+    if name.text().len() > POOL_MAX_BYTES {
+        causes.too_long(name, POOL_MAX_BYTES);
     }
     for part in name.text().split('/') {
         causes.invalid_each(name, names::dns_subdomain(part));
@@ -85,13 +95,19 @@ fn network_devices(devices: &Field<'_>, allocation: &Field<'_>, causes: &mut Cau
         |one: &Field<'_>| ["driver", "pool", "device", "shareID"].map(|member| one.member(member).text().to_owned());
     let allocated: Vec<[String; 4]> = allocation.member("devices").member("results").items().map(|r| key(&r)).collect();
     set(devices, usize::MAX, causes, key, |device, causes| {
-        driver(&device.member("driver"), causes);
-        pool_name(&device.member("pool"), causes);
-        causes.invalid_each(&device.member("device"), names::dns_label(device.member("device").text()));
+        self::allocated(device, causes);
+        uuid(&device.member("shareID"), causes);
         if !allocated.contains(&key(device)) {
             causes.invalid(device, "must be an allocated device in the claim");
         }
-        rules::conditions(&device.member("conditions"), causes);
+        let conditions = device.member("conditions");
+        if conditions.len() > CONDITIONS_MAX {
+            causes.too_many(&conditions, CONDITIONS_MAX);
+        }
+        rules::conditions(&conditions, causes);
+        if device.member("data").is_set() {
+            raw(&device.member("data"), DATA_MAX_BYTES, causes);
+        }
         network(&device.member("networkData"), causes);
     });
 }
