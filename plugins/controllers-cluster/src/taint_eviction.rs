@@ -1,6 +1,10 @@
 //! Pods leave nodes whose NoExecute taints they do not tolerate, after as long as they tolerate them.
 
-use std::time::Duration;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use gantry_plugin::{
     Controller, Cx, Event, EventType, Failure, HostRef, Key, Metadata, NoConfig, ObjectReference, Ops, Outcome, Plugin,
@@ -50,7 +54,28 @@ impl Toleration {
 }
 
 /// Named as upstream names it: its events and its account carry the name.
-pub struct TaintEvictionController;
+///
+/// Taints that people set say nothing of when that was: pods are given their time from when it was noticed first.
+#[derive(Default)]
+pub struct TaintEvictionController {
+    /// Uid of the pod, and since when it is known that it has to leave.
+    noticed: Mutex<BTreeMap<Key, (String, Timestamp)>>,
+}
+
+impl TaintEvictionController {
+    fn noticed_at(&self, key: &Key, uid: &str, now: Timestamp) -> Timestamp {
+        let mut noticed = self.noticed.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = noticed.entry(key.clone()).or_insert_with(|| (uid.to_owned(), now));
+        if entry.0 != uid {
+            *entry = (uid.to_owned(), now);
+        }
+        entry.1
+    }
+
+    fn forget(&self, key: &Key) {
+        self.noticed.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+}
 
 impl Plugin for TaintEvictionController {
     const ID: &'static str = "taint-eviction-controller";
@@ -58,7 +83,7 @@ impl Plugin for TaintEvictionController {
     type Config = NoConfig;
 
     fn new(_: HostRef<'_>, _: NoConfig) -> Result<Self, String> {
-        Ok(Self)
+        Ok(Self::default())
     }
 }
 
@@ -84,13 +109,16 @@ impl Controller for TaintEvictionController {
     }
 
     fn reconcile(&self, cx: &Cx<'_>, key: &Key, read: &Reader<'_>, ops: &mut Ops) -> Result<Outcome, Failure> {
-        let Some(pod) = read.get::<Pod>(&PODS, &key.namespace, &key.name)? else { return Ok(Outcome::Done) };
-        if pod.spec.node_name.is_empty() || pod.metadata.is_terminating() {
+        let pod = read.get::<Pod>(&PODS, &key.namespace, &key.name)?;
+        let pod = pod.filter(|pod| !pod.spec.node_name.is_empty() && !pod.metadata.is_terminating());
+        let node = pod.as_ref().map(|pod| read.get::<Node>(&NODES, "", &pod.spec.node_name)).transpose()?.flatten();
+        let (Some(pod), Some(node)) = (pod, node) else {
+            self.forget(key);
             return Ok(Outcome::Done);
-        }
-        let Some(node) = read.get::<Node>(&NODES, "", &pod.spec.node_name)? else { return Ok(Outcome::Done) };
-        match must_leave_at(&pod, &no_execute(&node), cx.now()) {
-            None => {}
+        };
+        let since = self.noticed_at(key, &pod.metadata.uid, cx.now());
+        match must_leave_at(&pod, &no_execute(&node), since) {
+            None => self.forget(key),
             Some(at) if at <= cx.now() => evict(&pod, cx.now(), ops),
             Some(at) => {
                 return Ok(Outcome::RequeueAfter(Duration::try_from(at.duration_since(cx.now())).unwrap_or_default()));
@@ -104,19 +132,19 @@ fn no_execute(node: &Node) -> Vec<Taint> {
     node.spec.taints.iter().filter(|t| t.effect == "NoExecute").cloned().collect()
 }
 
-/// `None`: every taint is tolerated for ever.
-fn must_leave_at(pod: &Pod, taints: &[Taint], now: Timestamp) -> Option<Timestamp> {
-    taints.iter().filter_map(|taint| leaves_for(pod, taint, now)).min()
+/// `None`: every taint is tolerated for ever. `noticed`: when taints count from that do not say when they were added.
+fn must_leave_at(pod: &Pod, taints: &[Taint], noticed: Timestamp) -> Option<Timestamp> {
+    taints.iter().filter_map(|taint| leaves_for(pod, taint, noticed)).min()
 }
 
-fn leaves_for(pod: &Pod, taint: &Taint, now: Timestamp) -> Option<Timestamp> {
+fn leaves_for(pod: &Pod, taint: &Taint, noticed: Timestamp) -> Option<Timestamp> {
     let mut covering = pod.spec.tolerations.iter().filter(|t| t.covers(taint)).peekable();
     if covering.peek().is_none() {
-        return Some(now);
+        return Some(noticed);
     }
     // The shortest toleration counts; one without seconds sets no limit of its own.
     let seconds = covering.filter_map(|t| t.toleration_seconds).min()?;
-    let since = taint.time_added.unwrap_or(now);
+    let since = taint.time_added.unwrap_or(noticed);
     Some(since.checked_add(SignedDuration::from_secs(seconds.max(0))).unwrap_or(Timestamp::MAX))
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gantry_controllers_cluster::{
     GarbageCollector, NamespaceController, PodGarbageCollector, RootCaPublisher, ServiceAccountController,
+    TaintEvictionController,
 };
 use gantry_plugin::{
     Controller, Key, Outcome, Resource,
@@ -231,4 +232,23 @@ fn a_pod_deleted_before_it_was_bound_has_nobody_to_wait_for() {
     harness.cluster().put(&PODS, json!({"metadata": {"namespace": "n", "name": "p", "deletionTimestamp": DELETED}}));
     let tried = harness.reconcile(&Key::of("n", "p"));
     assert_eq!((tried.ops[0].verb, tried.ops[0].grace_seconds), (Verb::Delete, Some(0)));
+}
+
+#[test]
+fn a_pod_leaves_when_it_tolerated_a_taint_for_long_enough_that_does_not_say_since_when() {
+    let mut harness = harness::<TaintEvictionController>(json!({}));
+    let taint = json!({"key": "broken", "effect": "NoExecute"});
+    harness.cluster().put(&NODES, json!({"metadata": {"name": "node"}, "spec": {"taints": [taint]}}));
+    let toleration = json!({"key": "broken", "operator": "Exists", "tolerationSeconds": 30});
+    harness.cluster().put(
+        &PODS,
+        json!({"metadata": {"namespace": "n", "name": "p", "uid": "p"},
+        "spec": {"nodeName": "node", "tolerations": [toleration]}}),
+    );
+    let key = Key::of("n", "p");
+    assert_eq!(harness.reconcile(&key).outcome, Ok(Outcome::RequeueAfter(Duration::from_secs(30))));
+    harness.now = "2026-01-01T00:01:20Z".parse().expect("a time");
+    assert_eq!(harness.reconcile(&key).outcome, Ok(Outcome::RequeueAfter(Duration::from_secs(10))));
+    harness.now = "2026-01-01T00:01:30Z".parse().expect("a time");
+    assert!(harness.reconcile(&key).ops.iter().any(|op| op.verb == Verb::Delete));
 }

@@ -69,7 +69,7 @@ pub async fn translate(
     let streams: HashMap<u32, u8> = channels.iter().map(|(channel, stream)| (*stream, *channel)).collect();
     let (pings, ping_receiver) = mpsc::unbounded_channel();
     let error_message = if protocol == PLAIN_PROTOCOL { words } else { whole };
-    let output = pass_output(FrameReader::new(read), &mut to_client, (streams, error_message), pings, missed);
+    let output = pass_output(FrameReader::new(read), &mut to_client, streams, error_message, pings, missed);
     let input = pass_input(&mut from_client, writer, channels, ping_receiver);
     end_together(output, input).await;
     close(to_client, from_client).await
@@ -120,7 +120,8 @@ async fn open_streams(
 async fn pass_output(
     mut upstream: FrameReader<ReadHalf<Upstream>>,
     client: &mut SplitSink<Socket, Message>,
-    (streams, error_message): (HashMap<u32, u8>, fn(&Bytes) -> Option<Bytes>),
+    streams: HashMap<u32, u8>,
+    error_message: fn(&Bytes) -> Option<Bytes>,
     pings: mpsc::UnboundedSender<u32>,
     mut missed: Option<PathBuf>,
 ) -> io::Result<()> {
