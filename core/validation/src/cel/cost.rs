@@ -14,8 +14,7 @@ const LIST: u64 = 10;
 const MAP: u64 = 30;
 const MESSAGE: u64 = 40;
 /// Functions that read their receiver once.
-const READERS: [&str; 9] =
-    ["find", "findAll", "lowerAscii", "replace", "reverse", "split", "substring", "trim", "upperAscii"];
+const READERS: [&str; 8] = ["find", "findAll", "lowerAscii", "replace", "reverse", "substring", "trim", "upperAscii"];
 
 /// How large a value may be.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -54,6 +53,18 @@ impl Extent {
         match self {
             Self::List(_, item) => (**item).clone(),
             _ => Self::Unknown,
+        }
+    }
+
+    /// Of comparing each item of a list with the next, or of reading a text.
+    fn comparison(&self) -> u64 {
+        match self {
+            Self::List(most, item) => {
+                let bytes = if let Self::Text(bytes) = **item { bytes } else { 0 };
+                most.saturating_mul(traversal(bytes).saturating_add(1))
+            }
+            Self::Text(bytes) => traversal(*bytes),
+            _ => 1,
         }
     }
 
@@ -179,7 +190,9 @@ impl Coster {
             "matches" => (traversal(bytes.saturating_add(1)).saturating_mul(argument.div_ceil(4)), Extent::Scalar),
             "contains" => (traversal(bytes).saturating_mul(traversal(argument)), Extent::Scalar),
             "startsWith" | "endsWith" => (traversal(argument), Extent::Scalar),
+            "split" => (traversal(bytes).max(1), Extent::List(bytes, Arc::new(Extent::Unknown))),
             reader if READERS.contains(&reader) => (traversal(bytes).max(1), Extent::Unknown),
+            "indexOf" | "isSorted" | "lastIndexOf" | "max" | "min" | "sum" => (target.comparison(), Extent::Unknown),
             "size" => (1, Extent::Scalar),
             _ => (1, Extent::Unknown),
         };
@@ -240,6 +253,8 @@ mod tests {
             ("self.words.all(w, w == 'x')", 2 + 1 + 10 * 5),
             ("self.words.all(w, self.words.exists(v, v == w))", 2 + 1 + 10 * (3 + 2 + 1 + 10 * (4 + 4))),
             ("'a' in self.words", 12),
+            ("self.words.isSorted()", 2 + 10 * 3),
+            ("self.name.split(',').all(x, x == 'y')", 2 + 100 + 1 + 1000 * 4),
         ] {
             assert_eq!(of(text), expected, "{text}");
         }
