@@ -53,12 +53,11 @@ fn members(ty: &Type, object: &mut Object, surroundings: &Surroundings) {
 
 fn below(shape: &Shape, value: &mut Value, surroundings: &Surroundings) {
     match (shape, value) {
-        // A CronJob's template gets the defaults of its pods, none of a job's own.
-        (Shape::Struct(ty), Value::Object(spec)) if ty.name == "io.k8s.api.batch.v1.JobTemplateSpec" => {
-            let job = ty.descend(&["spec"]).and_then(|job| job.field("template"));
-            let template = spec.get_mut("spec").and_then(|s| s.get_mut("template"));
-            if let (Some(job), Some(template)) = (job, template) {
-                below(&job.shape, template, surroundings);
+        // A CronJob's template gets the defaults of what is below a job's specification, none of its own.
+        (Shape::Struct(ty), Value::Object(template)) if ty.name == "io.k8s.api.batch.v1.JobTemplateSpec" => {
+            let spec = template.get_mut("spec").and_then(Value::as_object_mut);
+            if let (Some(job), Some(spec)) = (ty.descend(&["spec"]), spec) {
+                members(job, spec, surroundings);
             }
         }
         // What an attachment says of its volume is no PersistentVolume: it has no policy and no mode.

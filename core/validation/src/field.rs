@@ -62,6 +62,12 @@ impl<'a> Field<'a> {
         Self { value: self.value.and_then(|v| v.get(name)), path: self.path.clone() }.under(Segment::Key(name))
     }
 
+    /// The place of the element at an index, without a value.
+    #[must_use]
+    pub fn element(&self, at: usize) -> Self {
+        Self { value: None, path: self.path.clone() }.under(Segment::Index(at))
+    }
+
     /// The entry `name` of a map, at `self[name]`, if it is there.
     pub fn property(&self, name: &str) -> Option<Self> {
         let (name, value) = self.object()?.get_key_value(name)?;

@@ -47,7 +47,7 @@ fn stateful_set_spec(spec: &mut Object, _: &Surroundings) {
         set_if_absent(policy, "whenScaled", "Retain");
     }
     for claim in items(spec, "volumeClaimTemplates") {
-        set_if_absent(claim, "apiVersion", "v1");
-        set_if_absent(claim, "kind", "PersistentVolumeClaim");
+        claim.insert("apiVersion".to_owned(), "v1".into());
+        claim.insert("kind".to_owned(), "PersistentVolumeClaim".into());
     }
 }

@@ -15,6 +15,10 @@ pub(super) fn pull_policy(reference: &str) -> &'static str {
     }
 }
 
+/// Longest name with its domain; what names none is of the default one.
+const NAME_MAX_BYTES: usize = 255;
+const DEFAULT_DOMAIN: &str = "docker.io/library/";
+
 /// `[DOMAIN[:PORT]/]COMPONENT/...`, components in lower case.
 fn is_name(name: &str) -> bool {
     let (domain, path) = match name.split_once('/') {
@@ -23,7 +27,9 @@ fn is_name(name: &str) -> bool {
         }
         _ => (None, name),
     };
-    domain.is_none_or(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)))
+    let bytes = name.len() + if domain.is_none() && !path.contains('/') { DEFAULT_DOMAIN.len() } else { 0 };
+    bytes <= NAME_MAX_BYTES
+        && domain.is_none_or(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)))
         && path.split('/').all(is_component)
 }
 
@@ -31,12 +37,11 @@ fn has_upper_case(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_uppercase())
 }
 
+/// Letters and digits, in groups that `.`, `_`, `__` or any number of `-` divide.
 fn is_component(text: &str) -> bool {
-    let alphanumeric = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let bytes = text.as_bytes();
-    bytes.first().is_some_and(alphanumeric)
-        && bytes.last().is_some_and(alphanumeric)
-        && bytes.iter().all(|b| alphanumeric(b) || b"._-".contains(b))
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let divides = |part: &str| matches!(part, "" | "." | "_" | "__") || part.bytes().all(|b| b == b'-');
+    text.starts_with(alphanumeric) && text.ends_with(alphanumeric) && text.split(alphanumeric).all(divides)
 }
 
 #[cfg(test)]
@@ -48,7 +53,18 @@ mod tests {
         for always in ["nginx", "nginx:latest", "reg.example:5000/a/b", "a:latest@sha256:0000"] {
             assert_eq!(pull_policy(always), "Always", "{always}");
         }
-        for kept in ["nginx:1", "nginx@sha256:0000", "reg.example:5000/a:1.2", "", "UPPER", "a//b", "a:1@sha256:00"] {
+        for kept in [
+            "nginx:1",
+            "nginx@sha256:0000",
+            "reg.example:5000/a:1.2",
+            "",
+            "UPPER",
+            "a//b",
+            "a..b",
+            "a___b",
+            "../x",
+            "a:1@sha256:00",
+        ] {
             assert_eq!(pull_policy(kept), "IfNotPresent", "{kept}");
         }
     }

@@ -67,6 +67,9 @@ fn pod_level_resources(spec: &mut Object) {
     let Some(resources) = spec.get("resources").and_then(Value::as_object) else { return };
     let mut limits = amounts(resources.get("limits"));
     let mut requests = amounts(resources.get("requests"));
+    if limits.is_empty() && requests.is_empty() {
+        return;
+    }
     for (key, amount) in container_sum(spec, "limits") {
         if is_huge_page(&key) && !requests.contains_key(&key) {
             limits.entry(key).or_insert(amount);

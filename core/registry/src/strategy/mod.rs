@@ -4,6 +4,7 @@ mod api_services;
 mod certificate_signing_requests;
 mod custom_resource_definitions;
 mod daemon_sets;
+mod endpoint_slices;
 mod events;
 mod jobs;
 mod limit_ranges;
@@ -13,6 +14,7 @@ mod persistent_volume_claims;
 mod persistent_volumes;
 mod pods;
 mod replication_controllers;
+mod service_accounts;
 mod services;
 mod workloads;
 
@@ -122,9 +124,11 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("", "limitranges") => &limit_ranges::LimitRanges,
         ("", "persistentvolumes") => &persistent_volumes::PersistentVolumes,
         ("", "persistentvolumeclaims") => &persistent_volume_claims::PersistentVolumeClaims,
-        ("", "serviceaccounts" | "podtemplates" | "resourcequotas") => &ReturnsDeleted,
+        ("", "serviceaccounts") => &service_accounts::ServiceAccounts,
+        ("discovery.k8s.io", "endpointslices") => &endpoint_slices::EndpointSlices,
         ("scheduling.k8s.io", "priorityclasses") => &PriorityClasses,
         ("storage.k8s.io", "csidrivers") => &CsiDrivers,
+        ("", "podtemplates" | "resourcequotas") => &ReturnsDeleted,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
         _ => &Generic,
     }

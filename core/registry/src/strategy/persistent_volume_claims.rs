@@ -24,22 +24,33 @@ impl Strategy for PersistentVolumeClaims {
     }
 }
 
-/// `dataSource` knows claims and snapshots alone and drops the rest, unless it is stored; `dataSource` and `dataSourceRef`
-/// mirror each other.
+/// `dataSource` by itself knows claims and snapshots alone and drops the rest; `dataSource` and `dataSourceRef` mirror each
+/// other. A reference into another namespace is behind a feature gate that is off. What is stored stays.
 fn settle_sources(claim: &mut Object, old: Option<&Object>) {
-    let stored = old.and_then(|old| old.get("spec")?.get("dataSource")).is_some_and(|source| !source.is_null());
+    let stored =
+        |member: &str| old.and_then(|old| old.get("spec")?.get(member)).is_some_and(|source| !source.is_null());
+    let (has_source, has_reference) = (stored("dataSource"), stored("dataSourceRef"));
     let Some(spec) = claim.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    if !stored && !spec.get("dataSource").is_some_and(is_claim_or_snapshot) {
+    if !has_reference && spec.get("dataSourceRef").is_some_and(is_elsewhere) {
+        spec.remove("dataSourceRef");
+    }
+    let set = |spec: &Object, member: &str| spec.get(member).filter(|source| !source.is_null()).cloned();
+    let alone = set(spec, "dataSourceRef").is_none();
+    if alone && !has_source && !has_reference && !spec.get("dataSource").is_some_and(is_claim_or_snapshot) {
         spec.remove("dataSource");
     }
-    let set = |member: &str| spec.get(member).filter(|source| !source.is_null()).cloned();
-    match (set("dataSource"), set("dataSourceRef")) {
+    match (set(spec, "dataSource"), set(spec, "dataSourceRef")) {
         (Some(source), None) => _ = spec.insert("dataSourceRef".into(), source),
-        (None, Some(reference)) if reference.get("namespace").is_none_or(|name| name.as_str() == Some("")) => {
+        (None, Some(mut reference)) if !is_elsewhere(&reference) => {
+            reference.as_object_mut().map(|reference| reference.remove("namespace"));
             spec.insert("dataSource".into(), reference);
         }
         _ => {}
     }
+}
+
+fn is_elsewhere(reference: &Value) -> bool {
+    reference.get("namespace").and_then(Value::as_str).is_some_and(|namespace| !namespace.is_empty())
 }
 
 fn is_claim_or_snapshot(source: &Value) -> bool {

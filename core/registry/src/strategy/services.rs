@@ -24,7 +24,8 @@ fn has_node_ports(service: &Object) -> bool {
 
 impl Strategy for Services {
     fn prepare_create(&self, service: &mut Object) {
-        normalise_addresses(service);
+        follow_one_address(service);
+        fill_families(service);
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
@@ -33,7 +34,9 @@ impl Strategy for Services {
             keep_addresses(new, old);
             keep_node_ports(new, old);
             drop_what_the_type_lost(new, old);
-            normalise_addresses(new);
+            follow_one_address(new);
+            follow_first_address(new);
+            fill_families(new);
         }
     }
 
@@ -74,21 +77,34 @@ fn follow_changed_address(new: &mut Object, old: &Object) {
     }
 }
 
-/// `clusterIP` and `clusterIPs` say the same, and families follow from them.
-fn normalise_addresses(service: &mut Object) {
+/// A single `clusterIP` is the list.
+fn follow_one_address(service: &mut Object) {
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    if is_unset(spec, "clusterIPs") && !is_unset(spec, "clusterIP") {
+        let ip = spec["clusterIP"].clone();
+        spec.insert("clusterIPs".into(), Value::Array(vec![ip]));
+    }
+}
+
+/// The first of the list is the `clusterIP`.
+fn follow_first_address(service: &mut Object) {
     if !has_cluster_ip(service) {
         return;
     }
     let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    if is_unset(spec, "clusterIPs")
-        && let Some(ip) = spec.get("clusterIP").filter(|ip| ip.as_str().is_some_and(|text| !text.is_empty())).cloned()
-    {
-        spec.insert("clusterIPs".into(), Value::Array(vec![ip]));
-    } else if is_unset(spec, "clusterIP")
+    if is_unset(spec, "clusterIP")
         && let Some(ip) = spec.get("clusterIPs").and_then(|ips| ips.get(0)).cloned()
     {
         spec.insert("clusterIP".into(), ip);
     }
+}
+
+/// Families and how many of them, where they are not said.
+fn fill_families(service: &mut Object) {
+    if !has_cluster_ip(service) {
+        return;
+    }
+    let Some(spec) = service.get_mut("spec").and_then(Value::as_object_mut) else { return };
     // A headless service without a selector may list endpoints of either family.
     let headless = spec.get("clusterIP").and_then(Value::as_str) == Some("None");
     let selects = spec.get("selector").and_then(Value::as_object).is_some_and(|selector| !selector.is_empty());
@@ -96,7 +112,7 @@ fn normalise_addresses(service: &mut Object) {
         true => ("RequireDualStack", vec!["IPv4", "IPv6"]),
         false => ("SingleStack", vec!["IPv4"]),
     };
-    if is_unset(spec, "ipFamilyPolicy") {
+    if spec.get("ipFamilyPolicy").is_none_or(Value::is_null) {
         spec.insert("ipFamilyPolicy".into(), policy.into());
     }
     if is_unset(spec, "ipFamilies") {

@@ -8,10 +8,8 @@ use crate::{
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     causes.non_negative(&object.member("revision"));
     let data = object.member("data");
-    if !data.is_set() {
+    if data.object().is_none() {
         causes.required(&data);
-    } else if data.object().is_none() {
-        causes.invalid(&data, "must be an object of some kind");
     }
 }
 

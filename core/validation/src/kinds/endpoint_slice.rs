@@ -16,21 +16,21 @@ const TOPOLOGY_MAX: usize = 16;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     address_type(&object.member("addressType"), causes);
-    slice(object, causes);
+    ports(&object.member("ports"), causes);
+    endpoints(object, causes);
 }
 
 fn address_type(kind: &Field<'_>, causes: &mut Causes) {
     causes.require_one_of(kind, &["FQDN", "IPv4", "IPv6"]);
 }
 
-fn slice(object: Root<'_>, causes: &mut Causes) {
+fn endpoints(object: Root<'_>, causes: &mut Causes) {
     let (kind, endpoints) = (object.member("addressType").text(), object.member("endpoints"));
     if endpoints.len() > ENDPOINTS_MAX {
         causes.too_many(&endpoints, ENDPOINTS_MAX);
     } else {
         endpoints.items().for_each(|one| endpoint(&one, kind, causes));
     }
-    ports(&object.member("ports"), causes);
 }
 
 fn endpoint(endpoint: &Field<'_>, kind: &str, causes: &mut Causes) {
@@ -54,24 +54,55 @@ fn endpoint(endpoint: &Field<'_>, kind: &str, causes: &mut Causes) {
     if hostname.is_set() {
         causes.invalid_each(&hostname, names::dns_label(hostname.text()));
     }
-    for hints in ["forZones", "forNodes"] {
-        let hints = endpoint.member("hints").member(hints);
-        if hints.len() > HINTS_MAX {
-            causes.too_many(&hints, HINTS_MAX);
+    hints(&endpoint.member("hints"), causes);
+}
+
+/// Zones and nodes that an endpoint is meant for, each once.
+fn hints(hints: &Field<'_>, causes: &mut Causes) {
+    let lists: [(&str, fn(&str) -> names::Reasons); 2] =
+        [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
+    for (member, check) in lists {
+        let list = hints.member(member);
+        if list.len() > HINTS_MAX {
+            return causes.too_many(&list, HINTS_MAX);
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for name in list.items().map(|hint| hint.member("name")) {
+            if seen.contains(&name.text()) {
+                causes.duplicate(&name);
+            }
+            seen.push(name.text());
+            causes.invalid_each(&name, check(name.text()));
         }
     }
 }
 
 fn address<'a>(addresses: &Field<'a>, address: &Field<'a>, kind: &str, causes: &mut Causes) {
-    match kind {
-        "FQDN" => causes.invalid_each(address, names::dns_subdomain(address.text())),
-        "IPv4" | "IPv6" => match net::parse_ip(address.text()) {
-            Some(ip) if ip.is_ipv4() == (kind == "IPv4") => net::non_special_ip(address, causes),
-            // The wrong family is reported at the list.
-            Some(_) => causes.invalid(addresses, "must contain addresses of the slice's addressType"),
-            None => causes.invalid(address, "must be a valid IP address"),
-        },
+    match (kind, net::parse_ip(address.text())) {
+        ("FQDN", _) => fully_qualified_name(address, causes),
+        ("IPv4" | "IPv6", None) => causes.invalid(address, "must be a valid IP address"),
+        ("IPv4" | "IPv6", Some(ip)) => {
+            if ip.is_ipv4() != (kind == "IPv4") {
+                // The wrong family is reported at the list.
+                causes.invalid(addresses, "must contain addresses of the slice's addressType");
+            }
+            net::non_special_ip(address, causes);
+        }
         _ => {}
+    }
+}
+
+/// At least two segments; the last dot does not count.
+fn fully_qualified_name(name: &Field<'_>, causes: &mut Causes) {
+    if !causes.require(name) {
+        return;
+    }
+    let text = name.text().strip_suffix('.').unwrap_or(name.text());
+    let reasons = names::dns_subdomain(text);
+    if !reasons.is_empty() {
+        causes.invalid_each(name, reasons);
+    } else if !text.contains('.') {
+        causes.invalid(name, "should be a domain with at least two segments separated by dots");
     }
 }
 
@@ -89,7 +120,11 @@ fn ports(ports: &Field<'_>, causes: &mut Causes) {
             causes.duplicate(&name);
         }
         seen.push(name.text());
-        causes.require_one_of(&port.member("protocol"), &PROTOCOLS);
+        let protocol = port.member("protocol");
+        match protocol.is_set() {
+            true => causes.one_of(&protocol, &PROTOCOLS),
+            false => causes.required(&protocol),
+        }
         let app = port.member("appProtocol");
         if app.is_set() {
             causes.invalid_each(&app, names::qualified_name(app.text()));
@@ -98,6 +133,10 @@ fn ports(ports: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    slice(update.new, causes);
+    ports(&update.new.member("ports"), causes);
+    // What is stored may be older than the rules.
+    if update.new.member("endpoints").value() != update.old.member("endpoints").value() {
+        endpoints(update.new, causes);
+    }
     causes.immutable(&update.new.member("addressType"), &update.old.member("addressType"));
 }

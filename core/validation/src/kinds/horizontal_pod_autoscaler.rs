@@ -3,7 +3,7 @@
 use crate::{
     field::{Causes, Field, Root},
     names,
-    rules::resources::amount,
+    rules::resources::{amount, container_resource_name},
     table::Update,
 };
 
@@ -25,12 +25,22 @@ const TYPES: [&str; 5] = ["ContainerResource", "External", "Object", "Pods", "Re
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     bounds(&spec, causes);
-    object_reference(&spec.member("scaleTargetRef"), causes);
+    scale_target(&spec.member("scaleTargetRef"), causes);
+    cpu_target(&spec, causes);
     let metrics = spec.member("metrics");
     metrics.items().for_each(|one| metric(&one, causes));
     scale_to_zero(&spec, causes);
     for direction in ["scaleUp", "scaleDown"] {
         rules(&spec.member("behavior").member(direction), causes);
+    }
+}
+
+/// The one metric of the older form, which the reference reports as that of the newer one.
+fn cpu_target(spec: &Field<'_>, causes: &mut Causes) {
+    let percentage = spec.member("targetCPUUtilizationPercentage");
+    if percentage.int().is_some_and(|number| number < 1) {
+        let target = spec.member("metrics").element(0).member("resource").member("target");
+        causes.invalid(&percentage.reported_at(&target.member("averageUtilization")), "must be greater than 0");
     }
 }
 
@@ -62,6 +72,7 @@ fn scale_to_zero(spec: &Field<'_>, causes: &mut Causes) {
     }
 }
 
+/// Kind and name of an object, without a look at its version.
 fn object_reference(reference: &Field<'_>, causes: &mut Causes) {
     for member in ["kind", "name"] {
         let field = reference.member(member);
@@ -69,15 +80,26 @@ fn object_reference(reference: &Field<'_>, causes: &mut Causes) {
             causes.invalid_each(&field, names::path_segment(field.text()));
         }
     }
+}
+
+/// What is scaled has a version of the form `GROUP/VERSION`; replication controllers have no group.
+fn scale_target(reference: &Field<'_>, causes: &mut Causes) {
+    object_reference(reference, causes);
     let version = reference.member("apiVersion");
-    if !version.text().contains('/') && reference.member("kind").text() != "ReplicationController" {
+    let is_in_group = match version.text().split('/').collect::<Vec<_>>()[..] {
+        [_] => reference.member("kind").text() == "ReplicationController",
+        [group, _] => !group.is_empty(),
+        _ => false,
+    };
+    if !is_in_group {
         causes.invalid(&version, "apiVersion must specify API group");
     }
 }
 
 fn metric(metric: &Field<'_>, causes: &mut Causes) {
     let kind = metric.member("type");
-    causes.require_one_of(&kind, &TYPES);
+    causes.require(&kind);
+    causes.one_of(&kind, &TYPES);
     let mut present: Vec<&str> = Vec::new();
     for (member, _, check) in SOURCES {
         let source = metric.member(member);
@@ -94,7 +116,7 @@ fn metric(metric: &Field<'_>, causes: &mut Causes) {
         Some(_) => {}
         None => causes.not_supported(&kind, &TYPES),
     }
-    if present.len() > 1 || present.first().copied() != expected {
+    if present.len() > 1 {
         for member in present.into_iter().filter(|member| Some(*member) != expected) {
             causes.forbidden(&metric.member(member), "must populate the given metric source only");
         }
@@ -127,7 +149,12 @@ fn target<'a>(source: &Field<'a>, causes: &mut Causes) -> Field<'a> {
 }
 
 fn object_source(source: &Field<'_>, causes: &mut Causes) {
-    object_reference(&source.member("describedObject"), causes);
+    let described = source.member("describedObject");
+    object_reference(&described, causes);
+    let version = described.member("apiVersion");
+    if version.text().matches('/').count() > 1 {
+        causes.invalid(&version, "unexpected group and version");
+    }
     identifier(source, causes);
     value_or_average(source, causes);
 }
@@ -172,7 +199,13 @@ fn resource_source(source: &Field<'_>, causes: &mut Causes) {
 }
 
 fn container_resource_source(source: &Field<'_>, causes: &mut Causes) {
-    causes.require(&source.member("container"));
+    let (name, container) = (source.member("name"), source.member("container"));
+    if !name.is_empty() {
+        container_resource_name(name.text(), &name, causes);
+    }
+    if causes.require(&container) {
+        causes.invalid_each(&container, names::dns_label(container.text()));
+    }
     resource_source(source, causes);
 }
 
@@ -183,6 +216,10 @@ fn rules(rules: &Field<'_>, causes: &mut Causes) {
     let (window, select, policies) =
         (rules.member("stabilizationWindowSeconds"), rules.member("selectPolicy"), rules.member("policies"));
     causes.non_negative(&window);
+    let tolerance = rules.member("tolerance");
+    if amount(&tolerance).is_some_and(|amount| amount.signum() < 0) {
+        causes.invalid(&tolerance, "must be greater than or equal to 0");
+    }
     if window.int().is_some_and(|seconds| seconds > WINDOW_MAX_SECONDS) {
         causes.invalid(&window, "must be less than or equal to 3600");
     }

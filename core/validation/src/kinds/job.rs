@@ -12,7 +12,15 @@ use crate::{
 
 const RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
+const CONDITIONS_MAX: usize = 20;
 const INDEXED_NAME_MAX_BYTES: usize = 63;
+const MANAGED_BY_MAX_BYTES: usize = 63;
+const SUCCEEDED_INDEXES_MAX_BYTES: usize = 64 * 1024;
+/// Of an indexed job: pods at once, and indexes that may fail.
+const INDEXED_MAX: i64 = 100_000;
+/// Completions above which an indexed job that counts failures by index is held to [`MANY_INDEXES_MAX`].
+const MANY_COMPLETIONS: i64 = 100_000;
+const MANY_INDEXES_MAX: i64 = 10_000;
 /// Labels by which a generated selector finds a job's pods, and the others that are made with them.
 const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
 const NAME_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
@@ -106,6 +114,9 @@ pub fn job_spec(spec: &Field<'_>, causes: &mut Causes) {
     let managed_by = spec.member("managedBy");
     if managed_by.is_set() {
         domain_prefixed_path(&managed_by, causes);
+        if managed_by.text().len() > MANAGED_BY_MAX_BYTES {
+            causes.too_long(&managed_by, MANAGED_BY_MAX_BYTES);
+        }
     }
     completion_mode(spec, causes);
     failure_policy(spec, causes);
@@ -123,13 +134,44 @@ fn completion_mode(spec: &Field<'_>, causes: &mut Causes) {
     if mode.is_set() {
         causes.one_of(&mode, &["Indexed", "NonIndexed"]);
     }
-    for member in ["backoffLimitPerIndex", "maxFailedIndexes"] {
-        if spec.member(member).is_set() && mode.text() != "Indexed" {
-            causes.invalid(&spec.member(member), "requires indexed completion mode");
+    if mode.text() == "Indexed" {
+        indexed(spec, causes);
+    } else if !mode.is_set() || mode.text() == "NonIndexed" {
+        for field in [spec.member("backoffLimitPerIndex"), spec.member("maxFailedIndexes")] {
+            if field.is_set() {
+                causes.invalid(&field, "requires indexed completion mode");
+            }
         }
     }
     if spec.member("maxFailedIndexes").is_set() && !spec.member("backoffLimitPerIndex").is_set() {
         causes.required(&spec.member("backoffLimitPerIndex"));
+    }
+}
+
+/// How far an indexed job may go.
+fn indexed(spec: &Field<'_>, causes: &mut Causes) {
+    let (completions, parallelism, failed) =
+        (spec.member("completions"), spec.member("parallelism"), spec.member("maxFailedIndexes"));
+    if !completions.is_set() {
+        causes.required(&completions);
+    }
+    let number = |field: &Field<'_>| field.int().unwrap_or_default();
+    if number(&parallelism) > INDEXED_MAX {
+        causes.invalid(&parallelism, "must be less than or equal to 100000 when completion mode is Indexed");
+    }
+    if completions.is_set() && failed.is_set() && number(&failed) > number(&completions) {
+        causes.invalid(&failed, "must be less than or equal to completions");
+    }
+    if number(&failed) > INDEXED_MAX {
+        causes.invalid(&failed, "must be less than or equal to 100000");
+    }
+    if number(&completions) > MANY_COMPLETIONS && spec.member("backoffLimitPerIndex").is_set() {
+        if !failed.is_set() {
+            causes.required(&failed);
+        }
+        for field in [parallelism, failed].iter().filter(|field| number(field) > MANY_INDEXES_MAX) {
+            causes.invalid(field, "must be less than or equal to 10000 when completions are above 100000");
+        }
     }
 }
 
@@ -140,10 +182,10 @@ fn template(spec: &Field<'_>, causes: &mut Causes) {
     let restart = template.member("spec").member("restartPolicy");
     match restart.text() {
         "" | "Always" => causes.required(&restart),
+        "OnFailure" if spec.member("podFailurePolicy").is_set() => {
+            causes.invalid(&restart, "only \"Never\" is supported when podFailurePolicy is specified");
+        }
         _ => causes.one_of(&restart, &["OnFailure", "Never"]),
-    }
-    if spec.member("podFailurePolicy").is_set() && restart.text() != "Never" {
-        causes.invalid(&restart, "only \"Never\" is supported when podFailurePolicy is specified");
     }
 }
 
@@ -169,6 +211,9 @@ fn failure_rule(rule: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
     }
     if codes.is_set() {
         exit_codes(&codes, spec, causes);
+    }
+    if conditions.len() > CONDITIONS_MAX {
+        causes.too_many(&conditions, CONDITIONS_MAX);
     }
     for condition in conditions.items() {
         causes.invalid_each(&condition.member("type"), names::qualified_name(condition.member("type").text()));
@@ -237,26 +282,42 @@ fn success_rule(rule: &Field<'_>, completions: i64, causes: &mut Causes) {
     if !count.is_set() && !indexes.is_set() {
         causes.required(rule);
     }
-    let mut most = completions;
+    let mut named = None;
     if indexes.is_set() {
-        match indexes_in(indexes.text(), completions) {
-            Some(number) => most = number,
-            None => causes.invalid(&indexes, "must be ascending indexes and ranges below completions"),
+        if indexes.text().len() > SUCCEEDED_INDEXES_MAX_BYTES {
+            causes.too_long(&indexes, SUCCEEDED_INDEXES_MAX_BYTES);
         }
+        let number = indexes_in(indexes.text(), completions);
+        if number.is_none() {
+            causes.invalid(&indexes, "must be ascending indexes and ranges below completions");
+        }
+        named = Some(number.unwrap_or_default());
     }
     causes.non_negative(&count);
-    if count.int().is_some_and(|count| count > most) {
+    let counts_more_than = |most: i64| count.int().is_some_and(|count| count > most);
+    if counts_more_than(completions) {
+        causes.invalid(&count, "must be less than or equal to the number of specified completions");
+    }
+    if named.is_some_and(counts_more_than) {
         causes.invalid(&count, "must be less than or equal to the number of the indexes it counts");
     }
 }
 
 /// How many indexes `1,3-5,7` names, if it names them in order and below `completions`.
 fn indexes_in(text: &str, completions: i64) -> Option<i64> {
-    let (mut total, mut next) = (0, 0);
+    if text.is_empty() {
+        return Some(0);
+    }
+    let (mut total, mut next) = (0, i64::MIN);
     for part in text.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        let (first, last): (i64, i64) = (first.parse().ok()?, last.parse().ok()?);
-        if first < next || last < first || last >= completions {
+        let (first, last) = match part.split_once('-') {
+            Some((first, last)) => {
+                (first.parse().ok()?, last.parse().ok().filter(|last| Some(*last) > first.parse().ok())?)
+            }
+            None => (part.parse().ok()?, part.parse().ok()?),
+        };
+        let (first, last): (i64, i64) = (first, last);
+        if first < next || last >= completions {
             return None;
         }
         total += last - first + 1;

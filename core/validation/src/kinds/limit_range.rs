@@ -5,7 +5,7 @@ use gantry_meta::Quantity;
 use crate::{
     field::{Causes, Field, Root},
     names,
-    rules::resources::{amount, container_resource_name, is_overcommit_allowed, resource_amount, resource_name},
+    rules::resources::{amount, container_resource_name, is_overcommit_allowed, resource_name},
     table::Update,
 };
 
@@ -15,8 +15,10 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
     for limit in object.member("spec").member("limits").items() {
         let kind = limit.member("type");
-        causes.invalid_each(&kind, names::qualified_name(kind.text()));
-        if !kind.text().contains('/') && !STANDARD_TYPES.contains(&kind.text()) {
+        let reasons = names::qualified_name(kind.text());
+        let is_name = reasons.is_empty();
+        causes.invalid_each(&kind, reasons);
+        if is_name && !kind.text().contains('/') && !STANDARD_TYPES.contains(&kind.text()) {
             causes.invalid(&kind, "must be a standard limit type or fully qualified");
         }
         if seen.contains(&kind.text()) {
@@ -47,11 +49,11 @@ fn limit(limit: &Field<'_>, causes: &mut Causes) {
                 "Pod" | "Container" => container_resource_name(name, &field, causes),
                 _ => resource_name(name, &field, causes),
             }
-            resource_amount(name, &field, causes);
             keys.push(name);
         }
     }
-    if kind == "PersistentVolumeClaim" && !keys.contains(&"storage") {
+    let has = |member: &'static str| limit.member(member).property("storage").is_some();
+    if kind == "PersistentVolumeClaim" && !has("min") && !has("max") {
         causes.required(&limit.member("limits"));
     }
     keys.sort_unstable();
@@ -83,9 +85,19 @@ fn ordered(limit: &Field<'_>, key: &str, causes: &mut Causes) {
     let one = Quantity::from_milli(1000);
     let small = ratio.as_ref().and_then(amount).is_some_and(|ratio| ratio < one);
     report(small, &ratio, "ratio is less than 1");
+    report(exceeds(&ratio, &max, &min), &ratio, "ratio is greater than max/min");
     let differ = default.as_ref().and_then(amount) != request.as_ref().and_then(amount);
     let strict = !is_overcommit_allowed(key) && default.is_some() && request.is_some();
-    report(strict && differ, &default, "default value must equal to defaultRequest value");
+    report(strict && differ, &request, "default value must equal to defaultRequest value");
+}
+
+/// Whether a ratio asks for more than there is between the least and the most.
+fn exceeds(ratio: &Option<Field<'_>>, max: &Option<Field<'_>>, min: &Option<Field<'_>>) -> bool {
+    let milli = |field: &Option<Field<'_>>| field.as_ref().and_then(amount).map(|amount| amount.milli() as f64);
+    match (milli(ratio), milli(max), milli(min)) {
+        (Some(ratio), Some(max), Some(min)) => ratio / 1000.0 > max / min,
+        _ => false,
+    }
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {

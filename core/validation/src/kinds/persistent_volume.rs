@@ -6,35 +6,71 @@ use super::{persistent_volume_claim::access_modes, pod};
 use crate::{
     field::{Causes, Field, Root},
     names,
-    rules::{paths, resources::amount},
+    rules::{
+        paths,
+        resources::amount,
+        volume_sources::{self as shared, required, surplus},
+    },
     table::Update,
 };
 
-/// Sources in the reference's order, with what each requires.
-const SOURCES: [(&str, &[&str]); 22] = [
-    ("hostPath", &["path"]),
-    ("gcePersistentDisk", &["pdName"]),
-    ("awsElasticBlockStore", &["volumeID"]),
-    ("glusterfs", &["endpoints", "path"]),
-    ("flocker", &[]),
-    ("nfs", &["server", "path"]),
-    ("rbd", &["monitors", "image"]),
-    ("quobyte", &["registry", "volume"]),
-    ("cephfs", &["monitors"]),
-    ("iscsi", &["targetPortal", "iqn"]),
-    ("cinder", &["volumeID"]),
-    ("fc", &[]),
-    ("flexVolume", &["driver"]),
-    ("azureFile", &["secretName", "shareName"]),
-    ("vsphereVolume", &["volumePath"]),
-    ("photonPersistentDisk", &["pdID"]),
-    ("portworxVolume", &["volumeID"]),
-    ("azureDisk", &["diskName", "diskURI"]),
-    ("scaleIO", &["gateway", "system", "volumeName"]),
-    ("local", &["path"]),
-    ("storageos", &[]),
-    ("csi", &["driver", "volumeHandle"]),
+type Check = fn(&Field<'_>, Context<'_>, &mut Causes);
+
+/// What the check of a source may ask about besides the source.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    /// Of the volume.
+    name: &'a str,
+}
+
+/// Member and check of each source, in the reference's order.
+const SOURCES: [(&str, Check); 22] = [
+    ("hostPath", |s, _, c| shared::host_path(s, c)),
+    ("gcePersistentDisk", |s, _, c| shared::persistent_disk(s, c)),
+    ("awsElasticBlockStore", |s, _, c| shared::elastic_block_store(s, c)),
+    ("glusterfs", |s, _, c| glusterfs(s, c)),
+    ("flocker", |s, _, c| shared::flocker(s, c)),
+    ("nfs", |s, _, c| shared::nfs(s, c)),
+    ("rbd", |s, _, c| required(s, &["monitors", "image"], c)),
+    ("quobyte", |s, _, c| shared::quobyte(s, c)),
+    ("cephfs", |s, _, c| required(s, &["monitors"], c)),
+    ("iscsi", |s, volume, c| shared::persistent_iscsi(s, volume.name, c)),
+    ("cinder", |s, _, c| shared::cinder(s, &SECRET, c)),
+    ("fc", |s, _, c| shared::fibre_channel(s, c)),
+    ("flexVolume", |s, _, c| shared::flex_volume(s, c)),
+    ("azureFile", |s, _, c| azure_file(s, c)),
+    ("vsphereVolume", |s, _, c| required(s, &["volumePath"], c)),
+    ("photonPersistentDisk", |s, _, c| required(s, &["pdID"], c)),
+    ("portworxVolume", |s, _, c| required(s, &["volumeID"], c)),
+    ("azureDisk", |s, _, c| shared::azure_disk(s, c)),
+    ("scaleIO", |s, _, c| required(s, &["gateway", "system", "volumeName"], c)),
+    ("local", |s, _, c| local(s, c)),
+    ("storageos", |s, _, c| shared::storage_os(s, &SECRET, c)),
+    ("csi", |s, _, c| shared::persistent_csi(s, c)),
 ];
+/// Members of a secret's reference from outside any namespace.
+const SECRET: [&str; 2] = ["name", "namespace"];
+
+fn glusterfs(source: &Field<'_>, causes: &mut Causes) {
+    required(source, &["endpoints", "path"], causes);
+    let namespace = source.member("endpointsNamespace");
+    if namespace.is_set() {
+        causes.invalid_each(&namespace, names::dns_label(namespace.text()));
+    }
+}
+
+fn azure_file(source: &Field<'_>, causes: &mut Causes) {
+    required(source, &["secretName", "shareName"], causes);
+    let namespace = source.member("secretNamespace");
+    if namespace.is_set() {
+        causes.require(&namespace);
+    }
+}
+
+fn local(source: &Field<'_>, causes: &mut Causes) {
+    required(source, &["path"], causes);
+    paths::no_backsteps(&source.member("path"), causes);
+}
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
@@ -51,7 +87,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
             false => causes.required(&affinity.member("required")),
         }
     }
-    source(&spec, causes);
+    source(&spec, Context { name: object.name() }, causes);
     let class = spec.member("storageClassName");
     if !class.is_empty() {
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
@@ -60,6 +96,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
     if mode.is_set() {
         causes.one_of(&mode, &["Block", "Filesystem"]);
     }
+    attributes_class(&spec, causes);
 }
 
 /// The specification of a volume within another object, which is a driver's and nobody's claim.
@@ -75,7 +112,7 @@ pub fn inline(spec: &Field<'_>, causes: &mut Causes) {
     }
     access_modes(&spec.member("accessModes"), causes);
     forbidden(&["persistentVolumeReclaimPolicy", "nodeAffinity"], causes);
-    source(spec, causes);
+    source(spec, Context { name: "" }, causes);
     forbidden(&["storageClassName", "volumeMode"], causes);
 }
 
@@ -96,26 +133,20 @@ fn capacity(capacity: &Field<'_>, causes: &mut Causes) {
     }
 }
 
-fn source(spec: &Field<'_>, causes: &mut Causes) {
+fn source(spec: &Field<'_>, context: Context<'_>, causes: &mut Causes) {
     let mut given = 0;
-    for (member, required) in SOURCES {
+    for (member, check) in SOURCES {
         let source = spec.member(member);
         if !source.is_set() {
             continue;
         }
         given += 1;
-        if given > 1 {
-            causes.forbidden(&source, "may not specify more than 1 volume type");
+        // The reference never finds this one to be one too many.
+        if given > 1 && member != "flexVolume" {
+            causes.forbidden(&surplus(&source, member), "may not specify more than 1 volume type");
             continue;
         }
-        for member in required {
-            causes.require(&source.member(member));
-        }
-        paths::no_backsteps(&source.member("path"), causes);
-        if member == "csi" && !source.member("driver").is_empty() {
-            let driver = source.member("driver");
-            causes.invalid_each(&driver, names::dns_subdomain(&driver.text().to_lowercase()));
-        }
+        check(&source, context, causes);
         if member == "local" && !spec.member("nodeAffinity").is_set() {
             causes.required(&spec.member("nodeAffinity"));
         }
@@ -123,12 +154,32 @@ fn source(spec: &Field<'_>, causes: &mut Causes) {
     if given == 0 {
         causes.required(spec);
     }
-    let path = spec.member("hostPath").member("path");
-    if path.text() == "/" && spec.member("persistentVolumeReclaimPolicy").text() == "Recycle" {
+    if is_root(spec.member("hostPath").member("path").text())
+        && spec.member("persistentVolumeReclaimPolicy").text() == "Recycle"
+    {
         causes.forbidden(
             &spec.member("persistentVolumeReclaimPolicy"),
             "may not be 'recycle' for a hostPath mount of '/'",
         );
+    }
+}
+
+/// True for `/`, however it is spelled.
+fn is_root(path: &str) -> bool {
+    path.starts_with('/') && path.split('/').all(|step| matches!(step, "" | "." | ".."))
+}
+
+/// The class of attributes of a volume that a CSI driver can modify.
+fn attributes_class(spec: &Field<'_>, causes: &mut Causes) {
+    let class = spec.member("volumeAttributesClassName");
+    if !class.is_set() {
+        return;
+    }
+    if causes.require(&class) {
+        causes.invalid_each(&class, names::dns_subdomain(class.text()));
+    }
+    if !spec.member("csi").is_set() {
+        causes.required(&spec.member("csi"));
     }
 }
 

@@ -45,6 +45,7 @@ pub fn spec(spec: &Field<'_>, causes: &mut Causes) {
     for source in ["dataSource", "dataSourceRef"] {
         data_source(&spec.member(source), causes);
     }
+    sources_agree(spec, causes);
     let attributes = spec.member("volumeAttributesClassName");
     if !attributes.is_empty() {
         causes.invalid_each(&attributes, names::dns_subdomain(attributes.text()));
@@ -73,6 +74,22 @@ fn data_source(source: &Field<'_>, causes: &mut Causes) {
     }
     if !group.is_empty() {
         causes.invalid_each(&group, names::dns_subdomain(group.text()));
+    }
+}
+
+/// Both ways to say what a claim is filled from say the same; the older one knows no namespaces.
+fn sources_agree(spec: &Field<'_>, causes: &mut Causes) {
+    let (source, reference) = (spec.member("dataSource"), spec.member("dataSourceRef"));
+    let namespace = reference.member("namespace");
+    if !namespace.is_empty() {
+        causes.invalid_each(&namespace, names::dns_label(namespace.text()));
+    }
+    if !source.is_set() || !reference.is_set() {
+        return;
+    }
+    let same = ["apiGroup", "kind", "name"].iter().all(|m| source.member(m).value() == reference.member(m).value());
+    if !namespace.is_empty() || !same {
+        causes.invalid(spec, "dataSource must match dataSourceRef, and has no namespace");
     }
 }
 

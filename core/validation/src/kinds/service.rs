@@ -49,11 +49,16 @@ impl<'a> Service<'a> {
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let service = Service::new(object);
+    let before = causes.len();
+    cluster_ips(&service, causes);
+    // The reference looks at addresses before anything else.
+    if causes.len() > before {
+        return;
+    }
     of_type(&service, causes);
     ports(&service, causes);
     metadata::labels(&service.spec.member("selector"), causes);
     session_affinity(&service.spec, causes);
-    cluster_ips(&service, causes);
     for address in service.spec.member("externalIPs").items() {
         net::non_special_ip(&address, causes);
     }
@@ -89,8 +94,9 @@ fn of_type(service: &Service<'_>, causes: &mut Causes) {
 
 fn external_name(spec: &Field<'_>, causes: &mut Causes) {
     for member in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
-        if !spec.member(member).is_empty() {
-            causes.forbidden(&spec.member(member), "may not be set for ExternalName services");
+        let field = spec.member(member);
+        if !field.is_empty() || (member == "ipFamilyPolicy" && field.is_set()) {
+            causes.forbidden(&field, "may not be set for ExternalName services");
         }
     }
     let name = spec.member("externalName");

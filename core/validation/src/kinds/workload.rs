@@ -1,10 +1,12 @@
 //! Deployment, ReplicaSet, ReplicationController, DaemonSet, StatefulSet, PodTemplate: a selector and a template that fit.
 
-use gantry_meta::{LabelSelector, Object};
+use gantry_meta::{LabelSelector, Object, Value};
+use serde_json::json;
 
-use super::pod;
+use super::{persistent_volume_claim, pod};
 use crate::{
     field::{Causes, Field, Root},
+    names,
     rules::{numbers, selector},
     table::Update,
 };
@@ -42,7 +44,10 @@ fn matching_template(
 /// A template whose pods run for ever.
 fn restarting_template(template: &Field<'_>, causes: &mut Causes) {
     pod::pod_template(template, causes);
-    let spec = template.member("spec");
+    restarts_for_ever(&template.member("spec"), causes);
+}
+
+fn restarts_for_ever(spec: &Field<'_>, causes: &mut Causes) {
     if spec.member("restartPolicy").text() != "Always" {
         causes.not_supported(&spec.member("restartPolicy"), &["Always"]);
     }
@@ -174,7 +179,7 @@ pub mod daemon_set {
                 causes.invalid(&labels, "`selector` does not match template `labels`");
             }
         }
-        if selector::is_empty(&selected) {
+        if selected.is_set() && selector::is_empty(&selected) {
             causes.invalid(&selected, "empty selector is invalid for daemonset");
         }
         let template = spec.member("template");
@@ -208,7 +213,7 @@ pub mod daemon_set {
         numbers::non_negative_or_percent(&surge, causes);
         let zero = |field: &Field<'_>| numbers::int_or_percent(field) == 0;
         if zero(&unavailable) && zero(&surge) {
-            causes.invalid(&unavailable, "cannot be 0 when maxSurge is 0");
+            causes.required(&unavailable);
         } else if !zero(&unavailable) && !zero(&surge) {
             causes.invalid(&surge, "may not be set when maxUnavailable is non-zero");
         }
@@ -251,14 +256,65 @@ pub mod stateful_set {
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
         let spec = object.member("spec");
-        causes.require_one_of(&spec.member("podManagementPolicy"), &["OrderedReady", "Parallel"]);
+        let claims = spec.member("volumeClaimTemplates");
+        claims.items().for_each(|claim| persistent_volume_claim::spec(&claim.member("spec"), causes));
+        let service = spec.member("serviceName");
+        if !service.is_empty() {
+            causes.invalid_each(&service, names::dns_label(service.text()));
+        }
+        changeable(&spec, causes);
+    }
+
+    /// What holds on create and update alike: claims and service stay as they are once they are stored.
+    fn changeable(spec: &Field<'_>, causes: &mut Causes) {
+        let management = spec.member("podManagementPolicy");
+        match management.text() {
+            "" => causes.required(&management),
+            "OrderedReady" | "Parallel" => {}
+            _ => causes.invalid(&management, "must be 'OrderedReady' or 'Parallel'"),
+        }
         strategy(&spec.member("updateStrategy"), causes);
         retention(&spec.member("persistentVolumeClaimRetentionPolicy"), causes);
         causes.non_negative(&spec.member("replicas"));
         causes.non_negative(&spec.member("minReadySeconds"));
         causes.non_negative(&spec.member("ordinals").member("start"));
-        causes.non_negative(&spec.member("revisionHistoryLimit"));
-        selector_and_template(&spec, causes, restarting_template);
+        selector_and_template(spec, causes, |_, _| {});
+        if selector::parse(&spec.member("selector")).is_ok() {
+            let pods = as_controlled(spec);
+            template(&spec.member("template"), &Field::root_member(&pods, "spec"), causes);
+        }
+        restarts_for_ever(&spec.member("template").member("spec"), causes);
+    }
+
+    /// The reference checks labels and annotations twice.
+    fn template(template: &Field<'_>, pods: &Field<'_>, causes: &mut Causes) {
+        pod::template_metadata(template, causes);
+        pod::template_metadata(template, causes);
+        pod::template_spec(&pods.reported_at(&template.member("spec")), causes);
+    }
+
+    /// The template's `spec` as pods get it, below `spec`: the controller names them, and mounts the set's claims.
+    fn as_controlled(spec: &Field<'_>) -> Object {
+        let mut pod = spec.member("template").member("spec").object().cloned().unwrap_or_default();
+        pod.remove("hostname");
+        pod.remove("subdomain");
+        let mut names: Vec<&str> = spec.member("volumeClaimTemplates").items().map(|claim| name_of(&claim)).collect();
+        names.sort_unstable();
+        names.dedup();
+        if !names.is_empty() {
+            let claimed = |name: &&str| json!({"name": name, "persistentVolumeClaim": {"claimName": name}});
+            let mut volumes: Vec<Value> = names.iter().map(claimed).collect();
+            let own = pod.get("volumes").and_then(Value::as_array).into_iter().flatten();
+            let is_own =
+                |volume: &&Value| !volume.get("name").and_then(Value::as_str).is_some_and(|n| names.contains(&n));
+            volumes.extend(own.filter(is_own).cloned());
+            pod.insert("volumes".into(), volumes.into());
+        }
+        Object::from_iter([("spec".to_owned(), Value::Object(pod))])
+    }
+
+    fn name_of<'a>(claim: &Field<'a>) -> &'a str {
+        claim.member("metadata").member("name").text()
     }
 
     fn strategy(strategy: &Field<'_>, causes: &mut Causes) {
@@ -286,7 +342,7 @@ pub mod stateful_set {
         if update.subresource == Some("status") {
             return status_counters(update, &STATUS, causes);
         }
-        create(update.new, causes);
+        changeable(&update.new.member("spec"), causes);
         let (new, old) = (update.new.member("spec"), update.old.member("spec"));
         let rest = |spec: &Field<'_>| {
             let mut rest = spec.object().cloned().unwrap_or_default();
@@ -298,7 +354,8 @@ pub mod stateful_set {
         }
     }
 
-    const STATUS: [&str; 5] = ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "observedGeneration"];
+    const STATUS: [&str; 6] =
+        ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas", "observedGeneration"];
 }
 
 pub mod pod_template {
@@ -320,6 +377,10 @@ fn immutable_selector(update: Update<'_>, causes: &mut Causes) {
     }
 }
 
+/// Counters that are part of `replicas`.
+const PARTS: [&str; 5] =
+    ["currentReplicas", "updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+
 /// Counters are not negative, and no part counts more than the whole.
 fn status_counters(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
     let status = update.new.member("status");
@@ -327,7 +388,7 @@ fn status_counters(update: Update<'_>, members: &[&'static str], causes: &mut Ca
         causes.non_negative(&status.member(member));
     }
     let count = |member| status.member(member).int().unwrap_or_default();
-    for part in ["updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"] {
+    for part in PARTS {
         if members.contains(&part) && members.contains(&"replicas") && count(part) > count("replicas") {
             causes.invalid(&status.member(part), "cannot be greater than status.replicas");
         }

@@ -7,6 +7,7 @@ pub mod paths;
 pub mod resources;
 pub mod schema;
 pub mod selector;
+pub mod volume_sources;
 
 use crate::{
     field::{Causes, Field},

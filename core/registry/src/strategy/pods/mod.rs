@@ -1,5 +1,6 @@
 //! Pods: born Pending, deleted with a grace period, changed in few places.
 
+mod label_keys;
 mod qos;
 
 use gantry_meta::{Cause, FieldPath, Object, ObjectView, Value};
@@ -52,6 +53,7 @@ impl Strategy for Pods {
             status.insert("conditions".into(), gated);
         }
         pod.insert("status".into(), Value::Object(status));
+        label_keys::merge(pod);
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {

@@ -4,29 +4,37 @@ use gantry_meta::{Object, Value, quantity::Quantity};
 
 const COUNTED: [&str; 2] = ["cpu", "memory"];
 
-/// `Guaranteed`, `Burstable` or `BestEffort`: upstream's rules.
+/// `Guaranteed`, `Burstable` or `BestEffort`: upstream's rules. What the pod asks for as a whole, if it says so at all,
+/// takes the place of what its containers ask for.
 pub(super) fn qos_class(pod: &Object) -> &'static str {
-    let spec = pod.get("spec").and_then(Value::as_object);
-    let list = |name: &str| spec.and_then(|s| s.get(name)).and_then(Value::as_array).into_iter().flatten();
-    let containers: Vec<Amounts> = list("containers").chain(list("initContainers")).map(Amounts::of).collect();
-    if containers.iter().all(Amounts::is_empty) {
+    let Some(spec) = pod.get("spec").and_then(Value::as_object) else { return "BestEffort" };
+    let list = |name: &str| spec.get(name).and_then(Value::as_array).into_iter().flatten();
+    let askers: Vec<Amounts> = match spec.get("resources").filter(|resources| !resources.is_null()) {
+        Some(resources) => vec![Amounts::of(resources)],
+        None => list("containers").chain(list("initContainers")).map(Amounts::of_container).collect(),
+    };
+    if askers.iter().all(Amounts::is_empty) {
         return "BestEffort";
     }
-    if containers.iter().all(Amounts::is_guaranteed) { "Guaranteed" } else { "Burstable" }
+    if askers.iter().all(Amounts::is_guaranteed) { "Guaranteed" } else { "Burstable" }
 }
 
-/// Non-zero requests and limits of one container, in the order of [`COUNTED`].
+/// Non-zero requests and limits of one container, or of the pod, in the order of [`COUNTED`].
 struct Amounts {
     requests: [Option<Quantity>; 2],
     limits: [Option<Quantity>; 2],
 }
 
 impl Amounts {
-    fn of(container: &Value) -> Self {
+    fn of_container(container: &Value) -> Self {
+        Self::of(container.get("resources").unwrap_or(&Value::Null))
+    }
+
+    fn of(resources: &Value) -> Self {
         let read = |kind: &str| {
             COUNTED.map(|resource| {
-                let text = container.get("resources")?.get(kind)?.get(resource)?.as_str()?;
-                Quantity::parse(text).ok().filter(|quantity| !quantity.is_zero())
+                let text = resources.get(kind)?.get(resource)?.as_str()?;
+                Quantity::parse(text).ok().filter(|quantity| quantity.signum() > 0)
             })
         };
         Self { requests: read("requests"), limits: read("limits") }
@@ -58,5 +66,18 @@ mod tests {
         assert_eq!(class(&[full]), "Guaranteed");
         assert_eq!(class(&[json!({"requests": {"cpu": "0"}})]), "BestEffort");
         assert_eq!(class(&[json!({"limits": {"memory": "1Gi"}})]), "Burstable");
+    }
+
+    #[test]
+    fn what_the_pod_asks_for_as_a_whole_counts_alone() {
+        let spec = |resources: Value| {
+            json!({"spec": {"resources": resources, "containers": [
+            {"resources": {"requests": {"cpu": "1"}}}]}})
+        };
+        let class = |resources| qos_class(spec(resources).as_object().unwrap());
+        let all = json!({"cpu": "1", "memory": "1Gi"});
+        assert_eq!(class(json!({"requests": all, "limits": all})), "Guaranteed");
+        assert_eq!(class(json!({"requests": {"cpu": "2"}})), "Burstable");
+        assert_eq!(class(json!({})), "BestEffort");
     }
 }

@@ -17,7 +17,10 @@ pub(super) fn affinity(affinity: &Field<'_>, causes: &mut Causes) {
     }
     for term in node.member(PREFERRED).items() {
         weight(&term, causes);
-        node_selector_term(&term.member("preference"), causes);
+        // What is only preferred may name values that no label has.
+        let preference = term.member("preference");
+        preference.member("matchExpressions").items().for_each(|one| label_requirement(&one, causes));
+        preference.member("matchFields").items().for_each(|one| field_requirement(&one, causes));
     }
     for member in ["podAffinity", "podAntiAffinity"] {
         let pods = affinity.member(member);
@@ -44,7 +47,12 @@ pub fn node_selector(selector: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn node_selector_term(term: &Field<'_>, causes: &mut Causes) {
-    term.member("matchExpressions").items().for_each(|requirement| label_requirement(&requirement, causes));
+    for requirement in term.member("matchExpressions").items() {
+        label_requirement(&requirement, causes);
+        for value in requirement.member("values").items() {
+            causes.invalid_each(&value, names::label_value(value.text()));
+        }
+    }
     term.member("matchFields").items().for_each(|requirement| field_requirement(&requirement, causes));
 }
 
@@ -61,9 +69,6 @@ fn label_requirement(requirement: &Field<'_>, causes: &mut Causes) {
         _ => causes.invalid(&operator, "not a valid selector operator"),
     }
     causes.invalid_each(&key, names::qualified_name(key.text()));
-    for value in values.items() {
-        causes.invalid_each(&value, names::label_value(value.text()));
-    }
 }
 
 /// Only a node's name can be selected as a field.
@@ -96,16 +101,27 @@ fn pod_affinity_term(term: &Field<'_>, causes: &mut Causes) {
     causes.invalid_each(&key, names::qualified_name(key.text()));
 }
 
-/// `matchLabelKeys` and `mismatchLabelKeys` need a selector, and no key in both.
+/// `matchLabelKeys` and `mismatchLabelKeys` need a selector, and no key in both. Those that match have been made part of the
+/// selector by now, so that a key of its own is there twice.
 fn label_keys(term: &Field<'_>, causes: &mut Causes) {
     let (matching, mismatching) = (term.member("matchLabelKeys"), term.member("mismatchLabelKeys"));
+    let selector = term.member("labelSelector");
     for keys in [&matching, &mismatching] {
-        if !keys.is_empty() && !term.member("labelSelector").is_set() {
+        if !keys.is_empty() && !selector.is_set() {
             causes.forbidden(keys, "must not be specified when labelSelector is not set");
+            continue;
         }
         for key in keys.items() {
             causes.invalid_each(&key, names::qualified_name(key.text()));
         }
+    }
+    let mut selected: Vec<&str> = selector.member("matchLabels").entries().map(|(key, _)| key).collect();
+    for key in selector.member("matchExpressions").items().map(|one| one.member("key")) {
+        let at = matching.items().rposition(|matched| matched.text() == key.text());
+        if let Some(at) = at.filter(|_| selected.contains(&key.text())) {
+            causes.invalid(&key.reported_at(&term.element(at)), "exists in both matchLabelKeys and labelSelector");
+        }
+        selected.push(key.text());
     }
     for key in matching.items() {
         if mismatching.items().any(|other| other.text() == key.text()) {
@@ -133,14 +149,8 @@ pub(super) fn topology_spread_constraints(constraints: &Field<'_>, causes: &mut 
                 causes.one_of(&policy, &["Honor", "Ignore"]);
             }
         }
-        let (keys, labels) = (constraint.member("matchLabelKeys"), constraint.member("labelSelector"));
-        if !keys.is_empty() && !labels.is_set() {
-            causes.forbidden(&keys, "must not be specified when labelSelector is not set");
-        }
-        for key in keys.items() {
-            causes.invalid_each(&key, names::qualified_name(key.text()));
-        }
-        selector::label_selector(&labels, causes);
+        label_keys(&constraint, causes);
+        selector::label_selector(&constraint.member("labelSelector"), causes);
     }
 }
 

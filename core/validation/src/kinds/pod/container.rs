@@ -68,13 +68,13 @@ fn resize_policy(container: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
     for policy in policies.items() {
         let (name, restart) = (policy.member("resourceName"), policy.member("restartPolicy"));
         if seen.contains(&name.text()) {
-            causes.duplicate(&policies);
+            causes.duplicate(&name.reported_at(&policy));
         }
         seen.push(name.text());
         // The reference reports these at the list.
         causes.require_one_of(&name.reported_at(&policies), &["cpu", "memory"]);
         causes.require_one_of(&restart.reported_at(&policies), &["NotRequired", "RestartContainer"]);
-        if spec.member("restartPolicy").text() == "Never" && restart.text() == "RestartContainer" {
+        if spec.member("restartPolicy").text() == "Never" && restart.text() != "NotRequired" {
             causes.invalid(&policies, "must be 'NotRequired' when `restartPolicy` is 'Never'");
         }
     }

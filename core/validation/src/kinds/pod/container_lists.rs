@@ -3,6 +3,8 @@
 use super::{container, image_is_trimmed, probes, volumes::Volumes};
 use crate::field::{Causes, Field};
 
+const RULES_MAX: usize = 20;
+const EXIT_CODES_MAX: usize = 255;
 /// Fields that an ephemeral container cannot have.
 const NOT_EPHEMERAL: [&str; 9] = [
     "lifecycle",
@@ -27,7 +29,7 @@ pub(super) fn containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str
         unique_name(&container, &mut seen, causes);
         probes::lifecycle(&container.member("lifecycle"), spec, causes);
         probes::of_container(&container, causes);
-        restart_policy(&container, &["Always", "Never", "OnFailure"], causes);
+        restart_policy(&container, causes);
     }
     host_ports(list.items(), causes);
 }
@@ -36,7 +38,11 @@ pub(super) fn init_containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &
     let mut seen: Vec<&str> = spec.member("containers").items().map(|c| c.member("name").text()).collect();
     for container in spec.member("initContainers").items() {
         container::common(&container, spec, volumes, claims, causes);
-        restart_policy(&container, &["Always", "Never", "OnFailure"], causes);
+        if container.member("restartPolicy").is_set() || container.member("restartPolicyRules").is_empty() {
+            restart_policy(&container, causes);
+        } else {
+            causes.required(&container.member("restartPolicy"));
+        }
         unique_name(&container, &mut seen, causes);
         host_ports(std::iter::once(container.clone()), causes);
         if container.member("restartPolicy").text() == "Always" {
@@ -49,6 +55,7 @@ pub(super) fn init_containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &
                     causes.forbidden(&container.member(member), why);
                 }
             }
+            no_restart_on_resize(&container, causes);
         }
     }
 }
@@ -66,7 +73,8 @@ pub(super) fn ephemeral_containers(spec: &Field<'_>, volumes: &Volumes<'_>, clai
             causes.not_found(&target);
         }
         for member in NOT_EPHEMERAL {
-            if !container.member(member).is_empty() {
+            let field = container.member(member);
+            if field.is_set() && (member == "restartPolicy" || !field.is_empty()) {
                 causes.forbidden(&container.member(member), "cannot be set for an Ephemeral Container");
             }
         }
@@ -80,6 +88,15 @@ pub(super) fn ephemeral_containers(spec: &Field<'_>, volumes: &Volumes<'_>, clai
     }
 }
 
+/// An init container that ends is not restarted for its resources.
+fn no_restart_on_resize(container: &Field<'_>, causes: &mut Causes) {
+    for policy in container.member("resizePolicy").items().map(|one| one.member("restartPolicy")) {
+        if policy.text() == "RestartContainer" {
+            causes.invalid(&policy, "must not be set to 'RestartContainer' for non-sidecar initContainers");
+        }
+    }
+}
+
 fn unique_name<'a>(container: &Field<'a>, seen: &mut Vec<&'a str>, causes: &mut Causes) {
     let name = container.member("name");
     if !name.is_empty() && seen.contains(&name.text()) {
@@ -88,12 +105,15 @@ fn unique_name<'a>(container: &Field<'a>, seen: &mut Vec<&'a str>, causes: &mut 
     seen.push(name.text());
 }
 
-fn restart_policy(container: &Field<'_>, supported: &[&str], causes: &mut Causes) {
+fn restart_policy(container: &Field<'_>, causes: &mut Causes) {
     let (policy, rules) = (container.member("restartPolicy"), container.member("restartPolicyRules"));
     if policy.is_set() {
-        causes.one_of(&policy, supported);
+        causes.one_of(&policy, &["Always", "Never", "OnFailure"]);
     } else if !rules.is_empty() {
         causes.required(&policy);
+    }
+    if rules.len() > RULES_MAX {
+        causes.too_many(&rules, RULES_MAX);
     }
     for rule in rules.items() {
         causes.one_of(&rule.member("action"), &["Restart", "RestartAllContainers"]);
@@ -102,6 +122,10 @@ fn restart_policy(container: &Field<'_>, supported: &[&str], causes: &mut Causes
             causes.required(&exit_codes);
         } else {
             causes.one_of(&exit_codes.member("operator"), &["In", "NotIn"]);
+            let codes = exit_codes.member("values");
+            if codes.len() > EXIT_CODES_MAX {
+                causes.too_many(&codes, EXIT_CODES_MAX);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::{
     field::{Causes, Field},
     names,
+    rules::paths,
 };
 
 /// Fields of a pod that an environment variable may show.
@@ -82,9 +83,7 @@ fn value_from(from: &Field<'_>, has_value: bool, causes: &mut Causes) {
     }
     let file = from.member("fileKeyRef");
     if file.is_set() {
-        for member in ["key", "volumeName", "path"] {
-            causes.require(&file.member(member));
-        }
+        file_key_selector(&file, causes);
     }
     let sources = from.object().map_or(0, |o| o.values().filter(|v| !v.is_null()).count());
     if sources == 0 {
@@ -104,6 +103,38 @@ fn key_selector(reference: &Field<'_>, causes: &mut Causes) {
     }
 }
 
+fn file_key_selector(file: &Field<'_>, causes: &mut Causes) {
+    let (key, volume, path) = (file.member("key"), file.member("volumeName"), file.member("path"));
+    if causes.require(&key) {
+        variable_name(&key, causes);
+    }
+    if causes.require(&volume) {
+        causes.invalid_each(&volume, names::dns_label(volume.text()));
+    }
+    if causes.require(&path) {
+        paths::no_backsteps(&path, causes);
+    }
+}
+
+/// Files with variables lie in an empty directory of the pod.
+pub(super) fn file_volumes(spec: &Field<'_>, causes: &mut Causes) {
+    let volumes = spec.member("volumes");
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        let variables = spec.member(list).items().flat_map(|container| container.member("env").items());
+        for file in variables.map(|variable| variable.member("valueFrom").member("fileKeyRef")) {
+            let name = file.member("volumeName");
+            match volumes.items().rfind(|volume| volume.member("name").text() == name.text()) {
+                _ if !file.is_set() => {}
+                None => causes.not_found(&name),
+                Some(volume) if !volume.member("emptyDir").is_set() => {
+                    causes.invalid(&name, "referenced volume must be of type emptyDir");
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}
+
 /// A field of a downward API volume's file.
 pub(super) fn volume_field_selector(selector: &Field<'_>, causes: &mut Causes) {
     field_selector(selector, &VOLUME_FIELDS, causes);
@@ -111,7 +142,8 @@ pub(super) fn volume_field_selector(selector: &Field<'_>, causes: &mut Causes) {
 
 fn field_selector(selector: &Field<'_>, allowed: &[&str], causes: &mut Causes) {
     let path = selector.member("fieldPath");
-    if !causes.require(&selector.member("apiVersion")) || !causes.require(&path) {
+    let version = selector.member("apiVersion");
+    if !causes.require(&version) || !causes.require(&path) {
         return;
     }
     let subscripted = path.text().split_once("['").and_then(|(map, rest)| Some((map, rest.strip_suffix("']")?)));
@@ -121,6 +153,7 @@ fn field_selector(selector: &Field<'_>, allowed: &[&str], causes: &mut Causes) {
             causes.invalid_each(selector, names::qualified_name(&key.to_lowercase()));
         }
         Some(_) => causes.invalid(&path, "does not support subscript"),
+        None if version.text() != "v1" => causes.invalid(&path, "is of no known version of pods"),
         None if !KNOWN_FIELDS.contains(&path.text()) => causes.invalid(&path, "field label not supported"),
         None => causes.one_of(&path, allowed),
     }
@@ -136,10 +169,12 @@ pub(super) fn resource_selector(selector: &Field<'_>, in_volume: bool, causes: &
         return;
     }
     let huge_pages = ["limits.hugepages-", "requests.hugepages-"];
-    if !huge_pages.iter().any(|prefix| resource.text().starts_with(prefix)) {
-        causes.one_of(&resource, &RESOURCES);
+    let of_huge_pages = huge_pages.iter().any(|prefix| resource.text().starts_with(prefix));
+    if of_huge_pages || RESOURCES.contains(&resource.text()) {
+        divisor(selector, resource.text(), causes);
+    } else {
+        causes.not_supported(&resource, &RESOURCES);
     }
-    divisor(selector, resource.text(), causes);
 }
 
 fn divisor(selector: &Field<'_>, resource: &str, causes: &mut Causes) {

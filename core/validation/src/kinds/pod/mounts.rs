@@ -28,7 +28,7 @@ pub(super) fn volume_mounts(container: &Field<'_>, volumes: &Volumes<'_>, causes
         }
         sub_paths(&mounts, &mount, causes);
         propagation(container, &mounts, &mount, causes);
-        recursive_read_only(&mount, causes);
+        recursive_read_only(&mounts, &mount, causes);
     }
 }
 
@@ -57,8 +57,8 @@ fn propagation<'a>(container: &Field<'_>, mounts: &Field<'a>, mount: &Field<'a>,
     }
 }
 
-fn recursive_read_only(mount: &Field<'_>, causes: &mut Causes) {
-    let recursive = mount.member("recursiveReadOnly");
+fn recursive_read_only<'a>(mounts: &Field<'a>, mount: &Field<'a>, causes: &mut Causes) {
+    let recursive = mount.member("recursiveReadOnly").reported_at(&mounts.member("recursiveReadOnly"));
     if !recursive.is_set() {
         return;
     }
@@ -68,7 +68,8 @@ fn recursive_read_only(mount: &Field<'_>, causes: &mut Causes) {
             if !mount.member("readOnly").flag() {
                 causes.forbidden(&recursive, "may only be specified when readOnly is true");
             }
-            if !matches!(mount.member("mountPropagation").text(), "" | "None") {
+            let propagation = mount.member("mountPropagation");
+            if propagation.is_set() && propagation.text() != "None" {
                 causes.forbidden(&recursive, "may only be specified when mountPropagation is None or not specified");
             }
         }

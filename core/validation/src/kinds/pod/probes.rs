@@ -1,13 +1,11 @@
 //! Probes and lifecycle hooks.
 
-use gantry_meta::Value;
-
 use crate::{
     field::{Causes, Field},
     rules::numbers,
 };
 
-type Check = fn(&Field<'_>, &mut Causes);
+type Check = fn(&Field<'_>, i64, &mut Causes);
 
 pub(super) fn of_container(container: &Field<'_>, causes: &mut Causes) {
     for member in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -28,23 +26,23 @@ pub(super) fn of_container(container: &Field<'_>, causes: &mut Causes) {
 }
 
 fn probe(probe: &Field<'_>, causes: &mut Causes) {
-    handler(probe, causes);
+    handler(probe, 0, causes);
     for member in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
         causes.non_negative(&probe.member(member));
     }
     causes.positive(&probe.member("terminationGracePeriodSeconds"));
 }
 
-/// Exactly one way to ask.
-fn handler(handler: &Field<'_>, causes: &mut Causes) {
+/// Exactly one way to ask or act; only hooks sleep, within the pod's `grace` seconds.
+fn handler(handler: &Field<'_>, grace: i64, causes: &mut Causes) {
     let ways: [(&str, Check); 5] = [
-        ("exec", |exec, causes| {
+        ("exec", |exec, _, causes| {
             causes.require(&exec.member("command"));
         }),
-        ("httpGet", http_get),
-        ("tcpSocket", |tcp, causes| numbers::port_or_name(&tcp.member("port"), causes)),
-        ("grpc", |grpc, causes| numbers::port_or_name(&grpc.member("port"), causes)),
-        ("sleep", |_, _| {}),
+        ("httpGet", |http, _, causes| http_get(http, causes)),
+        ("tcpSocket", |tcp, _, causes| numbers::port_or_name(&tcp.member("port"), causes)),
+        ("grpc", |grpc, _, causes| numbers::port_or_name(&grpc.member("port"), causes)),
+        ("sleep", sleep),
     ];
     let mut given = 0;
     for (member, check) in ways {
@@ -56,7 +54,7 @@ fn handler(handler: &Field<'_>, causes: &mut Causes) {
             causes.forbidden(&way, "may not specify more than 1 handler type");
         } else {
             given += 1;
-            check(&way, causes);
+            check(&way, grace, causes);
         }
     }
     if given == 0 {
@@ -78,19 +76,17 @@ fn http_get(http: &Field<'_>, causes: &mut Causes) {
 }
 
 pub(super) fn lifecycle(lifecycle: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
+    let grace = spec.member("terminationGracePeriodSeconds").int().unwrap_or_default();
     for member in ["postStart", "preStop"] {
         let hook = lifecycle.member(member);
         if hook.is_set() {
-            handler(&hook, causes);
-            sleep(&hook.member("sleep"), spec, causes);
+            handler(&hook, grace, causes);
         }
     }
 }
 
-fn sleep(sleep: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
-    let grace = spec.member("terminationGracePeriodSeconds").int().unwrap_or_default();
-    let seconds = sleep.member("seconds").int().unwrap_or_default();
-    if sleep.value().is_some_and(Value::is_object) && !(0..=grace).contains(&seconds) {
+fn sleep(sleep: &Field<'_>, grace: i64, causes: &mut Causes) {
+    if !(0..=grace).contains(&sleep.member("seconds").int().unwrap_or_default()) {
         causes.invalid(sleep, "must be non-negative and less than or equal to terminationGracePeriodSeconds");
     }
 }

@@ -4,7 +4,10 @@ use gantry_meta::Quantity;
 
 use crate::{
     field::{Causes, Field},
-    rules::resources::{amount, container_resource_name, is_huge_page, is_overcommit_allowed, resource_amount},
+    names,
+    rules::resources::{
+        amount, container_resource_name, is_huge_page, is_overcommit_allowed, resource_amount, resource_name,
+    },
 };
 
 type NameCheck = fn(&str, &Field<'_>, &mut Causes);
@@ -32,9 +35,10 @@ fn requirements(resources: &Field<'_>, name_check: NameCheck, causes: &mut Cause
 fn entry(name: &str, field: &Field<'_>, name_check: NameCheck, causes: &mut Causes) {
     name_check(name, field, causes);
     resource_amount(name, field, causes);
-    if let Some(page) = name.strip_prefix("hugepages-").and_then(|size| Quantity::parse(size).ok()) {
-        let whole = amount(field).is_none_or(|a| page.is_zero() || a.units() % page.units() == 0);
-        if !whole {
+    if let Some(size) = name.strip_prefix("hugepages-") {
+        let page = Quantity::parse(size).ok().filter(|page| page.signum() > 0);
+        let divides = |page: Quantity| amount(field).is_none_or(|amount| amount.units() % page.units() == 0);
+        if !page.is_some_and(divides) {
             causes.invalid(field, "must be a multiple of the page size");
         }
     }
@@ -54,20 +58,25 @@ fn within_limit(name: &str, request: &Field<'_>, (limits, requests): (&Field<'_>
     }
 }
 
-/// Claims that a container uses: each once, each declared by the pod.
+/// Claims that a container uses: each once as a whole or by its requests, each declared by the pod.
 fn claim_names(used: &Field<'_>, declared: &[&str], causes: &mut Causes) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for claim in used.items() {
-        let name = claim.member("name");
-        let one = (name.text(), claim.member("request").text());
+        let (name, request) = (claim.member("name"), claim.member("request"));
+        let one = (name.text(), request.text());
         if name.is_empty() {
             causes.required(&claim);
             continue;
         }
-        if seen.contains(&one) {
-            causes.duplicate(&claim);
-        } else if !declared.contains(&one.0) {
-            causes.not_found(&name);
+        if !request.is_empty() && !seen.contains(&(one.0, "")) {
+            causes.invalid_each(&request, names::dns_label(request.text()));
+        }
+        let overlaps = |(claim, request): &(&str, &str)| *claim == one.0 && (request.is_empty() || one.1.is_empty());
+        if seen.contains(&one) || seen.iter().any(overlaps) {
+            causes.duplicate(&name.reported_at(&claim));
+        }
+        if !declared.contains(&one.0) {
+            causes.not_found(&name.reported_at(&claim));
         }
         seen.push(one);
     }
@@ -79,7 +88,10 @@ pub(super) fn pod_level(spec: &Field<'_>, claims: &[&str], causes: &mut Causes) 
     if !resources.is_set() {
         return;
     }
-    if !resources.member("claims").is_empty() {
+    if spec.member("os").member("name").text() == "windows" {
+        return causes.forbidden(&resources, "may not be set for a windows pod");
+    }
+    if resources.member("claims").is_set() {
         causes.forbidden(&resources.member("claims"), "claims may not be set for pod-level resources");
     }
     requirements(&resources, pod_resource_name, causes);
@@ -88,30 +100,58 @@ pub(super) fn pod_level(spec: &Field<'_>, claims: &[&str], causes: &mut Causes) 
 }
 
 fn pod_resource_name(name: &str, field: &Field<'_>, causes: &mut Causes) {
-    if !matches!(name, "cpu" | "memory") && !is_huge_page(name) {
+    let before = causes.len();
+    resource_name(name, field, causes);
+    if causes.len() == before && !matches!(name, "cpu" | "memory") && !is_huge_page(name) {
         causes.not_supported(field, &["cpu", "memory", "hugepages-"]);
     }
 }
 
 /// The containers' requests together fit the pod's request, and each limit the pod's limit.
 fn aggregate_fits(spec: &Field<'_>, resources: &Field<'_>, causes: &mut Causes) {
-    for (name, field) in resources.member("requests").entries() {
-        let sum = spec.member("containers").items().fold(Quantity::ZERO, |sum, container| {
-            let request = container.member("resources").member("requests").member(name);
-            amount(&request).map_or(sum, |request| sum.plus(request))
-        });
-        if amount(&field).is_some_and(|pod| sum > pod) {
-            causes.invalid(&field, "must be greater than or equal to aggregate container requests");
-        }
+    let (requests, limits) = (resources.member("requests"), resources.member("limits"));
+    let exceeds = |list, name, field: &Field<'_>| {
+        container_sum(spec, list, name).zip(amount(field)).is_some_and(|(sum, pod)| sum > pod)
+    };
+    for (_, field) in requests.entries().filter(|(name, field)| exceeds("requests", name, field)) {
+        causes.invalid(&field, "must be greater than or equal to aggregate container requests");
     }
-    for (name, field) in resources.member("limits").entries() {
-        for container in spec.member("containers").items() {
-            let limit = container.member("resources").member("limits").member(name);
-            if amount(&limit).zip(amount(&field)).is_some_and(|(limit, pod)| limit > pod) {
-                causes.invalid(&limit, "must be less than or equal to pod limits");
+    for (_, field) in limits.entries().filter(|(name, field)| is_huge_page(name) && exceeds("limits", name, field)) {
+        causes.invalid(&field, "must be greater than or equal to aggregate container limits");
+    }
+    let reported = resources.member("containers");
+    for (at, container) in spec.member("containers").items().enumerate() {
+        for (name, limit) in container.member("resources").member("limits").entries() {
+            let pod = limits.property(name).and_then(|pod| amount(&pod));
+            if amount(&limit).zip(pod).is_some_and(|(limit, pod)| limit > pod) {
+                // The reference reports these below the pod's resources.
+                let place = reported.element(at).entry(name).member("limits");
+                causes.invalid(&limit.reported_at(&place), "must be less than or equal to pod limits");
             }
         }
     }
+}
+
+/// What the containers come to: those that run together add up, and an init container counts where it alone needs more.
+/// `None` if none names the resource.
+fn container_sum(spec: &Field<'_>, list: &'static str, name: &str) -> Option<Quantity> {
+    let of = |container: &Field<'_>| amount(&container.member("resources").member(list).property(name)?);
+    let add = |sum: Option<Quantity>, more: Option<Quantity>| match (sum, more) {
+        (Some(sum), Some(more)) => Some(sum.plus(more)),
+        (sum, more) => sum.or(more),
+    };
+    let mut sum = spec.member("containers").items().fold(None, |sum, one| add(sum, of(&one)));
+    let (mut sidecars, mut peak) = (None, None);
+    for container in spec.member("initContainers").items() {
+        if container.member("restartPolicy").text() == "Always" {
+            sum = add(sum, of(&container));
+            sidecars = add(sidecars, of(&container));
+            peak = peak.max(sidecars);
+        } else {
+            peak = peak.max(add(of(&container), sidecars));
+        }
+    }
+    sum.max(peak)
 }
 
 /// What the pod itself costs. The reference reports it as limits.
@@ -119,5 +159,9 @@ pub fn overhead(overhead: &Field<'_>, causes: &mut Causes) {
     let limits = overhead.reported_at(&overhead.member("limits"));
     for (name, field) in limits.entries() {
         entry(name, &field, container_resource_name, causes);
+    }
+    let has = |wanted: fn(&str) -> bool| limits.entries().any(|(name, _)| wanted(name));
+    if has(is_huge_page) && !has(|name| matches!(name, "cpu" | "memory")) {
+        causes.forbidden(overhead, "HugePages require cpu or memory");
     }
 }

@@ -1,5 +1,6 @@
 //! Security contexts, and the fields that belong to one operating system.
 
+use super::windows;
 use crate::{
     field::{Causes, Field},
     rules::{numbers, paths},
@@ -23,9 +24,11 @@ pub(super) fn pod_security_context(spec: &Field<'_>, causes: &mut Causes) {
     sysctls(spec, &context.member("sysctls"), causes);
     optional_enum(&context.member("fsGroupChangePolicy"), &["OnRootMismatch", "Always"], causes);
     seccomp_profile(&context.member("seccompProfile"), causes);
+    windows::options(&context.member("windowsOptions"), causes);
     app_armor_profile(&context.member("appArmorProfile"), causes);
     optional_enum(&context.member("supplementalGroupsPolicy"), &["Merge", "Strict"], causes);
-    optional_enum(&context.member("seLinuxChangePolicy"), &["MountOption", "Recursive"], causes);
+    // `MountOption` is behind a feature gate that is off.
+    optional_enum(&context.member("seLinuxChangePolicy"), &["Recursive"], causes);
 }
 
 fn optional_enum(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
@@ -49,11 +52,19 @@ fn sysctls(spec: &Field<'_>, sysctls: &Field<'_>, causes: &mut Causes) {
         if host("hostNetwork") && name.text().starts_with("net.") {
             causes.invalid(&name, "may not be specified when 'hostNetwork' is true");
         }
-        if host("hostIPC") && ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|p| name.text().starts_with(p)) {
+        if host("hostIPC") && is_ipc_sysctl(name.text()) {
             causes.invalid(&name, "may not be specified when 'hostIPC' is true");
         }
         seen.push(name.text());
     }
+}
+
+/// One of the namespace that `hostIPC` shares.
+fn is_ipc_sysctl(name: &str) -> bool {
+    const NAMES: [&str; 8] = ["sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced", "msgmax", "msgmnb", "msgmni"];
+    const PREFIXES: [&str; 3] = ["kernel.shm.", "kernel.msg.", "fs.mqueue."];
+    name.strip_prefix("kernel.").is_some_and(|name| NAMES.contains(&name))
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Segments of lower-case letters, digits, `-` and `_`, joined by dots or slashes.
@@ -117,6 +128,7 @@ pub(super) fn container_security_context(context: &Field<'_>, spec: &Field<'_>, 
     }
     seccomp_profile(&context.member("seccompProfile"), causes);
     no_new_privileges(context, causes);
+    windows::options(&context.member("windowsOptions"), causes);
     app_armor_profile(&context.member("appArmorProfile"), causes);
 }
 
@@ -145,29 +157,28 @@ pub(super) fn host_users(spec: &Field<'_>, causes: &mut Causes) {
     let reports = [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")];
     for (member, reported) in reports {
         if spec.member(member).flag() {
-            causes.forbidden(&spec.member_as(member, reported), "when `pod.Spec.HostUsers` is false");
+            causes.forbidden(&spec.member_as(member, reported), "when `hostUsers` is false");
+        }
+    }
+    for container in
+        ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(|list| spec.member(list).items())
+    {
+        if !container.member("volumeDevices").is_empty() {
+            causes.forbidden(&container.member("volumeDevices"), "when `hostUsers` is false");
         }
     }
 }
 
-fn contexts<'a>(spec: &Field<'a>) -> impl Iterator<Item = Field<'a>> + use<'a> {
+/// Security contexts of the pod and of its containers.
+pub(super) fn contexts<'a>(spec: &Field<'a>) -> impl Iterator<Item = Field<'a>> + use<'a> {
     let lists = ["containers", "initContainers", "ephemeralContainers"].map(|list| spec.member(list));
     let containers = lists.into_iter().flat_map(|list| list.items().collect::<Vec<_>>());
     std::iter::once(spec.member("securityContext")).chain(containers.map(|c| c.member("securityContext")))
 }
 
-pub(super) fn no_windows_options(spec: &Field<'_>, causes: &mut Causes) {
-    for context in contexts(spec) {
-        let options = context.member("windowsOptions");
-        if options.is_set() {
-            causes.forbidden(&options, "windows options cannot be set for a linux pod");
-        }
-    }
-}
-
 pub(super) fn no_linux_options(spec: &Field<'_>, causes: &mut Causes) {
     const OF_POD: [&str; 4] = ["hostPID", "hostIPC", "hostUsers", "shareProcessNamespace"];
-    const OF_CONTEXT: [&str; 14] = [
+    const OF_CONTEXT: [&str; 16] = [
         "appArmorProfile",
         "seLinuxOptions",
         "seccompProfile",
@@ -182,6 +193,8 @@ pub(super) fn no_linux_options(spec: &Field<'_>, causes: &mut Causes) {
         "runAsUser",
         "runAsGroup",
         "supplementalGroups",
+        "supplementalGroupsPolicy",
+        "seLinuxChangePolicy",
     ];
     for member in OF_POD {
         if spec.member(member).is_set() {

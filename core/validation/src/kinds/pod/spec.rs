@@ -1,21 +1,24 @@
 //! The pod specification: its own fields, and the order of everything in it.
 
-use super::{affinity, container_lists, dns, resources, security, volumes};
+use super::{Owner, affinity, container_lists, dns, env, resources, security, volumes, windows};
 use crate::{
     field::{Causes, Field},
     metadata, names,
     rules::numbers,
 };
 
+/// What the kernel takes.
+const HOSTNAME_MAX_BYTES: usize = 64;
+
 /// `spec` of a pod or of a template.
-pub fn pod_spec(spec: &Field<'_>, causes: &mut Causes) {
-    let volumes = volumes::volumes(&spec.member("volumes"), causes);
+pub fn pod_spec(spec: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
+    let volumes = volumes::volumes(&spec.member("volumes"), owner, causes);
     let claims = resource_claims(&spec.member("resourceClaims"), causes);
     container_lists::containers(spec, &volumes, &claims, causes);
     container_lists::init_containers(spec, &volumes, &claims, causes);
     container_lists::ephemeral_containers(spec, &volumes, &claims, causes);
     resources::pod_level(spec, &claims, causes);
-    host_network_ports(spec, causes);
+    host_network_ports(spec, owner, causes);
     causes.require_one_of(&spec.member("restartPolicy"), &["Always", "OnFailure", "Never"]);
     causes.require_one_of(&spec.member("dnsPolicy"), &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]);
     metadata::labels(&spec.member("nodeSelector"), causes);
@@ -28,9 +31,12 @@ pub fn pod_spec(spec: &Field<'_>, causes: &mut Causes) {
     }
     scheduling_gates(&spec.member("schedulingGates"), causes);
     affinity::topology_spread_constraints(&spec.member("topologySpreadConstraints"), causes);
+    windows::host_process(spec, causes);
     security::host_users(spec, causes);
+    hostname_override(spec, causes);
     scalars(spec, causes);
     operating_system(spec, causes);
+    env::file_volumes(spec, causes);
 }
 
 /// Names of the pod's resource claims.
@@ -61,19 +67,34 @@ fn resource_claims<'a>(claims: &Field<'a>, causes: &mut Causes) -> Vec<&'a str> 
     seen
 }
 
-fn host_network_ports(spec: &Field<'_>, causes: &mut Causes) {
+/// On the host's network a container's port is the host's; in a template it may still be left out.
+fn host_network_ports(spec: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
     if !spec.member("hostNetwork").flag() {
         return;
     }
-    for list in ["containers", "initContainers"] {
-        for port in spec.member(list).items().flat_map(|container| container.member("ports").items()) {
-            if port.member("hostPort").int().unwrap_or_default()
-                != port.member("containerPort").int().unwrap_or_default()
-            {
-                causes.invalid(&port.member("containerPort"), "must match `hostPort` when `hostNetwork` is true");
-            }
+    for port in spec.member("containers").items().flat_map(|container| container.member("ports").items()) {
+        let number = |member| port.member(member).int().unwrap_or_default();
+        let (host, own) = (number("hostPort"), number("containerPort"));
+        if host != own && (host != 0 || owner != Owner::Template) {
+            causes.invalid(&port.member("hostPort"), "must match `containerPort` when `hostNetwork` is true");
         }
     }
+}
+
+fn hostname_override(spec: &Field<'_>, causes: &mut Causes) {
+    let name = spec.member("hostnameOverride");
+    if !name.is_set() {
+        return;
+    }
+    for other in ["setHostnameAsFQDN", "hostNetwork"] {
+        if spec.member(other).flag() {
+            causes.forbidden(&name, "may not be specified with setHostnameAsFQDN or hostNetwork");
+        }
+    }
+    if name.text().len() > HOSTNAME_MAX_BYTES {
+        causes.too_long(&name, HOSTNAME_MAX_BYTES);
+    }
+    causes.invalid_each(&name, names::dns_subdomain(name.text()));
 }
 
 fn scheduling_gates(gates: &Field<'_>, causes: &mut Causes) {
@@ -128,10 +149,10 @@ fn operating_system(spec: &Field<'_>, causes: &mut Causes) {
         return;
     }
     let name = os.member("name");
-    causes.require_one_of(&name, &["linux", "windows"]);
     match name.text() {
-        "linux" => security::no_windows_options(spec, causes),
+        "" => causes.required(&name),
+        "linux" => windows::none(spec, causes),
         "windows" => security::no_linux_options(spec, causes),
-        _ => {}
+        _ => causes.not_supported(&name.reported_at(&os), &["linux", "windows"]),
     }
 }

@@ -3,8 +3,11 @@
 use super::env;
 use crate::{
     field::{Causes, Field},
-    kinds, names,
-    rules::{numbers, paths, resources},
+    kinds, metadata, names,
+    rules::{
+        numbers, paths, resources,
+        volume_sources::{self as shared, required},
+    },
 };
 
 const MODE_MAX: i64 = 0o777;
@@ -16,42 +19,36 @@ type Check = fn(&Field<'_>, &mut Causes);
 /// Member and check of each source.
 pub(super) const SOURCES: [(&str, Check); 30] = [
     ("emptyDir", empty_dir),
-    ("hostPath", host_path),
+    ("hostPath", shared::host_path),
     ("gitRepo", git_repo),
-    ("gcePersistentDisk", |s, c| required(s, &["pdName"], c)),
-    ("awsElasticBlockStore", |s, c| required(s, &["volumeID"], c)),
+    ("gcePersistentDisk", shared::persistent_disk),
+    ("awsElasticBlockStore", shared::elastic_block_store),
     ("secret", |s, c| keyed(s, "secretName", c)),
-    ("nfs", nfs),
-    ("iscsi", |s, c| required(s, &["targetPortal", "iqn"], c)),
+    ("nfs", shared::nfs),
+    ("iscsi", shared::iscsi),
     ("glusterfs", |s, c| required(s, &["endpoints", "path"], c)),
-    ("flocker", |_, _| {}),
+    ("flocker", shared::flocker),
     ("persistentVolumeClaim", |s, c| required(s, &["claimName"], c)),
     ("rbd", |s, c| required(s, &["monitors", "image"], c)),
-    ("cinder", |s, c| required(s, &["volumeID"], c)),
+    ("cinder", |s, c| shared::cinder(s, &["name"], c)),
     ("cephfs", |s, c| required(s, &["monitors"], c)),
-    ("quobyte", |s, c| required(s, &["registry", "volume"], c)),
+    ("quobyte", shared::quobyte),
     ("downwardAPI", downward_api),
-    ("fc", |_, _| {}),
-    ("flexVolume", |s, c| required(s, &["driver"], c)),
+    ("fc", shared::fibre_channel),
+    ("flexVolume", shared::flex_volume),
     ("configMap", |s, c| keyed(s, "name", c)),
     ("azureFile", |s, c| required(s, &["secretName", "shareName"], c)),
     ("vsphereVolume", |s, c| required(s, &["volumePath"], c)),
     ("photonPersistentDisk", |s, c| required(s, &["pdID"], c)),
     ("portworxVolume", |s, c| required(s, &["volumeID"], c)),
-    ("azureDisk", |s, c| required(s, &["diskName", "diskURI"], c)),
-    ("storageos", |_, _| {}),
+    ("azureDisk", shared::azure_disk),
+    ("storageos", |s, c| shared::storage_os(s, &["name"], c)),
     ("projected", projected),
     ("scaleIO", |s, c| required(s, &["gateway", "system", "volumeName"], c)),
     ("csi", csi),
     ("ephemeral", ephemeral),
     ("image", |_, _| {}),
 ];
-
-fn required(source: &Field<'_>, members: &[&'static str], causes: &mut Causes) {
-    for member in members {
-        causes.require(&source.member(member));
-    }
-}
 
 fn empty_dir(source: &Field<'_>, causes: &mut Causes) {
     let limit = source.member("sizeLimit");
@@ -60,28 +57,9 @@ fn empty_dir(source: &Field<'_>, causes: &mut Causes) {
     }
 }
 
-fn host_path(source: &Field<'_>, causes: &mut Causes) {
-    const TYPES: [&str; 8] =
-        ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
-    let path = source.member("path");
-    if !causes.require(&path) {
-        return;
-    }
-    paths::no_backsteps(&path, causes);
-    causes.one_of(&source.member("type"), &TYPES);
-}
-
 fn git_repo(source: &Field<'_>, causes: &mut Causes) {
     causes.require(&source.member("repository"));
-    paths::local_non_reserved(&source.member("directory"), causes);
-}
-
-fn nfs(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["server", "path"], causes);
-    let path = source.member("path");
-    if !path.is_empty() && !path.text().starts_with('/') {
-        causes.invalid(&path, "must be an absolute path");
-    }
+    paths::local_descending(&source.member("directory"), causes);
 }
 
 /// A Secret or ConfigMap with its files.
@@ -190,21 +168,30 @@ fn account_token(token: &Field<'_>, causes: &mut Causes) {
 }
 
 fn csi(source: &Field<'_>, causes: &mut Causes) {
-    let driver = source.member("driver");
-    if causes.require(&driver) {
-        causes.invalid_each(&driver, names::dns_subdomain(&driver.text().to_lowercase()));
-    }
+    shared::csi_driver(&source.member("driver"), causes);
     let secret = source.member("nodePublishSecretRef");
     if secret.is_set() {
-        causes.require(&secret.member("name"));
+        let name = secret.member("name");
+        if causes.require(&name) {
+            // The reference reports its form at a member of the source.
+            causes.invalid_each(&name.reported_at(&source.member("name")), names::dns_subdomain(name.text()));
+        }
     }
 }
 
+/// A template has labels and annotations, and nothing else of metadata.
 fn ephemeral(source: &Field<'_>, causes: &mut Causes) {
     let template = source.member("volumeClaimTemplate");
-    if template.is_set() {
-        kinds::persistent_volume_claim::spec(&template.member("spec"), causes);
-    } else {
-        causes.required(&template);
+    if !template.is_set() {
+        return causes.required(&template);
     }
+    let meta = template.member("metadata");
+    metadata::annotations(&meta.member("annotations"), causes);
+    metadata::labels(&meta.member("labels"), causes);
+    for (member, _) in meta.entries().filter(|(member, _)| !matches!(*member, "annotations" | "labels")) {
+        if !meta.member(member).is_empty() {
+            causes.forbidden(&meta.member(member), "cannot be set");
+        }
+    }
+    kinds::persistent_volume_claim::spec(&template.member("spec"), causes);
 }

@@ -1,9 +1,10 @@
 //! Volumes: names, and one source each.
 
-use super::volume_sources::SOURCES;
+use super::{Owner, volume_sources::SOURCES};
 use crate::{
     field::{Causes, Field},
     names,
+    rules::volume_sources::{is_iscsi_path_too_long, surplus},
 };
 
 /// The sound volumes of a pod: name and kind of source.
@@ -16,12 +17,13 @@ impl<'a> Volumes<'a> {
 }
 
 /// Checks all volumes; those with faults are not in the result, so that their mounts find nothing.
-pub(super) fn volumes<'a>(volumes: &Field<'a>, causes: &mut Causes) -> Volumes<'a> {
+pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Causes) -> Volumes<'a> {
     let mut sound = Volumes(Vec::new());
     for volume in volumes.items() {
         let before = causes.len();
         let kind = source(&volume, causes);
         let name = volume.member("name");
+        with_its_name(&volume, owner, causes);
         if causes.require(&name) {
             causes.invalid_each(&name, names::dns_label(name.text()));
         }
@@ -31,8 +33,36 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, causes: &mut Causes) -> Volumes<'
         if causes.len() == before {
             sound.0.push((name.text(), kind));
         }
+        if let Owner::Pod { name } = owner {
+            no_claim_of_the_pod(volumes, &volume, name, causes);
+        }
     }
     sound
+}
+
+/// What a source makes of the name of its volume.
+fn with_its_name(volume: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
+    let name = volume.member("name");
+    if is_iscsi_path_too_long(&volume.member("iscsi"), name.text()) {
+        causes.invalid(&name, "too long with the target's portal");
+    }
+    match owner {
+        Owner::Pod { name: pod } if volume.member("ephemeral").is_set() && !pod.is_empty() && !name.is_empty() => {
+            causes.invalid_each(&name, names::dns_subdomain(&format!("{pod}-{}", name.text())));
+        }
+        _ => {}
+    }
+}
+
+/// A claim that is made for a pod is not there to be named by it.
+fn no_claim_of_the_pod(volumes: &Field<'_>, volume: &Field<'_>, pod: &str, causes: &mut Causes) {
+    let claim = volume.member("persistentVolumeClaim").member("claimName");
+    let made = |volume: Field<'_>| {
+        volume.member("ephemeral").is_set() && claim.text() == format!("{pod}-{}", volume.member("name").text())
+    };
+    if !pod.is_empty() && claim.is_set() && volumes.items().any(made) {
+        causes.invalid(&claim, "must not reference a PVC that gets created for an ephemeral volume");
+    }
 }
 
 /// Exactly one source; returns its kind.
@@ -44,7 +74,7 @@ fn source<'a>(volume: &Field<'a>, causes: &mut Causes) -> &'a str {
             continue;
         }
         if !kind.is_empty() {
-            causes.forbidden(&source, "may not specify more than 1 volume type");
+            causes.forbidden(&surplus(&source, member), "may not specify more than 1 volume type");
         } else {
             kind = member;
             check(&source, causes);

@@ -1,0 +1,26 @@
+//! Endpoint slices: this version of the API keeps no topology of endpoints but their zones.
+
+use gantry_meta::{Object, Value};
+
+use super::Strategy;
+
+pub(super) struct EndpointSlices;
+
+impl Strategy for EndpointSlices {
+    fn prepare_create(&self, slice: &mut Object) {
+        drop_topology(slice);
+    }
+
+    fn prepare_update(&self, _subresource: &str, new: &mut Object, old: &Object) {
+        if new.get("endpoints") != old.get("endpoints") {
+            drop_topology(new);
+        }
+    }
+}
+
+fn drop_topology(slice: &mut Object) {
+    let endpoints = slice.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten();
+    for endpoint in endpoints.filter_map(Value::as_object_mut) {
+        endpoint.remove("deprecatedTopology");
+    }
+}
