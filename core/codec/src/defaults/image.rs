@@ -28,9 +28,17 @@ fn is_name(name: &str) -> bool {
         _ => (None, name),
     };
     let bytes = name.len() + if domain.is_none() && !path.contains('/') { DEFAULT_DOMAIN.len() } else { 0 };
-    bytes <= NAME_MAX_BYTES
-        && domain.is_none_or(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)))
-        && path.split('/').all(is_component)
+    bytes <= NAME_MAX_BYTES && domain.is_none_or(is_domain) && path.split('/').all(is_component)
+}
+
+/// A host with an optional port: an address in brackets, or labels.
+fn is_domain(domain: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+    let is_label =
+        |label: &str| !label.is_empty() && label.bytes().all(inner) && !label.starts_with('-') && !label.ends_with('-');
+    let host = domain.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+    let host = host.map_or(domain, |(host, _)| host);
+    (host.starts_with('[') && host.ends_with(']')) || host.split('.').all(is_label)
 }
 
 fn has_upper_case(text: &str) -> bool {
