@@ -67,7 +67,8 @@ pub fn template_meta(metadata: &Field<'_>, causes: &mut Causes) {
     annotations(&metadata.member("annotations"), causes);
     labels(&metadata.member("labels"), causes);
     for member in OF_ONE_OBJECT {
-        let field = metadata.member(member);
+        // The reference spells this one otherwise.
+        let field = metadata.member_as(member, if member == "uid" { "uID" } else { member });
         if !field.is_empty() && field.int() != Some(0) {
             causes.forbidden(&field, "cannot be set in a template");
         }

@@ -84,6 +84,19 @@ fn tolerations_of_devices_ask_for_less_than_those_of_nodes() {
 }
 
 #[test]
+fn templates_have_no_metadata_of_one_object() {
+    for (member, value, causes) in [
+        ("labels", json!({"a": "b"}), vec![]),
+        ("name", json!("n"), vec!["Forbidden:spec.metadata.name"]),
+        ("uid", json!("u"), vec!["Forbidden:spec.metadata.uID"]),
+        ("finalizers", json!(["a.example/b"]), vec!["Forbidden:spec.metadata.finalizers"]),
+    ] {
+        let body = json!({"spec": {"metadata": {member: value}, "spec": {}}});
+        assert_eq!(create("resource.k8s.io/resourceclaimtemplates", body), causes, "{member}");
+    }
+}
+
+#[test]
 fn flow_schemas_know_verbs_paths_and_subjects() {
     let schema = |rule: Value| json!({"spec": {"matchingPrecedence": 9, "priorityLevelConfiguration": {"name": "l"}, "rules": [rule]}});
     let user = json!({"kind": "User", "user": {"name": "u"}});
