@@ -141,6 +141,9 @@ fn what_a_value_was_is_only_known_where_it_is_found_again() {
         list.as_object_mut().unwrap().extend(kind.as_object().unwrap().clone());
         json!({"type": "object", "properties": {"l": list}})
     };
+    let atomic = json!({"type": "object", "x-kubernetes-map-type": "atomic", "properties": {"i": item}});
+    let within = json!({"type": "object", "properties": {"o": atomic}});
+    assert_eq!(create("apiextensions.k8s.io/customresourcedefinitions", definition(within)), NOTHING);
     let at = "spec.validation.openAPIV3Schema.properties[l].items.x-kubernetes-validations[0].rule";
     for (kind, causes) in [
         (json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["k"]}), vec![]),

@@ -79,8 +79,9 @@ fn below<'a>(schema: &Field<'a>, place: Place, budget: &mut Budget, causes: &mut
         let keyed = schema.member("x-kubernetes-list-type").text() == "map";
         below(&items, Place { is_followed: place.is_followed && keyed, ..inner }, budget, causes);
     }
-    let kept =
-        Place { is_followed: place.is_followed && schema.member("x-kubernetes-map-type").text() != "atomic", ..inner };
+    let map = schema.member("x-kubernetes-map-type");
+    let is_map = !map.is_set() || matches!(map.text(), "atomic" | "granular");
+    let kept = Place { is_followed: place.is_followed && is_map, ..inner };
     schema.member("properties").entries().for_each(|(_, property)| below(&property, kept, budget, causes));
     if more.object().is_some() {
         below(&more, inner, budget, causes);
