@@ -2,6 +2,7 @@
 
 #[path = "rules/extensions.rs"]
 mod extensions;
+mod fields;
 #[path = "rules/networking.rs"]
 mod networking;
 #[path = "rules/resources.rs"]

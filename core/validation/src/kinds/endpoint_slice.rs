@@ -57,10 +57,11 @@ fn endpoint(endpoint: &Field<'_>, kind: &str, causes: &mut Causes) {
     hints(&endpoint.member("hints"), causes);
 }
 
+type NameCheck = fn(&str) -> names::Reasons;
+
 /// Zones and nodes that an endpoint is meant for, each once.
 fn hints(hints: &Field<'_>, causes: &mut Causes) {
-    let lists: [(&str, fn(&str) -> names::Reasons); 2] =
-        [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
+    let lists: [(&str, NameCheck); 2] = [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
     for (member, check) in lists {
         let list = hints.member(member);
         if list.len() > HINTS_MAX {

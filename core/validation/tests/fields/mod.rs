@@ -1,10 +1,8 @@
 //! One member of an otherwise sound object at a time: where it is refused, and for which reason.
 
-mod support;
-
+use crate::support::{create, update};
 use gantry_meta::Value;
 use serde_json::json;
-use support::{create, update};
 
 /// A pod with more members in its spec.
 fn pod(members: Value) -> Value {
