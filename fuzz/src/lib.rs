@@ -62,13 +62,14 @@ fn deployment() -> Object {
 /// Patches a deployment; what comes out is decoded or refused.
 pub fn patch(input: &[u8], kind: Patch) {
     let (ty, object) = (&deployments().root, deployment());
+    let Ok(document) = gantry_codec::parse_json(input) else { return };
     let patched = match kind {
-        Patch::Json => gantry_patch::json::apply(&object, input),
-        Patch::Merge => gantry_patch::merge::apply(&object, input),
-        Patch::Strategic => gantry_patch::strategic::apply(ty, &object, input),
+        Patch::Json => gantry_patch::json::apply(&object, document),
+        Patch::Merge => gantry_patch::merge::apply(&object, document),
+        Patch::Strategic => gantry_patch::strategic::apply(ty, &object, document).map(Value::Object),
     };
     if let Ok(patched) = patched {
-        let _ = gantry_codec::decode_value(deployments().into(), Value::Object(patched), Strictness::Warn);
+        let _ = gantry_codec::decode_value(deployments().into(), patched, Strictness::Warn);
     }
 }
 

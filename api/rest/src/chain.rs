@@ -7,7 +7,7 @@ use actix_web::{
     body::{BodySize, MessageBody},
     http::{
         Method,
-        header::{HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     web,
 };
@@ -50,7 +50,8 @@ pub(crate) async fn entry(
             if request.method() != Method::GET {
                 handlers::discard(&mut payload).await;
             }
-            let response = respond::status(&refusal, accept);
+            let mut response = respond::status(&refusal, accept);
+            forbid_caching(&mut response);
             in_flight.end(response.status().as_u16(), body_bytes(&response), started.elapsed());
             return response;
         }
@@ -126,6 +127,7 @@ fn timeout(request: &HttpRequest) -> Duration {
 }
 
 fn add_headers(ctx: &RequestContext, response: &mut HttpResponse) {
+    forbid_caching(response);
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(&ctx.request_id) {
         headers.insert(AUDIT_ID, id);
@@ -141,6 +143,14 @@ fn add_headers(ctx: &RequestContext, response: &mut HttpResponse) {
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.append(WARNING, value);
         }
+    }
+}
+
+/// Nothing is kept by who passes it on, unless its handler said otherwise.
+fn forbid_caching(response: &mut HttpResponse) {
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
     }
 }
 

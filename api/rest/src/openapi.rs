@@ -14,9 +14,25 @@ use gantry_meta::Value;
 
 /// One document in the forms it is sent in.
 pub(crate) struct OpenApiDocument {
-    pub json: Bytes,
-    pub gzip: Bytes,
+    pub json: Sendable,
+    /// Version 2 alone has a message.
+    pub protobuf: Option<Sendable>,
     pub hash: String,
+}
+
+/// Bytes, and the same compressed.
+pub(crate) struct Sendable {
+    pub plain: Bytes,
+    pub gzip: Bytes,
+}
+
+impl Sendable {
+    fn new(plain: Vec<u8>) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(&plain).expect("a Vec takes everything");
+        let gzip = encoder.finish().expect("a Vec takes everything").into();
+        Self { plain: plain.into(), gzip }
+    }
 }
 
 #[derive(Default)]
@@ -28,21 +44,21 @@ impl OpenApiDocuments {
         if let Some(kept) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Some(kept.clone());
         }
-        let (document, hash) = match path.strip_prefix("/openapi/v3/") {
-            Some(below) => (openapi::v3_document(catalog, below)?, openapi::hash(below)),
-            None if path == "/openapi/v2" => (openapi::v2_document(catalog), openapi::hash("v2")),
-            None => return None,
-        };
-        let made = Arc::new(made(&document, hash));
+        let made = Arc::new(made(catalog, path)?);
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), made.clone());
         Some(made)
     }
 }
 
-fn made(document: &Value, hash: String) -> OpenApiDocument {
-    let json = Bytes::from(document.to_string());
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(&json).expect("a Vec takes everything");
-    let gzip = encoder.finish().expect("a Vec takes everything").into();
-    OpenApiDocument { json, gzip, hash }
+fn made(catalog: &Catalog, path: &str) -> Option<OpenApiDocument> {
+    let json = |document: &Value| Sendable::new(document.to_string().into_bytes());
+    if let Some(below) = path.strip_prefix("/openapi/v3/") {
+        let document = openapi::v3_document(catalog, below)?;
+        return Some(OpenApiDocument { json: json(&document), protobuf: None, hash: openapi::hash(below) });
+    }
+    (path == "/openapi/v2").then(|| {
+        let document = openapi::v2_document(catalog);
+        let protobuf = Some(Sendable::new(openapi::to_protobuf(&document)));
+        OpenApiDocument { json: json(&document), protobuf, hash: openapi::hash("v2") }
+    })
 }

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use gantry_meta::Status;
-use gantry_registry::{
-    DeleteOptions, FieldValidation, GetOptions, ListOptions, Preconditions, Propagation, WriteOptions, dry_run_of,
-};
+use gantry_registry::{DeleteOptions, GetOptions, ListOptions, Preconditions, Propagation, dry_run_of};
 
 /// Decoded pairs in the order sent.
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     pub fn parse(text: &'a str) -> Self {
-        Self(form_urlencoded::parse(text.as_bytes()).collect())
+        // A semicolon was once a separator: pairs with one are dropped, as nobody can say what they mean.
+        let pairs = text.split('&').filter(|pair| !pair.contains(';'));
+        Self(pairs.flat_map(|pair| form_urlencoded::parse(pair.as_bytes())).collect())
     }
 
     /// The first value of a key.
@@ -35,7 +35,7 @@ impl<'a> Query<'a> {
 
     fn number<N: std::str::FromStr>(&self, key: &str) -> Result<Option<N>, Status> {
         match self.get(key) {
-            None | Some("") => Ok(None),
+            None => Ok(None),
             Some(text) => match text.parse() {
                 Ok(number) => Ok(Some(number)),
                 Err(_) => Err(Status::bad_request(format!("{key}: {text:?} is not a valid integer"))),
@@ -60,15 +60,6 @@ pub fn list_options(query: &Query<'_>) -> Result<ListOptions, Status> {
         allow_watch_bookmarks: query.flag("allowWatchBookmarks"),
         send_initial_events: query.get("sendInitialEvents").map(|_| query.flag("sendInitialEvents")),
         timeout_seconds: timeout.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0),
-    })
-}
-
-/// `kind` is `CreateOptions`, `UpdateOptions` or `PatchOptions`: it names the details of a refusal.
-pub fn write_options(query: &Query<'_>, kind: &str) -> Result<WriteOptions, Status> {
-    Ok(WriteOptions {
-        dry_run: dry_run_of(query.all("dryRun"), kind)?,
-        field_manager: query.text("fieldManager"),
-        field_validation: FieldValidation::parse(query.get("fieldValidation").unwrap_or_default(), kind)?,
     })
 }
 
@@ -98,6 +89,8 @@ mod tests {
     fn numbers_that_are_none_are_bad_requests() {
         assert_eq!(list_options(&Query::parse("limit=one")).unwrap_err().code, 400);
         assert_eq!(list_options(&Query::parse("timeoutSeconds=x")).unwrap_err().code, 400);
+        assert_eq!(list_options(&Query::parse("limit=")).unwrap_err().code, 400);
+        assert_eq!(list_options(&Query::parse("limit=3;x&continue=y")).unwrap().limit, 0, "dropped");
         let read = list_options(&Query::parse("limit=5&timeoutSeconds=9&labelSelector=a%3Db")).unwrap();
         assert_eq!((read.limit, read.timeout_seconds, read.label_selector.as_str()), (5, Some(9), "a=b"));
     }

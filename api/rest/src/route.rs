@@ -131,7 +131,10 @@ fn refused(catalog: &Catalog, method: &Method, path: &ResourcePath<'_>, verb: Ve
     let in_namespace = !path.namespace.is_empty();
     let sub = (!path.subresource.is_empty()).then(|| resource.subresource(&path.subresource));
     let scope_fits = resource.namespaced || !in_namespace;
-    if path.doubled_slash || !scope_fits || sub.is_some_and(|sub| sub.is_none()) {
+    let named = !path.name.is_empty();
+    // What is in a namespace has no name outside of one.
+    let addressable = !resource.namespaced || in_namespace;
+    if path.doubled_slash || !scope_fits || sub.is_some_and(|sub| sub.is_none()) || (named && !addressable) {
         return Some(Refused::Unknown);
     }
     if let Some(Some(sub)) = sub {
@@ -141,13 +144,10 @@ fn refused(catalog: &Catalog, method: &Method, path: &ResourcePath<'_>, verb: Ve
         let known = plain || (connects && &*sub.name == "proxy");
         return (!known || !sub.has_verb(verb.as_str())).then_some(Refused::Method);
     }
-    let named = !path.name.is_empty();
-    // What is in a namespace has no name outside of one.
-    let addressable = !resource.namespaced || in_namespace;
     let fits = match *method {
-        Method::GET => !named || addressable,
+        Method::GET => true,
         Method::POST => !named && addressable && !path.watch,
-        Method::PUT | Method::PATCH => named && addressable && !path.watch,
+        Method::PUT | Method::PATCH => named && !path.watch,
         Method::DELETE => addressable && !path.watch,
         _ => false,
     };
@@ -190,6 +190,8 @@ mod tests {
             ("GET", "/apis/apps/v9/namespaces/a/deployments", Refused::Unknown),
             ("GET", "/api/v1/namespaces/a/widgets/x", Refused::Unknown),
             ("GET", "/api/v1/namespaces/a/nodes", Refused::Unknown),
+            ("PUT", "/api/v1/secrets/x", Refused::Unknown),
+            ("DELETE", "/apis/apps/v1/deployments/x", Refused::Unknown),
             ("GET", "/api/v1/namespaces/a/pods/p/nosub", Refused::Unknown),
             ("GET", "/api/v1//namespaces/a/secrets", Refused::Unknown),
             ("POST", "/api/v1/namespaces/a/configmaps/x", Refused::Method),

@@ -9,8 +9,8 @@ mod text;
 use crate::{DecodeError, canonical, yaml};
 use gantry_kinds::{Resource, Subresource, Type};
 use gantry_meta::{Object, Value};
-pub(crate) use seed::Problems;
 use seed::Seed;
+pub(crate) use seed::{Problems, double};
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 

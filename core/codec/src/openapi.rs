@@ -7,6 +7,7 @@ mod description;
 mod operation;
 mod parameters;
 mod paths;
+mod protobuf;
 mod render;
 mod schema;
 
@@ -17,7 +18,7 @@ use schema::{Dialect, Schemas};
 use serde_json::json;
 
 /// Raise it with every change to what this module writes: clients keep documents by their hash.
-const GENERATION: u32 = 1;
+const GENERATION: u32 = 2;
 
 /// One document of version 3, by its path below `/openapi/v3/`.
 enum Document<'a> {
@@ -34,6 +35,11 @@ pub fn v3_index(catalog: &Catalog) -> Value {
         (path, json!({ "serverRelativeURL": url }))
     });
     json!({"paths": entries.collect::<Object>()})
+}
+
+/// A document of version 2 as the protobuf message `openapi.v2.Document`.
+pub fn to_protobuf(document: &Value) -> Vec<u8> {
+    protobuf::document(document)
 }
 
 /// The hash of a document, also its ETag: upper-case hexadecimal.

@@ -259,6 +259,7 @@ fn topology(f: &FieldFacts) -> &'static str {
     match (f.list_or_map_type.as_str(), &f.shape) {
         ("map", _) => "Topology::ListMap",
         ("set", _) => "Topology::ListSet",
+        ("granular", Shape::Struct(_)) => "Topology::GranularStruct",
         ("granular", _) => "Topology::Granular",
         ("atomic", _) | ("", Shape::List(_)) => "Topology::Atomic",
         ("", _) => "Topology::Granular",

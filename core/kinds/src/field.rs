@@ -218,6 +218,8 @@ pub enum Topology {
     Atomic,
     /// Each member of a struct or map.
     Granular,
+    /// As [`Topology::Granular`], for a struct whose type is atomic elsewhere.
+    GranularStruct,
     /// Each item, found by the field's `map_keys`.
     ListMap,
     /// Each item, found by its value.

@@ -292,7 +292,10 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<i64, SelectorError> {
         let value = self.value();
-        value.parse().map_err(|_| self.syntax("for '>' and '<' the value must be an integer"))
+        // A sign is no part of a label's value.
+        let digits = value.starts_with(|c: char| c.is_ascii_digit()).then_some(value.as_str());
+        let number = digits.and_then(|digits| digits.parse().ok());
+        number.ok_or_else(|| self.syntax("for '>' and '<' the value must be an integer"))
     }
 
     fn values(&mut self) -> Result<BTreeSet<String>, SelectorError> {

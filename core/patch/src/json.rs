@@ -12,7 +12,7 @@ pub const MAX_OPERATIONS: usize = 10_000;
 pub const MAX_COPIED_BYTES: usize = 3 * 1024 * 1024;
 
 /// One operation as sent. Members are optional here, because what is missing is reported when the operation's turn comes.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 struct Operation {
     #[serde(default)]
     op: Option<String>,
@@ -24,31 +24,36 @@ struct Operation {
     value: Value,
 }
 
-/// Applies the JSON text `patch` to `object`. All operations apply or none.
+/// Applies the operations of `patch` to `object`, all or none. No list at all (null) is an empty one.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] if the text is no list of operations, [`PatchError::TooManyOperations`] beyond
+/// [`PatchError::Malformed`] if the patch is no list of operations, [`PatchError::TooManyOperations`] beyond
 /// [`MAX_OPERATIONS`], [`PatchError::DoesNotFit`] if an operation is unknown, incomplete or fails.
-pub fn apply(object: &Object, patch: &[u8]) -> Result<Object, PatchError> {
+pub fn apply(object: &Object, patch: Value) -> Result<Value, PatchError> {
     let operations = parse(patch)?;
     let mut document = Value::Object(object.clone());
     let mut copied_bytes = 0;
     for operation in operations {
         apply_one(&mut document, operation, &mut copied_bytes)?;
     }
-    match document {
-        Value::Object(object) => Ok(object),
-        _ => Err(PatchError::BadResult("the patched document is not a JSON object".into())),
-    }
+    Ok(document)
 }
 
-fn parse(patch: &[u8]) -> Result<Vec<Operation>, PatchError> {
-    let malformed = |error: serde_json::Error| PatchError::Malformed(format!("error decoding patch: {error}"));
-    let operations: Vec<Value> = serde_json::from_slice(patch).map_err(malformed)?;
+fn parse(patch: Value) -> Result<Vec<Operation>, PatchError> {
+    let malformed = |why: String| PatchError::Malformed(format!("error decoding patch: {why}"));
+    let operations = match patch {
+        Value::Array(operations) => operations,
+        Value::Null => Vec::new(),
+        _ => return Err(malformed("a JSON patch is a list of operations".into())),
+    };
     if operations.len() > MAX_OPERATIONS {
         return Err(PatchError::TooManyOperations { found: operations.len(), max: MAX_OPERATIONS });
     }
-    operations.into_iter().map(|operation| serde_json::from_value(operation).map_err(malformed)).collect()
+    let read = |operation| match operation {
+        Value::Null => Ok(Operation::default()),
+        operation => serde_json::from_value(operation).map_err(|error| malformed(error.to_string())),
+    };
+    operations.into_iter().map(read).collect()
 }
 
 fn fails(operation: &str, path: &str, why: &str) -> PatchError {
@@ -198,7 +203,7 @@ mod tests {
 
     fn patched(object: Value, patch: Value) -> Result<Value, PatchError> {
         let Value::Object(object) = object else { panic!("the test's object is an object") };
-        apply(&object, &serde_json::to_vec(&patch).unwrap()).map(Value::Object)
+        apply(&object, patch)
     }
 
     #[test]
@@ -265,15 +270,21 @@ mod tests {
 
     #[test]
     fn documents_that_are_no_lists_of_operations_are_malformed() {
-        for text in ["", "{}", "[1]", "[{\"op\":\"add\",", "null"] {
-            assert!(matches!(apply(&Object::new(), text.as_bytes()), Err(PatchError::Malformed(_))), "{text}");
+        for patch in [json!({}), json!([1]), json!("x"), json!([{"op": "add", "path": 5}])] {
+            assert!(matches!(apply(&Object::new(), patch.clone()), Err(PatchError::Malformed(_))), "{patch}");
         }
     }
 
     #[test]
+    fn null_is_a_patch_without_operations_and_a_null_operation_lacks_all_its_members() {
+        assert_eq!(patched(json!({"a": 1}), json!(null)), Ok(json!({"a": 1})));
+        assert!(matches!(patched(json!({"a": 1}), json!([null])), Err(PatchError::DoesNotFit(_))));
+    }
+
+    #[test]
     fn size_is_bounded_in_operations_and_in_copied_bytes() {
-        let many = format!("[{}{{}}]", "{},".repeat(MAX_OPERATIONS));
-        assert!(matches!(apply(&Object::new(), many.as_bytes()), Err(PatchError::TooManyOperations { .. })));
+        let many = Value::Array(vec![json!({}); MAX_OPERATIONS + 1]);
+        assert!(matches!(apply(&Object::new(), many), Err(PatchError::TooManyOperations { .. })));
         let doubling: Vec<Value> =
             (0..40).map(|i| json!({"op": "copy", "from": "/a", "path": format!("/a/x{i}")})).collect();
         let result = patched(json!({"a": {"k": "v".repeat(100)}}), Value::Array(doubling));

@@ -4,16 +4,23 @@ use gantry_meta::{Object, Value};
 
 use crate::PatchError;
 
-/// Applies the JSON text `patch` to `object`.
+/// Applies `patch` to `object`. A list of objects takes the object's place, which is then no object any more.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] if the text is no JSON object.
-pub fn apply(object: &Object, patch: &[u8]) -> Result<Object, PatchError> {
-    let patch: Object = serde_json::from_slice(patch)
-        .map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
-    let mut patched = object.clone();
-    merge_into(&mut patched, patch);
-    Ok(patched)
+/// [`PatchError::Malformed`] if the patch is neither an object nor a list of objects.
+pub fn apply(object: &Object, patch: Value) -> Result<Value, PatchError> {
+    match patch {
+        Value::Object(patch) => {
+            let mut patched = object.clone();
+            merge_into(&mut patched, patch);
+            Ok(Value::Object(patched))
+        }
+        Value::Array(mut items) if items.iter().all(|item| item.is_object() || item.is_null()) => {
+            items.iter_mut().for_each(prune_nulls);
+            Ok(Value::Array(items))
+        }
+        _ => Err(PatchError::Malformed("error decoding patch: a merge patch is an object".into())),
+    }
 }
 
 /// Merges the members of `patch` into `target`.
@@ -51,7 +58,7 @@ mod tests {
 
     fn patched(object: Value, patch: Value) -> Value {
         let Value::Object(object) = object else { panic!("the test's object is an object") };
-        Value::Object(apply(&object, &serde_json::to_vec(&patch).unwrap()).unwrap())
+        apply(&object, patch).unwrap()
     }
 
     #[test]
@@ -68,9 +75,10 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_is_a_merge_patch() {
-        for text in ["", "[1]", "\"x\"", "null", "{\"data\":"] {
-            assert!(matches!(apply(&Object::new(), text.as_bytes()), Err(PatchError::Malformed(_))), "{text}");
+    fn a_list_of_objects_replaces_the_object_and_anything_else_is_no_merge_patch() {
+        assert_eq!(patched(json!({"a": 1}), json!([{"k": null}, {"l": 2}])), json!([{}, {"l": 2}]));
+        for patch in [json!(["a"]), json!([1]), json!("x"), json!(null), json!(7), json!(true)] {
+            assert!(matches!(apply(&Object::new(), patch.clone()), Err(PatchError::Malformed(_))), "{patch}");
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 fn patched(kind: &str, object: &Value, patch: &Value) -> Result<Value, PatchError> {
     let ty = catalog().type_of_kind("", "v1", kind).unwrap();
     let object = object.as_object().unwrap();
-    strategic::apply(ty, object, &serde_json::to_vec(patch).unwrap()).map(Value::Object)
+    strategic::apply(ty, object, patch.clone()).map(Value::Object)
 }
 
 fn pod(spec: Value) -> Value {

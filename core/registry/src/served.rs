@@ -53,24 +53,19 @@ impl Served {
         Key::new(&self.stored_group, &self.resource.plural, namespace, name)
     }
 
-    /// The group that answers about its objects name: that of the stored form, as the reference's store does. Events of
-    /// events.k8s.io are core ones there.
-    pub fn stored_group(&self) -> &str {
-        &self.stored_group
-    }
-
     pub fn not_found(&self, name: &str) -> Status {
-        Status::not_found(&self.stored_group, &self.resource.plural, name)
+        Status::not_found(&self.resource.group, &self.resource.plural, name)
     }
 
     pub fn already_exists(&self, name: &str) -> Status {
-        Status::already_exists(&self.stored_group, &self.resource.plural, name)
+        Status::already_exists(&self.resource.group, &self.resource.plural, name)
     }
 
     pub fn conflict(&self, name: &str, why: &str) -> Status {
-        Status::conflict(&self.stored_group, &self.resource.plural, name, why)
+        Status::conflict(&self.resource.group, &self.resource.plural, name, why)
     }
 
+    /// Names the kind as it is stored, unlike the others: events of events.k8s.io are core ones there.
     pub fn invalid(&self, name: &str, causes: Vec<Cause>) -> Status {
         Status::invalid(&self.stored_group, &self.resource.kind, name, causes)
     }
@@ -169,7 +164,7 @@ mod tests {
         assert_eq!(core.prefix, newer.prefix);
         assert_eq!((newer.shard, &*newer.stored.api_version()), (Shard::Events, "v1"));
         assert!(core.conversion.is_none() && newer.conversion.is_some());
-        assert_eq!(newer.not_found("e").details.unwrap().group, "", "as the reference names it");
+        assert_eq!(newer.not_found("e").details.unwrap().group, "events.k8s.io", "the group that was asked");
     }
 
     #[test]

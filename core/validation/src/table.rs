@@ -56,6 +56,12 @@ pub struct MetadataLooks {
 /// The looks at the metadata of a resource.
 pub fn metadata_looks(group: &str, resource: &str) -> MetadataLooks {
     let (whole, changes, finalizers) = match (group, resource) {
+        ("", "events") | ("policy", _) => (0, 0, false),
+        ("coordination.k8s.io", _) => (0, 1, false),
+        ("apps", "controllerrevisions") => (2, 1, true),
+        ("", "configmaps" | "secrets" | "endpoints" | "serviceaccounts" | "pods" | "nodes" | "namespaces")
+        | ("", "persistentvolumes" | "persistentvolumeclaims")
+        | ("batch", "jobs") => (1, 1, true),
         (ADMISSION, _) => (1, 0, false),
         ("node.k8s.io" | "apiregistration.k8s.io", _) => (1, 1, false),
         ("apiextensions.k8s.io", _) => (0, 1, false),
@@ -89,7 +95,7 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 static TABLE: &[Rules] = &[
     row("", "configmaps", DnsSubdomain, kinds::config_map::create, kinds::config_map::update),
     row("", "endpoints", DnsSubdomain, endpoints::create, endpoints::update),
-    row("", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row("", "events", PathSegment, kinds::event::create, kinds::event::update),
     row("", "limitranges", DnsSubdomain, kinds::limit_range::create, kinds::limit_range::update),
     row("", "namespaces", DnsLabel, kinds::namespace::create, kinds::namespace::update),
     row("", "nodes", DnsSubdomain, kinds::node::create, kinds::node::update),
@@ -178,7 +184,7 @@ static TABLE: &[Rules] = &[
     row(NETWORKING, "ingresses", DnsSubdomain, kinds::ingress::create, kinds::ingress::update),
     row(NETWORKING, "networkpolicies", DnsSubdomain, kinds::network_policy::create, kinds::network_policy::update),
     row("node.k8s.io", "runtimeclasses", DnsSubdomain, runtime_class::create, runtime_class::update),
-    row("policy", "poddisruptionbudgets", DnsSubdomain, budget::create, budget::update),
+    row("policy", "poddisruptionbudgets", PathSegment, budget::create, budget::update),
     row("scheduling.k8s.io", "priorityclasses", DnsSubdomain, priority_class::create, priority_class::update),
     row(STORAGE, "csidrivers", DnsSubdomain, csi_driver::create, csi_driver::update),
     row(

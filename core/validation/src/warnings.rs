@@ -1,6 +1,6 @@
 //! Warnings about objects that are accepted: deprecated or questionable parts.
 
-use gantry_meta::Object;
+use gantry_meta::{Object, Value};
 
 use crate::{
     Resource,
@@ -12,10 +12,13 @@ use crate::{
 /// What a write of `object` should be warned about. Pods are written often and by machines: they warn on create only.
 pub(crate) fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Object>) -> Vec<String> {
     let (root, mut found) = (Root(object), Vec::new());
+    // A template is warned about when it, or what is wanted of it, changes.
+    let same = old.is_some_and(|old| Root(old).member("metadata").member("generation").value() == generation(root));
     match (resource.group, resource.resource) {
         ("", "pods") if old.is_none() => {
             pod::warnings::warnings(&root.member("metadata"), &root.member("spec"), &mut found);
         }
+        ("", "podtemplates" | "replicationcontrollers") | ("apps" | "batch", _) if same => {}
         ("", "podtemplates") => template(&root.member("template"), &mut found),
         ("", "replicationcontrollers") | ("apps", _) | ("batch", "jobs") => {
             template(&root.member("spec").member("template"), &mut found);
@@ -23,6 +26,7 @@ pub(crate) fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Obj
         ("batch", "cronjobs") => {
             template(&root.member("spec").member("jobTemplate").member("spec").member("template"), &mut found);
         }
+        ("", "services") => service(root, &mut found),
         ("", "endpoints") => {
             found.push("v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice".into())
         }
@@ -40,6 +44,10 @@ pub(crate) fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Obj
     found
 }
 
+fn generation(root: Root<'_>) -> Option<&Value> {
+    root.member("metadata").member("generation").value()
+}
+
 fn template(template: &Field<'_>, found: &mut Vec<String>) {
     pod::warnings::warnings(&template.member("metadata"), &template.member("spec"), found);
 }
@@ -55,6 +63,35 @@ fn claim(root: Root<'_>, found: &mut Vec<String>) {
     let resources = root.member("spec").member("resources");
     fractional(&resources.member("requests"), found);
     fractional(&resources.member("limits"), found);
+}
+
+/// Parts of a service that have no effect for what it is.
+fn service(root: Root<'_>, found: &mut Vec<String>) {
+    let spec = root.member("spec");
+    let has_addresses = spec.member("externalIPs").items().next().is_some();
+    let external_name = spec.member("type").text() == "ExternalName";
+    let headless = !external_name && spec.member("clusterIP").text() == "None";
+    if headless {
+        let affinity = !matches!(spec.member("sessionAffinity").text(), "" | "None");
+        let ignored = [
+            (!spec.member("loadBalancerIP").is_empty(), "loadBalancerIP"),
+            (has_addresses, "externalIPs"),
+            (affinity, "SessionAffinity"),
+        ];
+        let ignored = ignored.into_iter().filter(|(given, _)| *given);
+        found.extend(ignored.map(|(_, member)| format!("spec.{member} is ignored for headless services")));
+    }
+    if has_addresses && external_name {
+        found.push("spec.externalIPs is ignored when spec.type is \"ExternalName\"".into());
+    } else if has_addresses && !headless {
+        found.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".into());
+    }
+    if !external_name && !spec.member("externalName").is_empty() {
+        found.push("spec.externalName is ignored when spec.type is not \"ExternalName\"".into());
+    }
+    if spec.member("trafficDistribution").text() == "PreferClose" {
+        found.push("spec.trafficDistribution: \"PreferClose\" is deprecated; use \"PreferSameZone\"".into());
+    }
 }
 
 /// Bytes come whole.
@@ -99,5 +136,4 @@ fn volume(root: Root<'_>, found: &mut Vec<String>) {
             found.push(format!("spec.{source}: {since}"));
         }
     }
-    fractional(&spec.member("capacity"), found);
 }

@@ -60,13 +60,31 @@ fn media_type(request: &HttpRequest) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// False for a header with a parameter that is no `name=value`: who reads objects does not guess. (Patches do.)
+fn is_well_formed(content_type: &str) -> bool {
+    let mut parts = content_type.split(';');
+    let named = parts.next().is_some_and(|media_type| content_type.is_empty() || !media_type.trim().is_empty());
+    let parameter = |text: &str| {
+        let pair = text.split_once('=');
+        pair.is_some_and(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty())
+    };
+    let mut rest = parts.peekable();
+    named
+        && std::iter::from_fn(|| rest.next().map(|text| (text, rest.peek().is_none())))
+            .all(|(text, last)| parameter(text) || (last && text.trim().is_empty()))
+}
+
+const OBJECT_TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 /// How a body to create or replace with is written; 415 if nobody can read it.
 pub(super) fn object_type(request: &HttpRequest) -> Result<MediaType, Status> {
+    let well_formed = is_well_formed(header(request.headers(), "content-type").unwrap_or_default());
     match media_type(request).as_str() {
+        _ if !well_formed => Err(unsupported(OBJECT_TYPES)),
         "" | "application/json" => Ok(MediaType::Json),
         "application/yaml" => Ok(MediaType::Yaml),
         "application/vnd.kubernetes.protobuf" => Ok(MediaType::Protobuf),
-        _ => Err(unsupported("application/json, application/yaml, application/vnd.kubernetes.protobuf")),
+        _ => Err(unsupported(OBJECT_TYPES)),
     }
 }
 
@@ -92,4 +110,19 @@ fn unsupported(accepted: &str) -> Status {
 
 pub(super) fn object(media_type: MediaType, bytes: Bytes) -> Body {
     Body { media_type, bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_content_type_has_a_name_and_parameters_with_values() {
+        for good in ["", "application/json", "application/yaml; charset=utf-8", "application/json;", "a/b;c=d;e=f"] {
+            assert!(is_well_formed(good), "{good:?}");
+        }
+        for bad in [";", "application/json; x", "application/json;=y", "a/b;c=d;e", ";a=b", "a/b;;c=d"] {
+            assert!(!is_well_formed(bad), "{bad:?}");
+        }
+    }
 }

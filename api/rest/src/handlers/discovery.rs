@@ -1,4 +1,4 @@
-//! Discovery, OpenAPI and the issuer's documents.
+//! Discovery and the issuer's documents.
 
 use actix_web::{HttpRequest, HttpResponse};
 use gantry_codec::discovery;
@@ -18,8 +18,8 @@ pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Docu
     let aggregated = || respond::wants_aggregated_discovery(header(request.headers(), "accept"));
     let plain = |value: &Value| Ok(respond::document(value, document_wish(request, Offer::Discovery)?));
     match document {
-        Document::CoreVersions if aggregated() => Ok(aggregate(&documents.aggregated_core)),
-        Document::Groups if aggregated() => Ok(aggregate(&documents.aggregated_groups)),
+        Document::CoreVersions if aggregated() => Ok(aggregate(request, &documents.aggregated_core)),
+        Document::Groups if aggregated() => Ok(aggregate(request, &documents.aggregated_groups)),
         Document::CoreVersions => plain(&documents.core_versions),
         Document::Groups => plain(&documents.groups),
         Document::Group(name) => match catalog.group(name).filter(|group| !group.name.is_empty()) {
@@ -35,12 +35,19 @@ pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Docu
     }
 }
 
-fn aggregate(document: &(bytes::Bytes, String)) -> HttpResponse {
+fn aggregate(request: &HttpRequest, document: &(bytes::Bytes, String)) -> HttpResponse {
     let (body, etag) = document;
+    if header(request.headers(), "if-none-match") == Some(etag) {
+        return HttpResponse::NotModified()
+            .insert_header(("etag", etag.as_str()))
+            .insert_header(("vary", "Accept"))
+            .finish();
+    }
     HttpResponse::Ok()
         .content_type(discovery::AGGREGATED_MEDIA_TYPE)
         .insert_header(("etag", etag.as_str()))
         .insert_header(("vary", "Accept"))
+        .insert_header(("cache-control", "public"))
         .body(body.clone())
 }
 
@@ -54,28 +61,4 @@ pub(super) fn jwks(state: &RestState, request: &HttpRequest) -> Result<HttpRespo
         return Err(Status::failure(Reason::NotAcceptable, message));
     }
     Ok(HttpResponse::Ok().content_type(TYPE).body(state.documents.jwks.to_string()))
-}
-
-/// `/openapi/v3`, the documents below it, and `/openapi/v2`.
-pub(super) fn openapi(state: &RestState, request: &HttpRequest, path: &str) -> Result<HttpResponse, Status> {
-    let catalog = state.executor.catalog();
-    let path = path.trim_end_matches('/');
-    if path == "/openapi/v3" {
-        // Plain text is what the reference says it is.
-        let index = gantry_codec::openapi::v3_index(catalog).to_string();
-        return Ok(HttpResponse::Ok().content_type(respond::PLAIN_TEXT).body(index));
-    }
-    let Some(document) = state.documents.openapi.get(catalog, path) else { return Ok(respond::plain_not_found()) };
-    let tag = format!("\"{}\"", document.hash);
-    if header(request.headers(), "if-none-match") == Some(tag.as_str()) {
-        return Ok(HttpResponse::NotModified().insert_header(("etag", tag)).finish());
-    }
-    let gzip = respond::accepts_gzip(header(request.headers(), "accept-encoding"));
-    let mut response = HttpResponse::Ok();
-    response.content_type("application/json").insert_header(("etag", tag)).insert_header(("vary", "Accept"));
-    if gzip {
-        response.insert_header(("content-encoding", "gzip"));
-        return Ok(response.body(document.gzip.clone()));
-    }
-    Ok(response.body(document.json.clone()))
 }

@@ -4,6 +4,8 @@ mod body;
 mod connect;
 mod discovery;
 mod health;
+mod openapi;
+mod options;
 mod resource;
 
 pub(crate) use body::discard;
@@ -74,7 +76,7 @@ fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Statu
         "/.well-known/openid-configuration" if get => Ok(HttpResponse::Ok()
             .content_type("application/json")
             .body(state.documents.openid_configuration.to_string())),
-        _ if get && path.starts_with("/openapi/") => discovery::openapi(state, request, path),
+        _ if get && path.starts_with("/openapi/") => openapi::answer(state, request, path),
         _ if get && (path == "/docs" || path.starts_with("/docs/")) => Ok(state.documents.docs_page(path)),
         "/" if get => Ok(respond::document(&state.documents.paths, document_wish(request, Offer::Plain)?)),
         _ => Ok(respond::plain_not_found()),

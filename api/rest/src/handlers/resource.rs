@@ -4,13 +4,10 @@ use actix_web::{HttpRequest, HttpResponse, http::header as names, web};
 use bytes::Bytes;
 use gantry_codec::{Expected, Format, Strictness};
 use gantry_kinds::{Catalog, Resource};
-use gantry_meta::{Cause, CauseType, Status};
-use gantry_registry::{
-    ApiRequest, ApiResponse, DeleteOptions, MAX_FIELD_MANAGER_BYTES, MediaType, RequestContext, Target, Verb,
-    WriteOptions,
-};
+use gantry_meta::Status;
+use gantry_registry::{ApiRequest, ApiResponse, DeleteOptions, MediaType, RequestContext, Target, Verb};
 
-use super::{body, connect};
+use super::{body, connect, options};
 use crate::{
     chain::header,
     metrics::Labels,
@@ -143,20 +140,22 @@ async fn read(
         Verb::Watch => ApiRequest::Watch { target, options: query::list_options(query)? },
         Verb::Create => {
             let media_type = body::object_type(request)?;
-            let options = write_options(query, "CreateOptions")?;
+            let options = options::write(query, "CreateOptions", options::Kind::Object)?;
             ApiRequest::Create { target, body: body::object(media_type, bytes), options }
         }
         Verb::Update => {
             let media_type = body::object_type(request)?;
-            let options = write_options(query, "UpdateOptions")?;
+            let options = options::write(query, "UpdateOptions", options::Kind::Object)?;
             ApiRequest::Update { target, body: body::object(media_type, bytes), options }
         }
         Verb::Patch => {
             let make = body::patch_type(request)?;
-            let options = write_options(query, "PatchOptions")?;
-            let forced = query.get("force").is_some();
             let patch = make(bytes, query.flag("force"));
-            check_patch_options(&patch, forced, &options)?;
+            let kind = match patch {
+                gantry_registry::Patch::Apply { .. } => options::Kind::Apply,
+                _ => options::Kind::Patch,
+            };
+            let options = options::write(query, "PatchOptions", kind)?;
             ApiRequest::Patch { target, patch, options }
         }
         Verb::Delete => ApiRequest::Delete { target, options: delete_options(request, query, &bytes)? },
@@ -165,35 +164,6 @@ async fn read(
             ApiRequest::DeleteCollection { target, options: delete_options(request, query, &bytes)?, list }
         }
     })
-}
-
-fn write_options(query: &Query<'_>, kind: &str) -> Result<WriteOptions, Status> {
-    let options = query::write_options(query, kind)?;
-    let manager = &options.field_manager;
-    if manager.len() > MAX_FIELD_MANAGER_BYTES {
-        let message = format!("Too long: may not be more than {MAX_FIELD_MANAGER_BYTES} bytes");
-        let cause = Cause::new(CauseType::FieldValueTooLong, "fieldManager", message);
-        return Err(Status::invalid("meta.k8s.io", kind, "", vec![cause]));
-    }
-    if manager.chars().any(char::is_control) {
-        let cause =
-            Cause::new(CauseType::FieldValueInvalid, "fieldManager", "should only contain printable characters");
-        return Err(Status::invalid("meta.k8s.io", kind, "", vec![cause]));
-    }
-    Ok(options)
-}
-
-/// `force` is for apply, which in turn needs a manager.
-fn check_patch_options(patch: &gantry_registry::Patch, forced: bool, options: &WriteOptions) -> Result<(), Status> {
-    let cause = match patch {
-        gantry_registry::Patch::Apply { .. } if options.field_manager.is_empty() => {
-            Cause::new(CauseType::FieldValueRequired, "fieldManager", "is required for apply patch")
-        }
-        gantry_registry::Patch::Apply { .. } => return Ok(()),
-        _ if forced => Cause::new(CauseType::FieldValueForbidden, "force", "may not be specified for non-apply patch"),
-        _ => return Ok(()),
-    };
-    Err(Status::invalid("meta.k8s.io", "PatchOptions", "", vec![cause]))
 }
 
 /// A body replaces the query's options altogether.

@@ -69,6 +69,8 @@ pub enum Offer {
     Many,
     /// Events carry single objects, but informers name the list form too.
     Watch,
+    /// A Status, which has no other form.
+    Error,
 }
 
 /// Chooses by the header's qualities; a tie goes to the first. No header, or an empty one, takes JSON.
@@ -87,9 +89,9 @@ pub fn negotiate(header: Option<&str>, offer: Offer) -> Result<Accepted, Status>
     ))
 }
 
-/// The encoding of an error's body: as negotiated for plain answers, else JSON.
+/// The encoding of an error's body: the first that is taken without a form, else JSON.
 pub fn error_encoding(header: Option<&str>) -> Encoding {
-    negotiate(header, Offer::Watch).map_or(Encoding::Json, |accepted| accepted.encoding)
+    negotiate(header, Offer::Error).map_or(Encoding::Json, |accepted| accepted.encoding)
 }
 
 /// True if the client takes aggregated discovery (`apidiscovery.k8s.io/v2`) before the legacy form.
@@ -210,6 +212,14 @@ mod tests {
         assert_eq!(encoding(partial), Some(Encoding::Protobuf));
         let table = "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io, application/json";
         assert_eq!(encoding(table), Some(Encoding::Json));
+    }
+
+    #[test]
+    fn an_error_takes_no_form_and_is_json_where_nothing_else_is_asked_for() {
+        let table = "application/yaml;as=Table;v=v1;g=meta.k8s.io";
+        assert_eq!(error_encoding(Some(table)), Encoding::Json);
+        assert_eq!(error_encoding(Some(&format!("{table}, application/yaml"))), Encoding::Yaml);
+        assert_eq!(error_encoding(Some("application/vnd.kubernetes.protobuf")), Encoding::Protobuf);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use actix_web::{HttpResponse, http::header};
+use actix_web::HttpResponse;
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt as _, stream};
 use gantry_codec::ListMeta;
@@ -21,7 +21,6 @@ pub(crate) fn list(answer: ListResponse, resource: &Resource, wish: Wish<'_>) ->
     let encoding = wish.accepted.encoding;
     let mut response = HttpResponse::Ok();
     response.content_type(encoding.content_type());
-    response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
     let view = View::new(wish.accepted.form, resource, "", wish.include_object)?;
     let plain = encoding == Encoding::Json && !wish.pretty && view.is_none();
     let total: usize = answer.items.iter().map(|item| item.tail().len() + 2).sum();

@@ -1,9 +1,6 @@
 //! One object.
 
-use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
-};
+use actix_web::{HttpResponse, http::StatusCode};
 use gantry_kinds::Resource;
 use gantry_meta::Status;
 use gantry_registry::ObjectResponse;
@@ -21,7 +18,6 @@ pub(crate) fn object(
     let encoding = wish.accepted.encoding;
     let mut response = HttpResponse::build(code);
     response.content_type(encoding.content_type());
-    response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
     let body = match View::new(wish.accepted.form, resource, subresource, wish.include_object)? {
         Some(view) => {
             let shown = view.one(&view::tree(&answer.json), true);

@@ -7,7 +7,7 @@ use std::{
     vec,
 };
 
-use actix_web::{HttpResponse, http::header};
+use actix_web::HttpResponse;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream::BoxStream};
 use gantry_kinds::Resource;
@@ -32,7 +32,6 @@ pub(crate) fn watch(
     let writer = EventWriter::new(resource, wish)?;
     let mut response = HttpResponse::Ok();
     response.content_type(writer.content_type());
-    response.insert_header((header::CACHE_CONTROL, "no-cache, private"));
     let events = writer.events(answer, shutdown);
     let frames = Frames { events, waiting: Vec::new().into_iter(), writer, ended: false, _counted: counted };
     Ok(response.streaming(Records::of(frames)))

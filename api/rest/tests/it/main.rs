@@ -1,6 +1,7 @@
 //! The REST door over TLS, as any client sees it, on the memory store.
 
 mod connect;
+mod lives;
 mod requests;
 mod rules;
 mod sockets;

@@ -152,10 +152,11 @@ async fn limit_ranges_without_a_name_get_one() {
 }
 
 #[tokio::test]
-async fn answers_about_events_name_the_group_that_stores_them() {
+async fn answers_about_events_name_the_group_that_was_asked() {
     let server = TestServer::memory().await;
     let (code, status) = server.admin_api().get("/apis/events.k8s.io/v1/namespaces/default/events/none").await;
-    assert_eq!((code, status["details"].get("group"), &status["details"]["kind"]), (404, None, &json!("events")));
+    let details = &status["details"];
+    assert_eq!((code, &details["group"], &details["kind"]), (404, &json!("events.k8s.io"), &json!("events")));
 }
 
 #[tokio::test]

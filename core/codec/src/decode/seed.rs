@@ -163,6 +163,10 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
             Some(Shape::Raw | Shape::RawObject) => Ok(Some(Value::from(value))),
             Some(Shape::Quantity) => self.quantity(&value.to_string(), false),
             Some(Shape::ResourceQuantity) => self.quantity(&value.to_string(), true),
+            // `-0` is read as a fraction to keep its sign.
+            Some(Shape::Int32 | Shape::Int64 | Shape::IntOrString) if value == 0.0 && value.is_sign_negative() => {
+                Ok(Some(Value::from(0)))
+            }
             _ => Err(self.mismatch("a number with a fraction or out of range")),
         }
     }
@@ -313,7 +317,7 @@ pub(super) fn zero(target: Target<'_>) -> Value {
 }
 
 /// Whole numbers are written without a fraction.
-pub(super) fn double(value: f64) -> Value {
+pub(crate) fn double(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
 }

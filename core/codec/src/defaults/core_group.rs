@@ -3,17 +3,40 @@
 use super::{Rule, Surroundings, labels_from_template, member, set_if_absent, text};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gantry_meta::{Object, ObjectView, Value};
+use serde_json::json;
 
 pub(super) fn rule(short_name: &str) -> Option<Rule> {
     match short_name {
         "LimitRangeItem" => Some(limit_range_item),
         "Namespace" => Some(namespace),
+        "NodeSpec" => Some(|spec, _| pair(spec, "podCIDR", "podCIDRs", |text| text.into(), Value::as_str)),
         "NodeStatus" => Some(node_status),
+        "PodStatus" => Some(|status, _| {
+            pair(status, "podIP", "podIPs", |ip| json!({"ip": ip}), |item| item.get("ip").and_then(Value::as_str));
+        }),
         "ReplicationController" => Some(|controller, _| labels_from_template(controller)),
         "ReplicationControllerSpec" => Some(replication_controller_spec),
         "Secret" => Some(secret),
         "Volume" => Some(volume),
         _ => None,
+    }
+}
+
+/// A field and the list that came after it say the same: where both are given, the field wins over the list's first.
+fn pair(
+    object: &mut Object,
+    one: &str,
+    many: &str,
+    item: impl Fn(&str) -> Value,
+    text_of: impl Fn(&Value) -> Option<&str>,
+) {
+    let items = object.get(many).and_then(Value::as_array);
+    let first = items.and_then(|items| text_of(items.first()?)).unwrap_or_default().to_owned();
+    let given = text(object, one).to_owned();
+    if given.is_empty() && !first.is_empty() {
+        object.insert(one.to_owned(), first.into());
+    } else if given != first {
+        object.insert(many.to_owned(), Value::Array(vec![item(&given)]));
     }
 }
 

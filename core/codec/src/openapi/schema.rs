@@ -183,6 +183,7 @@ fn extensions(field: &Field, schema: &mut Value) {
         }
         (Topology::ListSet, _) => schema["x-kubernetes-list-type"] = "set".into(),
         (Topology::Atomic, Shape::List(_)) => schema["x-kubernetes-list-type"] = "atomic".into(),
+        (Topology::GranularStruct, _) => schema["x-kubernetes-map-type"] = "granular".into(),
         (Topology::Atomic, Shape::Map(_) | Shape::Struct(_)) => schema["x-kubernetes-map-type"] = "atomic".into(),
         _ => {}
     }

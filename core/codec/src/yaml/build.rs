@@ -16,6 +16,9 @@ const MAX_ALIASED_BYTES: usize = 4 * 1024 * 1024;
 /// Parses the first document. An empty body is `null`.
 pub(crate) fn from_yaml(body: &[u8], problems: &mut Problems) -> Result<Value, DecodeError> {
     let text = String::from_utf8_lossy(body);
+    if let Some(version) = foreign_version(&text) {
+        return Err(DecodeError::Syntax(format!("found a document of YAML {version}, only 1.1 is read")));
+    }
     if begins_with_tab(&text) {
         return Err(DecodeError::Syntax("found a tab that cannot start any token".to_owned()));
     }
@@ -28,6 +31,13 @@ pub(crate) fn from_yaml(body: &[u8], problems: &mut Problems) -> Result<Value, D
         builder.take(event, span.start.line())?;
     }
     Ok(builder.root.unwrap_or(Value::Null))
+}
+
+/// The version that a `%YAML` directive before the document names, if it is not the one that is read.
+fn foreign_version(text: &str) -> Option<&str> {
+    let mut head = text.lines().take_while(|line| !line.starts_with("---")).filter(|line| line.starts_with('%'));
+    let version = head.find_map(|line| line.strip_prefix("%YAML "))?.trim();
+    (version != "1.1").then_some(version)
 }
 
 /// YAML does not allow tabs as indentation; the parser lets them pass before the first token.
@@ -176,6 +186,8 @@ fn scalar_value(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Val
             _ => return Err("!!float is not a number"),
         }),
         Some("int" | "bool" | "null") => resolved(),
+        // A tag that says nothing here makes text of what it stands before, as does the tag `!` alone.
+        None if tag.is_some() => Ok(Value::String(text.to_owned())),
         _ if style == ScalarStyle::Plain => resolved(),
         _ => Ok(Value::String(text.to_owned())),
     }
@@ -231,6 +243,8 @@ mod tests {
         }
         assert!(matches!(parse(&bomb), Err(DecodeError::Syntax(_))));
         assert!(parse(&"[".repeat(2000)).is_err());
+        assert_eq!(parse("a: !thing 7\nb: !!str 7\n").unwrap(), json!({"a": "7", "b": "7"}));
+        assert!(parse("%YAML 1.1\n---\na: b").is_ok() && parse("%YAML 1.2\n---\na: b").is_err());
         for bad in ["{a: b", "\tx: y\n", "a: *nope", "[a, b]: c", "a: b: c", "{? [x] : y}"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

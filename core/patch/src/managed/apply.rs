@@ -1,6 +1,6 @@
 //! Server-side apply: a manager states the fields it cares about and owns them.
 
-use gantry_meta::{Object, ObjectView as _, Value, time};
+use gantry_meta::{Object, ObjectView as _, Value};
 
 use super::{
     check::check,
@@ -64,7 +64,7 @@ fn recorded_part(mut set: FieldSet<'_>) -> FieldSet<'_> {
 fn created(writer: Writer<'_>, config: &Object) -> Object {
     let mut object = config.clone();
     entries::take(&mut object);
-    let time = time::format_time(writer.now);
+    let time = writer.time();
     let entry =
         Entry { owner: writer.owner(Operation::Apply), time, set: recorded_part(stated(writer, config)), wire: None };
     let recorded = entries::encode(vec![entry]);
@@ -100,7 +100,7 @@ fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) ->
     take_from_others(writer, live, &mut others, &changes, force)?;
 
     let changed = !same_without_record(live, &merged);
-    let time = if changed { time::format_time(writer.now) } else { last.map(|last| last.time).unwrap_or_default() };
+    let time = if changed { writer.time() } else { last.map(|last| last.time).unwrap_or_default() };
     let set = recorded_part(set);
     others.push(Entry { owner: writer.owner(Operation::Apply), time, set, wire: None });
     let recorded = entries::encode(others);

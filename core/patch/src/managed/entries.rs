@@ -66,8 +66,20 @@ impl<'a> Entry<'a> {
             api_version: text("apiVersion").to_owned(),
             subresource: text("subresource").to_owned(),
         };
-        let set = wire.get("fieldsV1").map(fields_v1::decode).unwrap_or_default();
+        let set = wire.get("fieldsV1").map_or(Some(FieldSet::default()), fields_v1::decode)?;
         Some(Self { owner, time: text("time").to_owned(), set, wire: Some(wire) })
+    }
+
+    /// False for an entry of a version that the object's kind does not have: nobody can say what it owns. `served` is a
+    /// version that it has. Scales speak for the workload they are of, and kinds made at run time for themselves.
+    pub fn is_of_kind(&self, object: &Object, served: &str) -> bool {
+        let known = |api_version: &str| {
+            let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
+            gantry_kinds::catalog().type_of_kind(group, version, object.kind()).is_some()
+        };
+        let stated = self.owner.api_version.as_str();
+        let is_scale = self.owner.subresource == "scale" && stated.starts_with("autoscaling/");
+        stated == served || is_scale || known(stated) || !known(served)
     }
 
     /// Takes fields out of the set; the entry is dropped by its owner when nothing is left.
@@ -122,7 +134,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Reads the list. `None` if an entry is of no known kind.
+/// Reads the list. `None` if an entry is of no known kind or its set cannot be read.
 pub(crate) fn decode(managed_fields: &Value) -> Option<Vec<Entry<'_>>> {
     managed_fields.as_array()?.iter().map(Entry::decode).collect()
 }

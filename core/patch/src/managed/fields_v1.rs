@@ -4,19 +4,17 @@ use gantry_meta::{Object, Value};
 
 use super::set::{Element, FieldSet, Marks};
 
-/// Reads a set; what is no element is left out.
-pub(crate) fn decode(fields: &Value) -> FieldSet<'_> {
-    let Value::Object(members) = fields else { return FieldSet::default() };
+/// Reads a set; `None` if a name in it is no element. Values other than objects count as empty ones.
+pub(crate) fn decode(fields: &Value) -> Option<FieldSet<'_>> {
+    let Value::Object(members) = fields else { return Some(FieldSet::default()) };
     let mut set = FieldSet(Vec::with_capacity(members.len()));
-    for (name, below) in members {
-        if let Some(element) = Element::parse(name) {
-            let leaf = below.as_object().is_none_or(|below| below.is_empty() || below.contains_key("."));
-            set.push(element, if leaf { Marks::OWNED } else { Marks::NONE }, decode(below));
-        }
+    for (name, below) in members.iter().filter(|(name, _)| *name != ".") {
+        let leaf = below.as_object().is_none_or(|below| below.is_empty() || below.contains_key("."));
+        set.push(Element::parse(name)?, if leaf { Marks::OWNED } else { Marks::NONE }, decode(below)?);
     }
     set.sort();
     set.0.dedup_by(|a, b| a.element == b.element);
-    set
+    Some(set)
 }
 
 pub(crate) fn encode(set: &FieldSet<'_>) -> Value {
@@ -46,12 +44,15 @@ mod tests {
             "f:spec": {"f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:port": {}}}},
             "f:metadata": {"f:finalizers": {"v:\"a\"": {}}},
         });
-        assert_eq!(encode(&decode(&wire)), wire);
+        assert_eq!(encode(&decode(&wire).unwrap()), wire);
     }
 
     #[test]
-    fn what_is_no_field_set_reads_as_what_can_be_read() {
-        assert_eq!(encode(&decode(&json!("text"))), json!({}));
-        assert_eq!(encode(&decode(&json!({"bad": {}, "f:a": 1}))), json!({"f:a": {}}));
+    fn a_set_with_a_name_that_is_no_element_is_none() {
+        assert_eq!(encode(&decode(&json!("text")).unwrap()), json!({}));
+        assert_eq!(encode(&decode(&json!({"f:a": 1})).unwrap()), json!({"f:a": {}}));
+        for bad in [json!({"bad": {}}), json!({"f:a": {"x:b": {}}}), json!({"k:{\"name\":": {}}), json!({"i:x": {}})] {
+            assert!(decode(&bad).is_none(), "{bad}");
+        }
     }
 }

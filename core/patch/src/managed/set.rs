@@ -50,9 +50,9 @@ impl<'a> Element<'a> {
         let (kind, text) = wire.split_once(':')?;
         let kind = match kind {
             "f" => ElementKind::Field,
-            "k" => ElementKind::Key,
-            "v" => ElementKind::Value,
-            "i" => ElementKind::Index,
+            "k" if is_object(text) => ElementKind::Key,
+            "v" if is_json(text) => ElementKind::Value,
+            "i" if text.parse::<u64>().is_ok() => ElementKind::Index,
             _ => return None,
         };
         Some(Self { kind, text: Cow::Borrowed(text) })
@@ -95,6 +95,14 @@ impl<'a> Element<'a> {
             }
         }
     }
+}
+
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
+fn is_object(text: &str) -> bool {
+    text.starts_with('{') && is_json(text)
 }
 
 /// Which sets of a trie a node is in.
@@ -272,8 +280,12 @@ impl<'a> FieldSet<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::managed::fields_v1::{decode, encode};
+    use crate::managed::fields_v1::{self, encode};
     use serde_json::json;
+
+    fn decode(wire: &Value) -> FieldSet<'_> {
+        fields_v1::decode(wire).unwrap()
+    }
 
     #[test]
     fn sets_combine_by_exact_path() {

@@ -36,6 +36,7 @@ impl<'t> Parts<'t> {
     pub fn of_field(field: &'t Field) -> Self {
         match (field.topology, &field.shape) {
             (Topology::Atomic, _) => Parts::Leaf,
+            (Topology::GranularStruct, Shape::Struct(ty)) => Parts::Struct(ty),
             (Topology::ListSet, _) => Parts::Set,
             (Topology::ListMap, Shape::List(item)) => match item.as_struct() {
                 Some(item) => Parts::Keyed(item, &field.map_keys),
@@ -50,7 +51,7 @@ impl<'t> Parts<'t> {
         match shape {
             Shape::Struct(ty) if !ty.atomic => Parts::Struct(ty),
             Shape::Map(value) => Parts::Map(value),
-            Shape::Raw | Shape::RawObject => Parts::Untyped,
+            Shape::Raw => Parts::Untyped,
             _ => Parts::Leaf,
         }
     }

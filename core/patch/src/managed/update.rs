@@ -27,6 +27,11 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// When this is, for the record. Who scales is noted without a time, as the reference does.
+    pub(crate) fn time(&self) -> String {
+        if self.subresource == "scale" { String::new() } else { time::format_time(self.now) }
+    }
+
     pub(crate) fn owner(&self, operation: Operation) -> Owner {
         Owner {
             manager: self.manager.to_owned(),
@@ -86,6 +91,8 @@ fn record(
         Sent::Entries(entries) => entries,
         Sent::Nothing => stored.and_then(entries::decode).unwrap_or_default(),
     };
+    let managed: Vec<Entry<'_>> =
+        managed.into_iter().filter(|entry| entry.is_of_kind(new, writer.api_version)).collect();
     // An object whose record was cleared stays without one until somebody applies.
     if managed.is_empty() { None } else { entries::encode(updated(writer, old, new, managed)) }
 }
@@ -107,7 +114,7 @@ pub(crate) fn updated<'a>(
     let mut own = changes.select(Marks::WRITTEN);
     strip_unowned(&mut own);
     if !own.is_empty() {
-        add_to_owner(&mut managed, writer.owner(Operation::Update), own, time::format_time(writer.now));
+        add_to_owner(&mut managed, writer.owner(Operation::Update), own, writer.time());
     }
     entries::cap_updaters(&mut managed);
     managed

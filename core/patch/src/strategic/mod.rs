@@ -14,14 +14,17 @@ use gantry_meta::{Object, Value};
 use crate::PatchError;
 use directives::{DELETE_FROM_LIST, PATCH, RETAIN_KEYS, SET_ORDER, without_directives};
 
-/// Applies the JSON text `patch` to an object of type `ty`.
+/// Applies `patch` to an object of type `ty`. A null changes nothing.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] if the text is no JSON object or a directive in it cannot be followed.
-pub fn apply(ty: &Type, object: &Object, patch: &[u8]) -> Result<Object, PatchError> {
-    let patch: Object = serde_json::from_slice(patch)
-        .map_err(|error| PatchError::Malformed(format!("error decoding patch: {error}")))?;
+/// [`PatchError::Malformed`] if the patch is no object or a directive in it cannot be followed.
+pub fn apply(ty: &Type, object: &Object, patch: Value) -> Result<Object, PatchError> {
     let mut patched = object.clone();
+    let patch = match patch {
+        Value::Object(patch) => patch,
+        Value::Null => return Ok(patched),
+        _ => return Err(malformed("error decoding patch: a strategic merge patch is an object")),
+    };
     merge_object(&mut patched, patch, Some(ty))?;
     Ok(patched)
 }

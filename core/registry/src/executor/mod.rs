@@ -148,7 +148,10 @@ impl State {
         authorised: &Authorised,
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
-        if let ApiRequest::Unacceptable { refusal, .. } = request {
+        if let ApiRequest::Unacceptable { refusal, target, .. } = request {
+            if let Ok(served) = self.served.find(&target) {
+                warn_of_deprecation(ctx, served);
+            }
             return Err(*refusal);
         }
         let served = authorised.served(self, &request)?;

@@ -1,7 +1,5 @@
 //! Collections, whole or page by page, at one revision.
 
-use std::sync::Arc;
-
 use gantry_meta::Status;
 use gantry_storage::Revision;
 use gantry_watch_cache::{At, CachedObject, ListError, ListRequest, Page};
@@ -21,42 +19,46 @@ pub(crate) async fn list(
     options: &ListOptions,
 ) -> Result<ApiResponse, Status> {
     rules::check_list(options)?;
-    let selection = Selection::new(served, target, options)?;
     if !served.resource.is_stored() {
+        Selection::new(served, target, options)?;
         return Ok(ApiResponse::List(nothing(served)));
     }
+    Ok(ApiResponse::List(answer(served, page(state, served, target, options).await?)))
+}
+
+/// 0: everything. Who takes any version, however old, gets it in one piece, as clients that fill a cache rely on.
+fn page_limit(options: &ListOptions) -> usize {
+    let any_version = options.resource_version == "0" && options.continue_token.is_empty();
+    if any_version { 0 } else { usize::try_from(options.limit).unwrap_or_default() }
+}
+
+/// What a deletecollection is about: a page as a list's.
+pub(crate) async fn page_to_delete(
+    state: &State,
+    served: &Served,
+    target: &Target,
+    options: &ListOptions,
+) -> Result<Page, Status> {
+    rules::check_list(options)?;
+    page(state, served, target, options).await
+}
+
+/// One page as the options ask for it, at the revision they name.
+async fn page(state: &State, served: &Served, target: &Target, options: &ListOptions) -> Result<Page, Status> {
+    let selection = Selection::new(served, target, options)?;
     let start = Start::read(served, options)?;
     let at = start.reach(state, served).await?;
     let request = ListRequest {
         scope: selection.scope,
         at,
         cursor: start.token.map(|token| token.cursor),
-        limit: usize::try_from(options.limit).unwrap_or_default(),
+        limit: page_limit(options),
         filter: selection.filter,
     };
-    let page = state.cache.list(&served.prefix, &request).map_err(|error| match (error, &request.cursor) {
+    state.cache.list(&served.prefix, &request).map_err(|error| match (error, &request.cursor) {
         (ListError::Expired(_), Some(cursor)) => expired_page(served, cursor.clone()),
         (error, _) => list_failed(error),
-    })?;
-    Ok(ApiResponse::List(answer(served, page)))
-}
-
-/// Everything that a selection holds now, for deletecollection.
-pub(crate) async fn list_all(
-    state: &State,
-    served: &Served,
-    target: &Target,
-    options: &ListOptions,
-) -> Result<Vec<Arc<CachedObject>>, Status> {
-    rules::check_list(options)?;
-    let selection = Selection::new(served, target, options)?;
-    state.cache.consistent(served.shard).await.map_err(|error| lagging(&error))?;
-    let request = ListRequest {
-        limit: usize::try_from(options.limit).unwrap_or_default(),
-        filter: selection.filter,
-        ..ListRequest::new(selection.scope)
-    };
-    Ok(state.cache.list(&served.prefix, &request).map_err(list_failed)?.objects)
+    })
 }
 
 /// Where and when a list begins.
@@ -127,7 +129,8 @@ fn nothing(served: &Served) -> ListResponse {
     }
 }
 
-fn answer(served: &Served, page: Page) -> ListResponse {
+/// The answer that shows a page.
+pub(crate) fn answer(served: &Served, page: Page) -> ListResponse {
     let token = page
         .next
         .as_ref()
@@ -144,7 +147,7 @@ fn answer(served: &Served, page: Page) -> ListResponse {
     }
 }
 
-pub(crate) fn item(served: &Served, object: &CachedObject) -> ListItem {
+fn item(served: &Served, object: &CachedObject) -> ListItem {
     match served.conversion {
         None => ListItem { json: object.wire(), metadata_at: object.metadata_at() },
         Some(_) => {

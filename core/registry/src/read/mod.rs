@@ -8,7 +8,7 @@ mod selection;
 mod watch;
 
 pub(crate) use get::{current, get, served_tree, served_wire};
-pub(crate) use list::{item, list, list_all};
+pub(crate) use list::{answer, list, page_to_delete};
 use selection::Selection;
 pub(crate) use watch::watch;
 

@@ -31,11 +31,14 @@ impl Selection {
     }
 }
 
+/// Kinds that list their own fields and this one not among them.
+const NAMELESS: [&str; 2] = ["namespaces", "nodes"];
+
 fn check_fields(served: &Served, fields: &FieldSelector) -> Result<(), Status> {
     let known = |field: &str| {
         field == "metadata.name"
             || served.resource.selectable_field(field).is_some()
-            || (field == "metadata.namespace" && &*served.resource.plural != "nodes")
+            || (field == "metadata.namespace" && !NAMELESS.contains(&&*served.resource.plural))
     };
     match fields.terms().iter().find(|term| !known(&term.field)) {
         None => Ok(()),

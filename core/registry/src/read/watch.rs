@@ -38,6 +38,7 @@ pub(crate) async fn watch(
         Ok((initial, watch)) => follow(state, served, options, start, initial, watch).boxed(),
         // Too old is told within the stream: clients look for it there.
         Err(OpenError::Expired(expired)) => stream::iter([one(expired_event(expired))]).boxed(),
+        Err(OpenError::Lagging(status)) => stream::iter([one(error_event(&status))]).boxed(),
         Err(OpenError::Refused(status)) => return Err(status),
     };
     Ok(ApiResponse::Watch(WatchResponse { resource: served.gvr.clone(), kind: served.gvk.clone(), events }))
@@ -45,6 +46,8 @@ pub(crate) async fn watch(
 
 enum OpenError {
     Expired(Expired),
+    /// The version whose objects are to come first is not there yet.
+    Lagging(Status),
     Refused(Status),
 }
 
@@ -102,7 +105,7 @@ impl Start {
             Some(0) => {}
             Some(version) => {
                 let reached = cache.wait_for(served.shard, Revision(version), PATIENCE).await;
-                reached.map_err(|error| lagging(&error))?;
+                reached.map_err(|error| OpenError::Lagging(lagging(&error)))?;
             }
         }
         let request = ListRequest { filter: filter.clone(), ..ListRequest::new(scope.clone()) };
@@ -231,7 +234,10 @@ fn bookmark(served: &Served, revision: Revision, end_of_initial_events: bool) ->
 
 fn expired_event(expired: Expired) -> WatchEvent {
     let message = format!("too old resource version: history begins at {}", expired.floor);
-    let status = Status::failure(Reason::Expired, message);
-    let json = serde_json::to_vec(&status).expect("a Status can always be written");
+    error_event(&Status::failure(Reason::Expired, message))
+}
+
+fn error_event(status: &Status) -> WatchEvent {
+    let json = serde_json::to_vec(status).expect("a Status can always be written");
     WatchEvent::from_json(WatchEventType::Error, &Bytes::from(json))
 }

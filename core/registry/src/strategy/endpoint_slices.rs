@@ -16,6 +16,11 @@ impl Strategy for EndpointSlices {
             drop_topology(new);
         }
     }
+
+    /// The labels of a slice say whose endpoints it holds.
+    fn counted_metadata(&self) -> &'static [&'static str] {
+        &["labels"]
+    }
 }
 
 fn drop_topology(slice: &mut Object) {

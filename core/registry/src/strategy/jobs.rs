@@ -28,6 +28,13 @@ impl Strategy for Jobs {
     fn propagation(&self) -> Propagation {
         Propagation::Orphan
     }
+
+    fn deletion_warning(&self) -> Option<&'static str> {
+        Some(
+            "the pods of a job stay when it is deleted; set propagationPolicy=Background to remove them, or \
+             propagationPolicy=Orphan to be spared this warning",
+        )
+    }
 }
 
 /// Selector and labels, unless the selector is made by hand. Labels that are there are left to validation.

@@ -16,9 +16,10 @@ mod pods;
 mod replication_controllers;
 mod service_accounts;
 mod services;
+mod status;
 mod workloads;
 
-use gantry_meta::{Cause, Object, Value};
+use gantry_meta::{Cause, Object, ObjectView as _, Value};
 
 use crate::{request::Propagation, served::Served};
 
@@ -35,6 +36,21 @@ pub(crate) trait Strategy: Send + Sync {
 
     /// Whether a change makes a new generation. `None`: every change of what is desired does, where generations are kept.
     fn is_new_generation(&self, _new: &Object, _old: &Object) -> Option<bool> {
+        None
+    }
+
+    /// Members of metadata whose change counts as one of what is wanted: it raises the generation.
+    fn counted_metadata(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Members of metadata that a write of the status leaves as they are stored.
+    fn kept_by_status(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What a deletion that names no policy for the object's dependents is warned about.
+    fn deletion_warning(&self) -> Option<&'static str> {
         None
     }
 
@@ -59,6 +75,11 @@ pub(crate) trait Strategy: Send + Sync {
     /// `None`: deletion knows no grace period.
     fn grace_seconds(&self, _object: &Object, _asked: Option<i64>) -> Option<i64> {
         None
+    }
+
+    /// A deletion whose preconditions fail is answered with the resource's name, not the kind's.
+    fn names_itself_in_plural(&self) -> bool {
+        false
     }
 
     /// Deletions answer with the object, not a Status.
@@ -113,7 +134,7 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("", "replicationcontrollers") => &replication_controllers::ReplicationControllers,
         ("batch", "jobs") => &jobs::Jobs,
         ("apps", "daemonsets") => &daemon_sets::DaemonSets,
-        ("apps", "deployments" | "statefulsets" | "replicasets") => &workloads::Workloads,
+        ("apps", "deployments") => &workloads::Deployments,
         ("apiextensions.k8s.io", "customresourcedefinitions") => {
             &custom_resource_definitions::CustomResourceDefinitions
         }
@@ -126,10 +147,15 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("", "persistentvolumeclaims") => &persistent_volume_claims::PersistentVolumeClaims,
         ("", "serviceaccounts") => &service_accounts::ServiceAccounts,
         ("discovery.k8s.io", "endpointslices") => &endpoint_slices::EndpointSlices,
+        ("", "podtemplates" | "resourcequotas") => &ReturnsDeleted,
         ("scheduling.k8s.io", "priorityclasses") => &PriorityClasses,
         ("storage.k8s.io", "csidrivers") => &CsiDrivers,
-        ("", "podtemplates" | "resourcequotas") => &ReturnsDeleted,
+        ("storage.k8s.io", "csistoragecapacities") => &Generic,
+        ("storage.k8s.io", "volumeattachments") | ("resource.k8s.io", "resourceclaims") => &status::DevicesAndVolumes,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
+        ("flowcontrol.apiserver.k8s.io", _)
+        | ("admissionregistration.k8s.io", "validatingadmissionpolicies")
+        | ("networking.k8s.io", "servicecidrs") => &status::StatusAlone,
         _ => &Generic,
     }
 }
@@ -153,17 +179,33 @@ pub(crate) fn prepare_create(served: &Served, new: &mut Object, labelled: bool) 
 pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Object, old: &Object) {
     if subresource == "status" {
         keep_all_but(&["metadata", "status"], new, old);
+        keep_in_metadata(served.strategy.kept_by_status(), new, old);
     } else if subresource.is_empty() && served.resource.subresource("status").is_some() {
         keep("status", new, old);
     }
     served.strategy.prepare_update(subresource, new, old);
     let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
-    let counts = served
-        .strategy
-        .is_new_generation(new, old)
-        .unwrap_or_else(|| served.resource.manages_generation && desired_state_differs(new, old));
+    let counted = served.strategy.counted_metadata();
+    let differs = || desired_state_differs(new, old) || metadata_differs(counted, new, old);
+    let own_rule = served.strategy.is_new_generation(new, old);
+    let counts = own_rule.unwrap_or_else(|| served.resource.manages_generation && differs());
     let before = generation.unwrap_or_default();
     set_generation(new, if counts { Some(before + 1) } else { generation });
+}
+
+fn keep_in_metadata(members: &[&str], new: &mut Object, old: &Object) {
+    let nothing = Object::new();
+    let before = old.metadata().unwrap_or(&nothing);
+    members.iter().for_each(|member| keep(member, new.metadata_mut(), before));
+}
+
+fn metadata_differs(members: &[&str], new: &Object, old: &Object) -> bool {
+    // An empty map and none are the same.
+    let part = |object: &Object, member: &str| {
+        let value = object.metadata().and_then(|metadata| metadata.get(member)).cloned();
+        value.filter(|value| value.as_object().is_none_or(|map| !map.is_empty()))
+    };
+    members.iter().any(|member| part(new, member) != part(old, member))
 }
 
 /// Sets a member back to what is stored.

@@ -57,6 +57,10 @@ impl Strategy for Namespaces {
         });
     }
 
+    fn names_itself_in_plural(&self) -> bool {
+        true
+    }
+
     fn returns_deleted_object(&self) -> bool {
         true
     }

@@ -1,15 +1,16 @@
-//! Deployments, ReplicaSets, StatefulSets: a status update leaves the labels alone.
+//! Deployments: parts of metadata that count as what is wanted.
 
-use gantry_meta::{Object, ObjectView};
+use super::Strategy;
 
-use super::{Strategy, keep};
+/// A status update leaves the labels alone. Annotations count: rollouts note their cause there.
+pub(super) struct Deployments;
 
-pub(super) struct Workloads;
+impl Strategy for Deployments {
+    fn counted_metadata(&self) -> &'static [&'static str] {
+        &["annotations"]
+    }
 
-impl Strategy for Workloads {
-    fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
-        if subresource == "status" && old.kind() == "Deployment" {
-            keep("labels", new.metadata_mut(), old.metadata().unwrap_or(&Object::new()));
-        }
+    fn kept_by_status(&self) -> &'static [&'static str] {
+        &["labels"]
     }
 }

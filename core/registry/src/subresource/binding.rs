@@ -27,7 +27,7 @@ pub(super) async fn bind(
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
     let name = if target.name.is_empty() { binding.name().to_owned() } else { target.name.clone() };
-    if !binding.name().is_empty() && binding.name() != name {
+    if binding.name() != name {
         return Err(Status::bad_request("the name of the binding does not match the name on the URL"));
     }
     let node = validated_node(&binding, &name)?;
@@ -94,6 +94,9 @@ fn check_bindable(served: &Served, pod: &Object, binding: &Object) -> Result<(),
     let stated = binding.uid();
     if !stated.is_empty() && stated != pod.uid() {
         return Err(served.conflict(name, "the uid in the binding is another pod's"));
+    }
+    if !["", pod.resource_version()].contains(&binding.resource_version()) {
+        return Err(served.conflict(name, "the resourceVersion in the binding is not the pod's"));
     }
     if pod.is_terminating() {
         return Err(conflict(name, "the pod is being deleted, cannot be assigned to a host"));

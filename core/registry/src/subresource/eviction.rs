@@ -19,7 +19,10 @@ use crate::{
     write::{self, Accepted, Write},
 };
 
+const VERSIONS: [&str; 2] = ["policy/v1", "policy/v1beta1"];
 const MAX_RACES: usize = 16;
+/// A budget's controller is expected to have counted again by then.
+const RECOUNT_SECONDS: u32 = 10;
 /// After this long without having gone, an evicted pod counts as staying; the budget's controller forgets it then.
 const MAX_DISRUPTED: usize = 2000;
 
@@ -31,9 +34,7 @@ pub(super) async fn evict(
     eviction: Object,
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
-    if !eviction.name().is_empty() && eviction.name() != target.name {
-        return Err(Status::bad_request("the name of the eviction does not match the name on the URL"));
-    }
+    check_body(&eviction, target)?;
     let mut deletion = match eviction.get("deleteOptions").and_then(Value::as_object) {
         Some(options) => DeleteOptions::from_object(options)?,
         None => DeleteOptions::default(),
@@ -46,6 +47,21 @@ pub(super) async fn evict(
     }
     write::delete_object(state, ctx, served, &target.namespace, &target.name, &deletion).await?;
     Ok(done())
+}
+
+/// The eviction is of a version there was, and about the pod of the URL (400).
+fn check_body(eviction: &Object, target: &Target) -> Result<(), Status> {
+    let version = eviction.api_version();
+    let refused = if !VERSIONS.contains(&version) {
+        format!("an eviction is of {}, not of {version}", VERSIONS.join(" or "))
+    } else if eviction.name() != target.name {
+        "the name of the eviction does not match the name on the URL".to_owned()
+    } else if !["", target.namespace.as_str()].contains(&eviction.namespace()) {
+        "the namespace of the eviction does not match the namespace on the URL".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Status::bad_request(refused))
 }
 
 /// Pods that are not at work disrupt nothing by going.
@@ -132,13 +148,18 @@ fn take_one(budget: &mut Object, pod: &str, now: Timestamp) -> Result<(), Status
     let Some(status) = status.as_object_mut() else { return Err(blocked("the disruption budget has no status yet")) };
     let number = |status: &Object, member: &str| status.get(member).and_then(Value::as_i64).unwrap_or_default();
     if number(status, "observedGeneration") < generation {
-        return Err(blocked("the disruption budget is still being processed by the server"));
+        let mut status = blocked("the disruption budget is still being processed by the server");
+        status.details.get_or_insert_default().retry_after_seconds = RECOUNT_SECONDS;
+        return Err(status);
     }
     let allowed = number(status, "disruptionsAllowed");
     if allowed <= 0 {
         return Err(blocked("cannot evict pod as it would violate the pod's disruption budget"));
     }
     status.insert("disruptionsAllowed".into(), (allowed - 1).into());
+    if allowed == 1 {
+        set_insufficient(status, now);
+    }
     let disrupted = status.entry("disruptedPods").or_insert_with(|| json!({}));
     match disrupted.as_object_mut() {
         Some(disrupted) if disrupted.len() < MAX_DISRUPTED => {
@@ -147,6 +168,22 @@ fn take_one(budget: &mut Object, pod: &str, now: Timestamp) -> Result<(), Status
         }
         _ => Err(blocked("too many evicted pods have not gone yet")),
     }
+}
+
+/// Nobody may go any more, which the budget's condition says.
+fn set_insufficient(status: &mut Object, now: Timestamp) {
+    let observed = status.get("observedGeneration").cloned().unwrap_or_default();
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    let is_it = |condition: &Value| condition.get("type").and_then(Value::as_str) == Some("DisruptionAllowed");
+    let before = conditions.iter().position(is_it).map(|at| conditions.remove(at));
+    let since =
+        before.filter(|b| b.get("status") == Some(&json!("False"))).and_then(|b| b.get("lastTransitionTime").cloned());
+    conditions.push(
+        json!({"type": "DisruptionAllowed", "status": "False", "reason": "InsufficientPods", "message": "",
+        "observedGeneration": observed,
+        "lastTransitionTime": since.unwrap_or_else(|| time::format_time(now).into())}),
+    );
 }
 
 fn blocked(why: &'static str) -> Status {

@@ -39,7 +39,9 @@ pub(crate) async fn post(
         "" => (&served.resource).into(),
         name => {
             let sub = served.resource.subresource(name).and_then(Expected::subresource);
-            sub.ok_or_else(served::method_not_allowed)?
+            let sub = sub.ok_or_else(served::method_not_allowed)?;
+            // Evictions had another version once, which clients still send.
+            Expected { any_api_version: name == "eviction", ..sub }
         }
     };
     let object = read_body(ctx, expected, body, options.field_validation)?;

@@ -12,7 +12,7 @@ use crate::{
     request::{Body, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
-    write::{self, Applied, Decoded, read_body},
+    write::{self, Applied, Decoded, Patched, read_body},
 };
 
 const KIND: &str = "Scale";
@@ -47,12 +47,8 @@ pub(crate) async fn scale_patch(
     let expected = expected(served)?;
     // A patch is made anew from what another writer left; only a version that it names itself can conflict.
     change(state, ctx, served, target, options, false, |current| {
-        let patched = write::patched(expected.ty, patch, current)?;
-        let decoded =
-            gantry_codec::decode_value(expected, Value::Object(patched), write::strictness(options.field_validation))
-                .map_err(|error| Status::from(gantry_patch::PatchError::BadResult(error.to_string())))?;
-        decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
-        Ok(decoded.object)
+        let Patched { object, repeated } = write::patched(expected.ty, patch, current)?;
+        write::decode(ctx, expected, object, repeated, options.field_validation)
     })
     .await
 }
@@ -173,9 +169,7 @@ fn scale_of(served: &Served, object: &Object) -> Object {
     if number("spec") != 0 {
         spec.insert("replicas".into(), number("spec").into());
     }
-    if number("status") != 0 {
-        status.insert("replicas".into(), number("status").into());
-    }
+    status.insert("replicas".into(), number("status").into());
     let selector = selector_text(served, object);
     if !selector.is_empty() {
         status.insert("selector".into(), selector.into());

@@ -6,7 +6,7 @@ use gantry_validation as validation;
 
 use super::{Write, admin_access::admin_access};
 
-/// 422 with every cause found.
+/// 422 with every cause found. Only what is valid is worth a warning.
 pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>) -> Result<(), Status> {
     let resource = &write.served.resource;
     let named =
@@ -20,11 +20,11 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
             causes.extend(write.served.strategy.validate_update(write.subresource, object, old));
         }
     }
-    validation::warnings(named, object, old).into_iter().for_each(|warning| write.ctx.warn(warning));
-    if causes.is_empty() {
-        return Ok(());
+    if !causes.is_empty() {
+        return Err(write.served.invalid(object.name(), causes));
     }
-    Err(write.served.invalid(object.name(), causes))
+    validation::warnings(named, object, old).into_iter().for_each(|warning| write.ctx.warn(warning));
+    Ok(())
 }
 
 /// Nobody grants what they do not have.

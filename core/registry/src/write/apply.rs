@@ -36,14 +36,16 @@ pub(super) async fn apply(
 ) -> Result<ApiResponse, Status> {
     let expected = (&*served.gvk.kind, &*served.gvk.api_version());
     let mut config = read_config(ctx, expected, applied.body, options.field_validation)?;
-    if config.name().is_empty() {
+    let names_itself = config.metadata().is_some_and(|metadata| metadata.contains_key("name"));
+    let exists = read::current(state, served, &target.namespace, &target.name).await?.is_some();
+    if exists && !names_itself {
         config.metadata_mut().insert("name".into(), target.name.clone().into());
     }
     metadata::check_name(target, &config)?;
     // Only a check: what the manager states, and what is noted of it, stays as it was sent.
     metadata::settle_namespace(served, target, &mut config.clone())?;
     let write = write_of(state, ctx, served, target, options);
-    if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
+    if !exists {
         if !target.subresource.is_empty() {
             return Err(served.not_found(&target.name));
         }

@@ -64,7 +64,7 @@ fn gone(served: &Served, last: &Object) -> Status {
     (status.code, status.reason) = (200, None);
     status.details = Some(Box::new(StatusDetails {
         name: last.name().to_owned(),
-        group: served.stored_group().to_owned(),
+        group: served.resource.group.to_string(),
         kind: served.resource.plural.to_string(),
         uid: last.uid().to_owned(),
         ..StatusDetails::default()
@@ -83,6 +83,9 @@ pub(crate) async fn delete_object(
     let write_options = WriteOptions { dry_run: options.dry_run, ..WriteOptions::default() };
     let now = Timestamp::now();
     let write = Write { state, ctx, served, namespace, name, subresource: "", options: &write_options, now };
+    if let (None, Some(warning)) = (options.propagation, served.strategy.deletion_warning()) {
+        ctx.warn(warning);
+    }
     for _ in 0..MAX_RACES {
         let current = read::current(state, served, namespace, name).await?;
         let current = current.ok_or_else(|| served.not_found(name))?;
@@ -102,7 +105,7 @@ pub(crate) async fn delete_object(
     Err(super::update::stale(served, name))
 }
 
-/// The details of this conflict name the Kind, unlike those of others.
+/// The details of this conflict name the Kind, unlike those of others; a namespace's do not.
 fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -> Result<(), Status> {
     let wanted = &options.preconditions;
     let pairs = [
@@ -113,7 +116,9 @@ fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -
         if let Some(wanted) = wanted.filter(|wanted| *wanted != stored) {
             let why =
                 format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({stored})");
-            return Err(Status::conflict(served.stored_group(), &served.resource.kind, old.name(), &why));
+            let kind =
+                if served.strategy.names_itself_in_plural() { &served.resource.plural } else { &served.resource.kind };
+            return Err(Status::conflict(&served.resource.group, kind, old.name(), &why));
         }
     }
     Ok(())
@@ -127,6 +132,10 @@ async fn attempt(
 ) -> Result<Result<Deletion, CommitError>, Status> {
     let served = write.served;
     let mut next = old.clone();
+    if old.is_terminating() && served.strategy.is_held(old) {
+        // Whoever empties it was told with the first deletion.
+        return Ok(Ok(Deletion::Held(next)));
+    }
     set_finalizers(served, options, &mut next);
     let held = next.finalizers().next().is_some() || served.strategy.is_held(&next);
     let grace = grace_seconds(served, options, old);

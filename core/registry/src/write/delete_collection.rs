@@ -10,7 +10,7 @@ use crate::{
     executor::State,
     read,
     request::{DeleteOptions, ListOptions, Target},
-    response::{ApiResponse, ListMetadata, ListResponse},
+    response::ApiResponse,
     served::Served,
 };
 
@@ -23,8 +23,8 @@ pub(crate) async fn delete_collection(
     options: &DeleteOptions,
     list: &ListOptions,
 ) -> Result<ApiResponse, Status> {
-    let objects = read::list_all(state, served, target, list).await?;
-    for object in &objects {
+    let page = read::page_to_delete(state, served, target, list).await?;
+    for object in &page.objects {
         let key = object.key();
         let deleted = delete_object(state, ctx, served, key.namespace(), key.name(), options).await;
         if let Err(status) = deleted
@@ -33,10 +33,5 @@ pub(crate) async fn delete_collection(
             return Err(status);
         }
     }
-    Ok(ApiResponse::List(ListResponse {
-        resource: served.gvr.clone(),
-        kind: served.gvk.clone(),
-        metadata: ListMetadata::default(),
-        items: objects.iter().map(|object| read::item(served, object)).collect(),
-    }))
+    Ok(ApiResponse::List(read::answer(served, page)))
 }

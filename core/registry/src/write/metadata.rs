@@ -7,7 +7,7 @@ use rand::Rng as _;
 use crate::{request::Target, served::Served};
 
 /// Members that only the server sets, and that a client's new object loses.
-const NOT_ON_CREATE: [&str; 4] = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion"];
+const NOT_ON_CREATE: [&str; 3] = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
 /// Of generated names: no vowels, so that no words come out.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX: usize = 5;
@@ -57,10 +57,13 @@ pub(super) fn generate_name(object: &mut Object) {
     object.metadata_mut().insert("name".into(), name.into());
 }
 
-/// Identity and time of birth.
-pub(super) fn fill_new(object: &mut Object, now: Timestamp) {
+/// Identity and time of birth. A dry run shows the version that was sent, as nothing takes its place.
+pub(super) fn fill_new(object: &mut Object, now: Timestamp, keeps_version: bool) {
     let metadata = object.metadata_mut();
     NOT_ON_CREATE.iter().for_each(|member| _ = metadata.remove(*member));
+    if !keeps_version {
+        metadata.remove("resourceVersion");
+    }
     metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
     metadata.insert("creationTimestamp".into(), time::format_time(now).into());
 }

@@ -16,8 +16,8 @@ pub(crate) use apply::{Applied, read_config};
 pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_object};
 pub(crate) use delete_collection::delete_collection;
-pub(crate) use patch::{patch, patched};
-pub(crate) use stages::{Accepted, Decoded, Write, read_body, strictness};
+pub(crate) use patch::{Patched, decode, patch, patched};
+pub(crate) use stages::{Accepted, Decoded, Write, read_body};
 pub(crate) use update::{change, update, write_of};
 
 /// A write that loses this many races in a row gives up with a Conflict.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gantry_codec::{DecodeError, Expected, Format};
 use gantry_meta::{Object, ObjectView as _, Status, Value};
 use gantry_patch::PatchError;
 
@@ -14,7 +15,7 @@ use crate::{
     context::RequestContext,
     executor::State,
     read,
-    request::{Patch, Target, WriteOptions},
+    request::{FieldValidation, Patch, Target, WriteOptions},
     response::ApiResponse,
     served::Served,
     subresource,
@@ -43,33 +44,69 @@ pub(crate) async fn patch(
     }
     let write = write_of(state, ctx, served, target, options);
     let changed = change(&write, |old| {
-        let patched = patched(&served.resource.root, patch, old)?;
-        check_identity(&patched, old)?;
-        let pinned = check_version(served, &patched, old)?;
-        let expected = (&served.resource).into();
-        let decoded =
-            gantry_codec::decode_value(expected, Value::Object(patched), strictness(options.field_validation))
-                .map_err(|error| Status::from(PatchError::BadResult(error.to_string())))?;
-        decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
-        Ok((Decoded::for_update(&write, decoded.object, old), pinned))
+        let Patched { object, repeated } = patched(&served.resource.root, patch, old)?;
+        let mut new = decode(ctx, (&served.resource).into(), object, repeated, options.field_validation)?;
+        if !served.resource.namespaced {
+            new.metadata_mut().remove("namespace");
+        }
+        check_identity(&new, old)?;
+        let pinned = check_version(served, &new, old)?;
+        Ok((Decoded::for_update(&write, new, old), pinned))
     });
     Ok(changed.await?.into_response(served))
 }
 
-/// The object with the patch applied; not yet checked in any way.
-pub(crate) fn patched(ty: &gantry_kinds::Type, patch: &Patch, old: &Object) -> Result<Object, Status> {
-    let patched = match patch {
-        Patch::Json(operations) => gantry_patch::json::apply(old, operations),
-        Patch::Merge(document) => gantry_patch::merge::apply(old, document),
-        Patch::Strategic(document) => gantry_patch::strategic::apply(ty, old, document),
-        Patch::Apply { .. } => {
-            Err(PatchError::Malformed("an apply configuration is merged by its owner's fields".into()))
-        }
-    };
-    Ok(patched?)
+/// The object with a patch applied, not yet checked in any way.
+pub(crate) struct Patched {
+    pub object: Value,
+    /// One text for each name that stands twice in the patch.
+    pub repeated: Vec<String>,
 }
 
-/// A patch is about the object of the URL (400).
+pub(crate) fn patched(ty: &gantry_kinds::Type, patch: &Patch, old: &Object) -> Result<Patched, Status> {
+    let (Patch::Json(body) | Patch::Merge(body) | Patch::Strategic(body) | Patch::Apply { body, .. }) = patch;
+    let undecodable = |error: DecodeError| PatchError::Malformed(format!("error decoding patch: {error}"));
+    let (document, repeated) = gantry_codec::parse_untyped(body, Format::Json).map_err(undecodable)?;
+    let object = match patch {
+        Patch::Json(_) => gantry_patch::json::apply(old, document)?,
+        Patch::Merge(_) => gantry_patch::merge::apply(old, document)?,
+        Patch::Strategic(_) => Value::Object(gantry_patch::strategic::apply(ty, old, document)?),
+        Patch::Apply { .. } => {
+            let why = "an apply configuration is merged by its owner's fields";
+            return Err(PatchError::Malformed(why.into()).into());
+        }
+    };
+    Ok(Patched { object, repeated })
+}
+
+/// Reads what a patch made as an object of its kind. What is wrong with it is wrong with the patch (422).
+pub(crate) fn decode(
+    ctx: &RequestContext,
+    expected: Expected<'_>,
+    patched: Value,
+    repeated: Vec<String>,
+    validation: FieldValidation,
+) -> Result<Object, Status> {
+    let bad = |why: String| Status::from(PatchError::BadResult(why));
+    let stated = |member: &str| patched.get(member).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    if !stated("kind") || !stated("apiVersion") {
+        // What is of no kind is read as nothing, unless every member has to be known.
+        return Err(match patched {
+            Value::Object(_) if validation != FieldValidation::Strict => Status::bad_request("name must be provided"),
+            _ => bad("the patched object has no kind or no apiVersion".into()),
+        });
+    }
+    if validation == FieldValidation::Strict && !repeated.is_empty() {
+        return Err(bad(DecodeError::Strict(repeated).to_string()));
+    }
+    let decoded = gantry_codec::decode_value(expected, patched, strictness(validation));
+    let decoded = decoded.map_err(|error| bad(error.to_string()))?;
+    let repeated = repeated.into_iter().filter(|_| validation == FieldValidation::Warn);
+    repeated.chain(decoded.warnings).for_each(|warning| ctx.warn(warning));
+    Ok(decoded.object)
+}
+
+/// A patch is about the object of the URL (400). A version may be any text: what is none matches nothing.
 fn check_identity(patched: &Object, old: &Object) -> Result<(), Status> {
     for (what, given, stored) in
         [("name", patched.name(), old.name()), ("namespace", patched.namespace(), old.namespace())]

@@ -104,7 +104,7 @@ impl Decoded {
     /// A new object. Name and namespace are settled.
     pub fn for_create(write: &Write<'_>, mut object: Object) -> Self {
         let labelled = is_labelled(&object);
-        metadata::fill_new(&mut object, write.now);
+        metadata::fill_new(&mut object, write.now, write.options.dry_run);
         apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
         record_owners(write, None, &mut object);
         Self { object, labelled }
@@ -130,7 +130,7 @@ impl Decoded {
         apply_defaults(&resource.root, &mut object, &Surroundings { now: write.now });
         match old {
             None => {
-                metadata::fill_new(&mut object, write.now);
+                metadata::fill_new(&mut object, write.now, false);
                 if resource.namespaced {
                     object.metadata_mut().insert("namespace".into(), write.namespace.into());
                 }

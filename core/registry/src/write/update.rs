@@ -87,7 +87,7 @@ fn check_version(served: &Served, object: &Object, old: &Object) -> Result<bool,
         "" | "0" => {
             let path = FieldPath::root().field("metadata").field("resourceVersion");
             let cause = Cause::invalid(&path, "must be specified for an update");
-            Err(Status::invalid(served.stored_group(), &served.resource.plural, object.name(), vec![cause]))
+            Err(Status::invalid(&served.resource.group, &served.resource.plural, object.name(), vec![cause]))
         }
         given if given == old.resource_version() => Ok(true),
         _ => Err(stale(served, old.name())),

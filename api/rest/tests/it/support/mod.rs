@@ -3,4 +3,5 @@
 mod api;
 mod server;
 
+pub use api::Api;
 pub use server::TestServer;

@@ -58,7 +58,10 @@ impl Strategy for Pods {
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         match subresource {
-            "status" => keep_owner_references(new, old),
+            "status" => {
+                keep_owner_references(new, old);
+                keep_qos_class(new, old);
+            }
             "ephemeralcontainers" => keep_all_but_ephemeral_containers(new, old),
             "resize" => keep_all_but_resources(new, old),
             _ => {}
@@ -88,6 +91,15 @@ fn keep_owner_references(new: &mut Object, old: &Object) {
     match kept {
         Some(references) => _ = metadata.insert("ownerReferences".into(), references),
         None => _ = metadata.remove("ownerReferences"),
+    }
+}
+
+/// The class follows from the spec, which does not change.
+fn keep_qos_class(new: &mut Object, old: &Object) {
+    let class = old.get("status").and_then(|status| status.get("qosClass")).cloned();
+    let status = new.entry("status").or_insert_with(|| Value::Object(Object::new())).as_object_mut();
+    if let (Some(class), Some(status)) = (class, status) {
+        status.insert("qosClass".into(), class);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is accepted in a pod or a template but worth a warning.
 
-use gantry_meta::Quantity;
+use gantry_meta::{Quantity, Value};
 
 use crate::{field::Field, rules::resources::amount};
 
@@ -36,6 +36,12 @@ pub fn warnings(metadata: &Field<'_>, spec: &Field<'_>, found: &mut Vec<String>)
             }
         }
     }
+    for constraint in spec.member("topologySpreadConstraints").items() {
+        let selector = constraint.member("labelSelector");
+        if !selector.is_set() {
+            found.push(format!("{}: a null labelSelector results in matching no pod", selector.path()));
+        }
+    }
     for secret in spec.member("imagePullSecrets").items().filter(|secret| secret.member("name").is_empty()) {
         found.push(format!("{}: invalid empty name {:?}", secret.path(), ""));
     }
@@ -43,7 +49,11 @@ pub fn warnings(metadata: &Field<'_>, spec: &Field<'_>, found: &mut Vec<String>)
     for list in ["initContainers", "containers"] {
         spec.member(list).items().for_each(|container| of_container(&container, found));
     }
-    duplicate_ports(spec, found);
+    repeated_ports(spec, found);
+    let grace = spec.member("terminationGracePeriodSeconds");
+    if grace.int().is_some_and(|seconds| seconds < 0) {
+        found.push(format!("{}: must be >= 0; negative values are invalid and will be treated as 1", grace.path()));
+    }
 }
 
 fn node_selector(spec: &Field<'_>, found: &mut Vec<String>) {
@@ -115,16 +125,54 @@ fn of_container(container: &Field<'_>, found: &mut Vec<String>) {
     }
 }
 
-/// The same port and protocol twice in one container.
-fn duplicate_ports(spec: &Field<'_>, found: &mut Vec<String>) {
-    for container in spec.member("containers").items() {
-        let mut seen: Vec<[Option<&gantry_meta::Value>; 4]> = Vec::new();
-        for port in container.member("ports").items() {
-            let one = ["containerPort", "protocol", "hostPort", "hostIP"].map(|member| port.member(member).value());
-            if seen.contains(&one) {
-                found.push(format!("{}: duplicate port definition", port.path()));
+/// Ports of all containers that are the same, or may be taken for one another, and names that two ports share.
+fn repeated_ports(spec: &Field<'_>, found: &mut Vec<String>) {
+    let containers = ["initContainers", "containers", "ephemeralContainers"].into_iter();
+    let ports = containers.flat_map(|list| spec.member(list).items().flat_map(|c| c.member("ports").items()));
+    let ports: Vec<Port<'_>> = ports.map(Port::new).collect();
+    for (at, port) in ports.iter().enumerate() {
+        let before = &ports[..at];
+        for other in before.iter().filter(|other| (other.number, other.protocol) == (port.number, port.protocol)) {
+            if let Some(what) = port.clashes_with(other) {
+                found.push(format!("{}: {what} port definition with {}", port.field.path(), other.field.path()));
             }
-            seen.push(one);
+        }
+    }
+    for (at, port) in ports.iter().enumerate().filter(|(_, port)| !port.name.is_empty()) {
+        if let Some(first) = ports[..at].iter().find(|other| other.name == port.name) {
+            let first = first.field.path();
+            let why = format!("services and probes that select ports by name will use {first}");
+            found.push(format!("{}: duplicate port name {:?} with {first}, {why}", port.field.path(), port.name));
+        }
+    }
+}
+
+struct Port<'a> {
+    field: Field<'a>,
+    number: i64,
+    host_number: i64,
+    protocol: &'a str,
+    host_address: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Port<'a> {
+    fn new(field: Field<'a>) -> Self {
+        let text = |member| field.member(member).value().and_then(Value::as_str).unwrap_or_default();
+        let number = |member| field.member(member).int().unwrap_or_default();
+        let (number, host_number) = (number("containerPort"), number("hostPort"));
+        let (protocol, host_address, name) = (text("protocol"), text("hostIP"), text("name"));
+        Self { number, host_number, protocol, host_address, name, field }
+    }
+
+    /// How two ports of one number and protocol get into each other's way, if they do.
+    fn clashes_with(&self, other: &Port<'_>) -> Option<&'static str> {
+        let one_is_everywhere = self.host_address.is_empty() != other.host_address.is_empty();
+        match (self.host_number, other.host_number) {
+            (a, b) if a == b && self.host_address == other.host_address => Some("duplicate"),
+            (0, _) | (_, 0) => Some("overlapping"),
+            (a, b) if a == b && one_is_everywhere => Some("dangerously ambiguous"),
+            _ => None,
         }
     }
 }
