@@ -2,8 +2,8 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use gantry_kinds::{Catalog, Resource};
-use gantry_meta::{Cause, GroupVersionKind, GroupVersionResource, Status};
+use gantry_kinds::{Catalog, Ref, Resource, Type};
+use gantry_meta::{Cause, GroupVersionKind, GroupVersionResource, Object, Status};
 use gantry_storage::{Key, Shard};
 use gantry_watch_cache::ResourceConfig;
 
@@ -28,6 +28,7 @@ pub(crate) struct Served {
     pub conversion: Option<&'static dyn Conversion>,
     pub strategy: &'static dyn Strategy,
     stored_group: String,
+    stored_root: Ref<Type>,
 }
 
 impl Served {
@@ -44,6 +45,7 @@ impl Served {
             conversion: convert::between(resource, stored),
             strategy: strategy::of(&resource.group, plural),
             stored_group: stored.group.to_string(),
+            stored_root: stored.root.clone(),
             resource: resource.clone(),
         }
     }
@@ -51,6 +53,22 @@ impl Served {
     pub fn key(&self, namespace: &str, name: &str) -> Key {
         let namespace = if self.resource.namespaced { namespace } else { "" };
         Key::new(&self.stored_group, &self.resource.plural, namespace, name)
+    }
+
+    /// The object as it is stored.
+    pub fn to_stored(&self, object: Object) -> Object {
+        let Some(conversion) = self.conversion else { return object };
+        let mut stored = conversion.to_stored(object);
+        gantry_codec::canonical::canonicalise(&self.stored_root, &mut stored);
+        stored
+    }
+
+    /// A stored object as clients of this version see it.
+    pub fn to_served(&self, stored: Object) -> Object {
+        let Some(conversion) = self.conversion else { return stored };
+        let mut object = conversion.to_served(stored);
+        gantry_codec::canonical::canonicalise(&self.resource.root, &mut object);
+        object
     }
 
     pub fn not_found(&self, name: &str) -> Status {
@@ -165,6 +183,16 @@ mod tests {
         assert_eq!((newer.shard, &*newer.stored.api_version()), (Shard::Events, "v1"));
         assert!(core.conversion.is_none() && newer.conversion.is_some());
         assert_eq!(newer.not_found("e").details.unwrap().group, "events.k8s.io", "the group that was asked");
+    }
+
+    #[test]
+    fn what_one_version_always_writes_is_written_though_the_other_does_not_know_it() {
+        let all = ServedResources::new(gantry_kinds::catalog());
+        let newer = all.preferred("events.k8s.io", "events").unwrap();
+        let event = serde_json::json!({"kind": "Event", "apiVersion": "events.k8s.io/v1", "metadata": {"name": "e"}});
+        let stored = newer.to_stored(event.as_object().unwrap().clone());
+        assert_eq!((&stored["reportingComponent"], &stored["involvedObject"]), (&"".into(), &serde_json::json!({})));
+        assert!(newer.to_served(stored).get("reportingComponent").is_none());
     }
 
     #[test]

@@ -173,9 +173,10 @@ impl Quantity {
         Some(format!("{value}{}", SUFFIXES[power]))
     }
 
-    fn decimal_text(&self) -> String {
+    /// The same amount without trailing zeros but for those that lead to an exponent with a suffix.
+    fn aligned(&self) -> (i128, i32) {
         let (mut mantissa, mut exponent) = (self.mantissa, self.exponent);
-        while mantissa % 10 == 0 {
+        while mantissa != 0 && mantissa % 10 == 0 {
             mantissa /= 10;
             exponent += 1;
         }
@@ -183,6 +184,11 @@ impl Quantity {
             mantissa = mantissa.saturating_mul(10);
             exponent -= 1;
         }
+        (mantissa, exponent)
+    }
+
+    fn decimal_text(&self) -> String {
+        let (mantissa, exponent) = self.aligned();
         let suffix = match (self.format, exponent) {
             (_, 0) => Cow::Borrowed(""),
             (Format::DecimalExponent, _) => format!("e{exponent}").into(),
@@ -318,6 +324,15 @@ mod tests {
     fn what_has_more_digits_than_are_kept_is_refused_and_not_changed() {
         for text in ["-222222222222222222222222222222222.22226222", "1234567890123456789012345678901234567"] {
             assert_eq!(Quantity::parse(text).map(|q| q.canonical()), Err(QuantityError::Numeric), "{text}");
+        }
+        // Written with a suffix these would have more digits than can be read again.
+        for text in
+            [format!("-{}.9", "9".repeat(34)), format!("{}.25", "8".repeat(33)), format!("{}e4", "7".repeat(35))]
+        {
+            match Quantity::parse(&text).map(|quantity| quantity.canonical()) {
+                Err(error) => assert_eq!(error, QuantityError::Numeric, "{text}"),
+                Ok(canonical) => assert_eq!(parse(&canonical), parse(&text), "{text}"),
+            }
         }
         let fine = format!("0.{}1", "0".repeat(40));
         assert_eq!(parse(&fine).canonical(), "1n");

@@ -110,6 +110,9 @@ impl Parsed {
         if format == Format::BinarySi && quantity > limit {
             quantity = limit;
         }
+        if quantity.aligned().0 > MAX_MANTISSA {
+            return Err(QuantityError::Numeric);
+        }
         if parts.negative {
             quantity.mantissa = -quantity.mantissa;
         }

@@ -70,8 +70,5 @@ pub(crate) fn served_wire(served: &Served, object: &CachedObject) -> Bytes {
 /// The tree that clients of this version see.
 pub(crate) fn served_tree(served: &Served, object: &CachedObject) -> Object {
     let tree: Object = serde_json::from_slice(&object.wire()).expect("what is stored was written by the codec");
-    match served.conversion {
-        None => tree,
-        Some(conversion) => conversion.to_served(tree),
-    }
+    served.to_served(tree)
 }

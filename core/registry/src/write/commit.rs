@@ -11,10 +11,7 @@ use crate::served::Served;
 
 /// The bytes that are stored for an object of the served version.
 fn stored_bytes(served: &Served, object: Object) -> Vec<u8> {
-    match served.conversion {
-        None => gantry_codec::encode_stored(&object),
-        Some(conversion) => gantry_codec::encode_stored(&conversion.to_stored(object)),
-    }
+    gantry_codec::encode_stored(&served.to_stored(object))
 }
 
 impl Write<'_> {

@@ -42,9 +42,7 @@ pub fn warnings(metadata: &Field<'_>, spec: &Field<'_>, found: &mut Vec<String>)
             found.push(format!("{}: a null labelSelector results in matching no pod", selector.path()));
         }
     }
-    for secret in spec.member("imagePullSecrets").items().filter(|secret| secret.member("name").is_empty()) {
-        found.push(format!("{}: invalid empty name {:?}", secret.path(), ""));
-    }
+    pull_secrets(spec, found);
     fractional_bytes(&spec.member("overhead"), found);
     for list in ["initContainers", "containers"] {
         spec.member(list).items().for_each(|container| of_container(&container, found));
@@ -53,6 +51,20 @@ pub fn warnings(metadata: &Field<'_>, spec: &Field<'_>, found: &mut Vec<String>)
     let grace = spec.member("terminationGracePeriodSeconds");
     if grace.int().is_some_and(|seconds| seconds < 0) {
         found.push(format!("{}: must be >= 0; negative values are invalid and will be treated as 1", grace.path()));
+    }
+}
+
+/// Secrets without a name, and names that stand twice.
+fn pull_secrets(spec: &Field<'_>, found: &mut Vec<String>) {
+    let mut seen: Vec<&str> = Vec::new();
+    for secret in spec.member("imagePullSecrets").items() {
+        let name = secret.member("name");
+        if name.text().is_empty() {
+            found.push(format!("{}: invalid empty name {:?}", secret.path(), ""));
+        } else if seen.contains(&name.text()) {
+            found.push(format!("{}: duplicate name {:?}", name.path(), name.text()));
+        }
+        seen.push(name.text());
     }
 }
 
