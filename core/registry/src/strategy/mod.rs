@@ -185,7 +185,8 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
     }
     served.strategy.prepare_update(subresource, new, old);
     let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
-    let counted = served.strategy.counted_metadata();
+    // A status says nothing of what is wanted.
+    let counted = if subresource == "status" { &[] } else { served.strategy.counted_metadata() };
     let differs = || desired_state_differs(new, old) || metadata_differs(counted, new, old);
     let own_rule = served.strategy.is_new_generation(new, old);
     let counts = own_rule.unwrap_or_else(|| served.resource.manages_generation && differs());
