@@ -157,4 +157,6 @@ fn labels_from_template(object: &mut Object) {
 }
 
 #[cfg(test)]
+mod rows;
+#[cfg(test)]
 mod tests;
