@@ -80,7 +80,7 @@ fn filled(resource: &Resource, path: &[&Field], field: &str, given: Value) -> Va
         object.insert(step.name.to_string(), wrapped(&step.shape, inner));
         Value::Object(object)
     };
-    let whole = path.iter().rev().fold(given, |inner, step| member(inner, step));
+    let whole = path.iter().rev().fold(given, member);
     let body = serde_json::to_vec(&whole).expect("a tree");
     let decoded = decode(Expected::from(resource), &body, Format::Json, Strictness::Strict).expect("a good body");
     let surroundings = Surroundings { now: "2026-11-21T12:00:00Z".parse().expect("a time") };
