@@ -5,9 +5,11 @@ use anyhow::{Context, Result, ensure};
 use gantry_tests::{Cluster, Http};
 use serde_json::{Value, json};
 
-/// Objects, and changes of each: a merge patch, and the field that the refusal names. An empty field: the change is
-/// dropped without an error.
-fn table() -> Vec<(&'static str, Value, Vec<(Value, &'static str)>)> {
+/// A merge patch, and the field that its refusal names. An empty field: the change is dropped without an error.
+type Change = (Value, &'static str);
+
+/// Where objects are made, one of them, and changes of it.
+fn table() -> Vec<(&'static str, Value, Vec<Change>)> {
     let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
     let once = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}});
     let selector = json!({"matchLabels": {"a": "b"}});
@@ -217,7 +219,7 @@ fn table() -> Vec<(&'static str, Value, Vec<(Value, &'static str)>)> {
     ]
 }
 
-fn check(http: &Http, path: &str, mut object: Value, changes: &[(Value, &str)]) -> Result<()> {
+fn check(http: &Http, path: &str, mut object: Value, changes: &[Change]) -> Result<()> {
     let name = "unchanging";
     object["metadata"] = json!({"name": name});
     let created = http.send("POST", path, "application/json", object.to_string().as_bytes())?;
