@@ -37,7 +37,7 @@ async fn what_is_only_tried_may_state_a_version_and_what_is_made_may_not() {
 }
 
 #[tokio::test]
-async fn a_label_of_a_slice_counts_as_what_is_wanted_and_that_of_a_deployment_does_not() {
+async fn an_annotation_of_a_deployment_and_a_label_of_a_slice_count_as_what_is_wanted() {
     let server = TestServer::memory().await;
     let api = server.admin_api();
     api.json(Method::POST, DEPLOYMENTS, &deployment("web")).await;
@@ -46,7 +46,8 @@ async fn a_label_of_a_slice_counts_as_what_is_wanted_and_that_of_a_deployment_do
     api.json(Method::POST, slices, &slice).await;
     let (labels, annotations) =
         (json!({"metadata": {"labels": {"x": "y"}}}), json!({"metadata": {"annotations": {"x": "y"}}}));
-    for (collection, patch, generation) in [(DEPLOYMENTS, &labels, 1), (slices, &annotations, 1), (slices, &labels, 2)]
+    for (collection, patch, generation) in
+        [(DEPLOYMENTS, &labels, 1), (DEPLOYMENTS, &annotations, 2), (slices, &annotations, 1), (slices, &labels, 2)]
     {
         let (code, patched) = api.patch(&format!("{collection}/web"), MERGE, patch).await;
         assert_eq!((code, &patched["metadata"]["generation"]), (200, &json!(generation)), "{collection} {patch}");

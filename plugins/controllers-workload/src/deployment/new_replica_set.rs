@@ -82,12 +82,13 @@ pub fn follow(rollout: &Rollout, ops: &mut Ops) -> bool {
     annotate_revision(deployment, revision, ops) || differs
 }
 
+/// Through the status: annotations of the object itself count as a new wish, and raise its generation.
 fn annotate_revision(deployment: &Deployment, revision: i64, ops: &mut Ops) -> bool {
     let revision = revision.to_string();
     let differs = deployment.metadata.annotations.get(REVISION) != Some(&revision);
     if differs {
         let patch = json!({"metadata": {"annotations": {REVISION: revision}}});
-        ops.patch_merge(&DEPLOYMENTS, &deployment.metadata.namespace, &deployment.metadata.name, &patch)
+        ops.patch_status(&DEPLOYMENTS, &deployment.metadata.namespace, &deployment.metadata.name, &patch)
             .expect_uid(&deployment.metadata.uid)
             .done();
     }

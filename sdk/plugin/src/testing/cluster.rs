@@ -155,9 +155,7 @@ impl FakeCluster {
         }
         let mut next = merged(current.clone(), body);
         if op.subresource == "status" {
-            let status = next.get("status").cloned().unwrap_or(Value::Null);
-            next = current.clone();
-            next["status"] = status;
+            next = with_status(current.clone(), &next);
         }
         self.revision += 1;
         for (pointer, value) in
@@ -185,6 +183,15 @@ impl FakeCluster {
         }
         Ok(op.name.clone())
     }
+}
+
+/// What a write of the status may change, as the API has it: the status and the annotations.
+fn with_status(mut object: Value, written: &Value) -> Value {
+    object["status"] = written.get("status").cloned().unwrap_or(Value::Null);
+    if let Some(annotations) = written.pointer("/metadata/annotations") {
+        object["metadata"]["annotations"] = annotations.clone();
+    }
+    object
 }
 
 fn not_found(op: &Op) -> Failure {
