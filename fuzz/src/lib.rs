@@ -41,7 +41,7 @@ pub fn decode(input: &[u8], format: Format) {
         validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced };
     let _ = validation::validate_create(named, &object);
     let _ = validation::validate_update(named, &object, &object, None);
-    let _ = validation::warnings(named, &object, None);
+    let _ = validation::warnings(named, &object, None, None);
 }
 
 fn deployments() -> &'static Resource {

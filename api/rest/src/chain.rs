@@ -25,14 +25,13 @@ use crate::{
     server::peer_of,
     socket_token,
     state::RestState,
+    warnings,
 };
 
 /// Requests that are no watch or stream end after this at the latest.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
 const WARNING: HeaderName = HeaderName::from_static("warning");
-/// All Warning headers of an answer together stay below this, as clients have limits on headers.
-const WARNINGS_MAX_BYTES: usize = 4 << 10;
 
 pub(crate) async fn entry(
     request: HttpRequest,
@@ -132,17 +131,8 @@ fn add_headers(ctx: &RequestContext, response: &mut HttpResponse) {
     if let Ok(id) = HeaderValue::from_str(&ctx.request_id) {
         headers.insert(AUDIT_ID, id);
     }
-    let mut bytes = 0;
-    for warning in ctx.take_warnings() {
-        let quoted = warning.replace('\\', r"\\").replace('"', "\\\"").replace(|c: char| c.is_control(), " ");
-        let text = format!("299 - \"{quoted}\"");
-        bytes += text.len();
-        if bytes > WARNINGS_MAX_BYTES {
-            break;
-        }
-        if let Ok(value) = HeaderValue::from_str(&text) {
-            headers.append(WARNING, value);
-        }
+    for warning in warnings::headers(ctx.take_warnings()) {
+        headers.append(WARNING, warning);
     }
 }
 

@@ -20,6 +20,7 @@ mod route;
 mod server;
 mod socket_token;
 mod state;
+mod warnings;
 
 pub use proxy::{Dial, DialError, NodeDialer, OwnNetwork, PodNetwork, Wire};
 pub use server::{RestConfig, RestHandle, serve};

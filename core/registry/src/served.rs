@@ -71,6 +71,14 @@ impl Served {
         object
     }
 
+    /// What a client sent, with what it says twice said once.
+    pub fn settled(&self, object: Object) -> Object {
+        match self.conversion {
+            Some(conversion) if conversion.settles_first() => self.to_served(self.to_stored(object)),
+            _ => object,
+        }
+    }
+
     pub fn not_found(&self, name: &str) -> Status {
         Status::not_found(&self.resource.group, &self.resource.plural, name)
     }

@@ -63,7 +63,13 @@ pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subre
     causes.into_vec()
 }
 
-/// What a write of `object` over `old` should be warned about, one text for each finding.
-pub fn warnings(resource: Resource<'_>, object: &Object, old: Option<&Object>) -> Vec<String> {
-    warnings::warnings(resource, object, old)
+/// What a write of `object` over `old`, or of one of its subresources, should be warned about, one text for each finding.
+/// Both are as they are to be stored: with the generation that the write makes.
+pub fn warnings(
+    resource: Resource<'_>,
+    object: &Object,
+    old: Option<&Object>,
+    subresource: Option<&str>,
+) -> Vec<String> {
+    warnings::warnings(resource, object, old, subresource)
 }

@@ -3,15 +3,19 @@
 #[path = "rules/extensions.rs"]
 mod extensions;
 mod fields;
+#[path = "rules/job_status.rs"]
+mod job_status;
 #[path = "rules/networking.rs"]
 mod networking;
 #[path = "rules/resources.rs"]
 mod resources;
 mod support;
+#[path = "rules/warnings.rs"]
+mod warnings;
 
 use gantry_meta::Value;
 use serde_json::json;
-use support::{create, update, warnings};
+use support::{create, update};
 
 const NOTHING: [&str; 0] = [];
 
@@ -339,19 +343,4 @@ fn cluster_wide_kinds_check_their_own_fields() {
         "groupPriorityMinimum": 0, "versionPriority": 1}});
     let causes = ["Invalid:metadata.name", "Invalid:spec.groupPriorityMinimum"];
     assert_eq!(create("apiregistration.k8s.io/apiservices", service), causes);
-}
-
-#[test]
-fn questionable_pods_are_accepted_with_a_warning_for_each_finding() {
-    let twice = json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]);
-    assert_eq!(warnings("pods", pod_with(json!({"env": twice}))), 1);
-    assert_eq!(
-        warnings(
-            "pods",
-            pod(json!({"nodeSelector": {"beta.kubernetes.io/os": "linux"}, "imagePullSecrets": [{"name": ""}]}))
-        ),
-        2
-    );
-    assert_eq!(warnings("pods", pod_with(json!({"resources": {"requests": {"memory": "100m"}}}))), 1);
-    assert_eq!(warnings("pods", pod(json!({}))), 0);
 }

@@ -4,6 +4,7 @@ mod authority;
 mod client_verifier;
 mod error;
 mod files;
+mod key_pair;
 mod request;
 mod tls;
 
@@ -12,5 +13,6 @@ pub use client_verifier::{CertificateUser, ClientCertificates};
 pub use error::PkiError;
 pub(crate) use files::read_if_there;
 pub use files::{write_private, write_public};
+pub use key_pair::{KeyPairError, check_key_pair};
 pub use request::NewRequest;
 pub use tls::{RotatingCertificate, client_config, server_config};

@@ -1,7 +1,7 @@
 //! Kinds that are served in another form than they are stored in.
 
 mod event;
-mod horizontal_pod_autoscaler;
+pub(crate) mod horizontal_pod_autoscaler;
 
 use gantry_kinds::Resource;
 use gantry_meta::Object;
@@ -10,6 +10,12 @@ use gantry_meta::Object;
 pub(crate) trait Conversion: Send + Sync {
     fn to_stored(&self, object: Object) -> Object;
     fn to_served(&self, object: Object) -> Object;
+
+    /// Whether what a client sends is converted there and back before anything else is done with it: where it says the same
+    /// thing twice, one of both counts.
+    fn settles_first(&self) -> bool {
+        false
+    }
 }
 
 /// `None` where both are the same.

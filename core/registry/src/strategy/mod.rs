@@ -1,6 +1,7 @@
 //! What each resource does beyond the generic rules. Those with none of their own use [`Generic`].
 
 mod api_services;
+mod autoscalers;
 mod certificate_signing_requests;
 mod custom_resource_definitions;
 mod daemon_sets;
@@ -14,6 +15,7 @@ mod persistent_volume_claims;
 mod persistent_volumes;
 mod pods;
 mod replication_controllers;
+mod secrets;
 mod service_accounts;
 mod services;
 mod status;
@@ -25,6 +27,12 @@ use crate::{request::Propagation, served::Served};
 
 /// Rules of one resource. `subresource` is empty for the object itself.
 pub(crate) trait Strategy: Send + Sync {
+    /// Turns members that a new object has in an old way into those of today, before [`Strategy::prepare_create`]. What is
+    /// returned is warned about, also where the object is refused later on.
+    fn modernise(&self, _new: &mut Object) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Sets and resets what the server owns on a new object, after mutating admission and before validation.
     fn prepare_create(&self, _new: &mut Object) {}
 
@@ -56,6 +64,11 @@ pub(crate) trait Strategy: Send + Sync {
 
     /// Causes beyond those of `gantry-validation`.
     fn validate_update(&self, _subresource: &str, _new: &Object, _old: &Object) -> Vec<Cause> {
+        Vec::new()
+    }
+
+    /// Warnings beyond those of `gantry-validation`, about an object that is accepted.
+    fn warnings(&self, _object: &Object) -> Vec<String> {
         Vec::new()
     }
 
@@ -129,9 +142,11 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("", "pods") => &pods::Pods,
         ("", "namespaces") => &namespaces::Namespaces,
         ("", "nodes") => &nodes::Nodes,
+        ("", "secrets") => &secrets::Secrets,
         ("", "services") => &services::Services,
         ("", "events") | ("events.k8s.io", "events") => &events::Events,
         ("", "replicationcontrollers") => &replication_controllers::ReplicationControllers,
+        ("autoscaling", "horizontalpodautoscalers") => &autoscalers::Autoscalers,
         ("batch", "jobs") => &jobs::Jobs,
         ("apps", "daemonsets") => &daemon_sets::DaemonSets,
         ("apps", "deployments") => &workloads::Deployments,

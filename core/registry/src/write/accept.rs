@@ -11,11 +11,11 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
     let resource = &write.served.resource;
     let named =
         validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced };
+    let subresource = Some(write.subresource).filter(|sub| !sub.is_empty());
     let mut causes: Vec<Cause> = admin_access(write, object, old).into_iter().collect();
     match old {
         None => causes.extend(validation::validate_create(named, object)),
         Some(old) => {
-            let subresource = Some(write.subresource).filter(|sub| !sub.is_empty());
             causes.extend(validation::validate_update(named, object, old, subresource));
             causes.extend(write.served.strategy.validate_update(write.subresource, object, old));
         }
@@ -23,7 +23,8 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
     if !causes.is_empty() {
         return Err(write.served.invalid(object.name(), causes));
     }
-    validation::warnings(named, object, old).into_iter().for_each(|warning| write.ctx.warn(warning));
+    let warnings = validation::warnings(named, object, old, subresource);
+    warnings.into_iter().chain(write.served.strategy.warnings(object)).for_each(|warning| write.ctx.warn(warning));
     Ok(())
 }
 

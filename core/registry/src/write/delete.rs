@@ -72,6 +72,13 @@ fn gone(served: &Served, last: &Object) -> Status {
     status
 }
 
+/// A client that does not say what becomes of dependents may not expect it.
+pub(super) fn warn_about_dependents(ctx: &RequestContext, served: &Served, options: &DeleteOptions) {
+    if let (None, Some(warning)) = (options.propagation, served.strategy.deletion_warning()) {
+        ctx.warn(warning);
+    }
+}
+
 pub(crate) async fn delete_object(
     state: &State,
     ctx: &RequestContext,
@@ -83,9 +90,7 @@ pub(crate) async fn delete_object(
     let write_options = WriteOptions { dry_run: options.dry_run, ..WriteOptions::default() };
     let now = Timestamp::now();
     let write = Write { state, ctx, served, namespace, name, subresource: "", options: &write_options, now };
-    if let (None, Some(warning)) = (options.propagation, served.strategy.deletion_warning()) {
-        ctx.warn(warning);
-    }
+    warn_about_dependents(ctx, served, options);
     for _ in 0..MAX_RACES {
         let current = read::current(state, served, namespace, name).await?;
         let current = current.ok_or_else(|| served.not_found(name))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gantry_meta::{Reason, Status};
 
-use super::delete_object;
+use super::{delete::warn_about_dependents, delete_object};
 use crate::{
     context::RequestContext,
     executor::State,
@@ -23,6 +23,7 @@ pub(crate) async fn delete_collection(
     options: &DeleteOptions,
     list: &ListOptions,
 ) -> Result<ApiResponse, Status> {
+    warn_about_dependents(ctx, served, options);
     let page = read::page_to_delete(state, served, target, list).await?;
     for object in &page.objects {
         let key = object.key();

@@ -89,6 +89,22 @@ pub(super) fn keep_system_fields(new: &mut Object, old: &Object) {
     }
 }
 
+/// Removes owner references that repeat an earlier one; their uids.
+pub(super) fn drop_repeated_owners(object: &mut Object) -> Vec<String> {
+    let references = object.get_mut("metadata").and_then(|metadata| metadata.get_mut("ownerReferences"));
+    let Some(references) = references.and_then(Value::as_array_mut) else { return Vec::new() };
+    let (mut kept, mut repeated) = (Vec::with_capacity(references.len()), Vec::new());
+    for reference in references.drain(..) {
+        if kept.contains(&reference) {
+            repeated.push(reference.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned());
+        } else {
+            kept.push(reference);
+        }
+    }
+    *references = kept;
+    repeated
+}
+
 /// Sets the marks of a deletion that has begun.
 pub(super) fn mark_deleting(object: &mut Object, at: Timestamp, grace_seconds: i64) {
     let generation = object.generation();
@@ -123,6 +139,17 @@ mod tests {
         let mut short = object(json!({"metadata": {"generateName": "gen-"}}));
         generate_name(&mut short);
         assert!(short.name().starts_with("gen-") && short.name().len() == 9);
+    }
+
+    #[test]
+    fn an_owner_that_is_named_twice_is_kept_once() {
+        let owner = |uid: &str, block: bool| json!({"kind": "ConfigMap", "uid": uid, "blockOwnerDeletion": block});
+        let stated = [owner("a", true), owner("b", true), owner("a", true), owner("a", false)];
+        let mut owned = object(json!({"metadata": {"ownerReferences": stated}}));
+        assert_eq!(drop_repeated_owners(&mut owned), ["a"]);
+        let kept = json!([owner("a", true), owner("b", true), owner("a", false)]);
+        assert_eq!(owned["metadata"]["ownerReferences"], kept);
+        assert!(drop_repeated_owners(&mut object(json!({"metadata": {}}))).is_empty());
     }
 
     #[test]

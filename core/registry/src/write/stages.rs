@@ -105,14 +105,18 @@ impl Decoded {
     pub fn for_create(write: &Write<'_>, mut object: Object) -> Self {
         let labelled = is_labelled(&object);
         metadata::fill_new(&mut object, write.now, write.options.dry_run);
+        drop_repeated_owners(write, &mut object);
         apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
+        let mut object = write.served.settled(object);
         record_owners(write, None, &mut object);
         Self { object, labelled }
     }
 
     /// A change of `old`.
     pub fn for_update(write: &Write<'_>, mut object: Object, old: &Object) -> Self {
+        drop_repeated_owners(write, &mut object);
         apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
+        let mut object = write.served.settled(object);
         metadata::keep_system_fields(&mut object, old);
         record_owners(write, Some(old), &mut object);
         Self { object, labelled: true }
@@ -128,6 +132,7 @@ impl Decoded {
             .map_err(|error| Status::bad_request(error.to_string()))?;
         let mut object = decoded.object;
         apply_defaults(&resource.root, &mut object, &Surroundings { now: write.now });
+        let mut object = write.served.settled(object);
         match old {
             None => {
                 metadata::fill_new(&mut object, write.now, false);
@@ -151,6 +156,15 @@ impl Decoded {
     }
 }
 
+/// An owner that stands twice in the same words is kept once, and warned about.
+fn drop_repeated_owners(write: &Write<'_>, object: &mut Object) {
+    let repeated = metadata::drop_repeated_owners(object);
+    if !repeated.is_empty() {
+        let uids = repeated.join(", ");
+        write.ctx.warn(format!("metadata.ownerReferences: duplicate entries are dropped, with the uids {uids}"));
+    }
+}
+
 fn record_owners(write: &Write<'_>, old: Option<&Object>, new: &mut Object) {
     let manager = write.manager();
     managed::record_update(write.writer(&manager), old, new);
@@ -167,7 +181,11 @@ impl Admitted {
     pub fn prepare(self, write: &Write<'_>, old: Option<&Object>) -> Result<Prepared, Status> {
         let Self { mut object, labelled } = self;
         match old {
-            None => strategy::prepare_create(write.served, &mut object, labelled),
+            None => {
+                let warnings = write.served.strategy.modernise(&mut object);
+                warnings.into_iter().for_each(|warning| write.ctx.warn(warning));
+                strategy::prepare_create(write.served, &mut object, labelled);
+            }
             Some(old) => strategy::prepare_update(write.served, write.subresource, &mut object, old),
         }
         canonical::canonicalise(&write.served.resource.root, &mut object);

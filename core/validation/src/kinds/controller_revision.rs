@@ -6,14 +6,18 @@ use crate::{
 };
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    causes.non_negative(&object.member("revision"));
+    revision(object, causes);
     let data = object.member("data");
     if data.object().is_none() {
         causes.required(&data);
     }
 }
 
+fn revision(object: Root<'_>, causes: &mut Causes) {
+    causes.non_negative(&object.member("revision"));
+}
+
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    create(update.new, causes);
+    revision(update.new, causes);
     causes.immutable(&update.new.member("data"), &update.old.member("data"));
 }

@@ -134,6 +134,7 @@ fn ports(ports: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
+    address_type(&update.new.member("addressType"), causes);
     ports(&update.new.member("ports"), causes);
     // What is stored may be older than the rules.
     if update.new.member("endpoints").value() != update.old.member("endpoints").value() {

@@ -103,8 +103,12 @@ fn series(object: Root<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
+    common(update.new, causes);
     if is_core(update.new) {
-        return common(update.new, causes);
+        return;
+    }
+    if update.new.member("series").value() != update.old.member("series").value() {
+        series(update.new, causes);
     }
     for (core, new) in [
         ("involvedObject", "regarding"),
@@ -114,6 +118,8 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
         ("firstTimestamp", "deprecatedFirstTimestamp"),
         ("lastTimestamp", "deprecatedLastTimestamp"),
         ("count", "deprecatedCount"),
+        // The reference looks at the reason twice.
+        ("reason", "reason"),
         ("type", "type"),
         ("eventTime", "eventTime"),
         ("action", "action"),
@@ -123,5 +129,4 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     ] {
         causes.immutable(&update.new.member_as(new, core), &update.old.member_as(new, core));
     }
-    series(update.new, causes);
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     field::{Causes, Root},
-    rules::{numbers, selector},
+    rules::{conditions, numbers, selector},
     table::Update,
 };
 
@@ -26,6 +26,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource == Some("status") {
         let status = update.new.member("status");
+        conditions(&status.member("conditions"), causes);
         for member in ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] {
             causes.non_negative(&status.member(member));
         }

@@ -104,13 +104,14 @@ pub mod deployment {
         immutable_selector(update, causes);
     }
 
-    const STATUS: [&str; 6] = [
+    const STATUS: [&str; 7] = [
         "observedGeneration",
         "replicas",
         "updatedReplicas",
         "readyReplicas",
         "availableReplicas",
         "unavailableReplicas",
+        "terminatingReplicas",
     ];
 }
 
@@ -132,8 +133,14 @@ pub mod replica_set {
         immutable_selector(update, causes);
     }
 
-    const STATUS: [&str; 5] =
-        ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"];
+    const STATUS: [&str; 6] = [
+        "replicas",
+        "fullyLabeledReplicas",
+        "readyReplicas",
+        "availableReplicas",
+        "observedGeneration",
+        "terminatingReplicas",
+    ];
 }
 
 pub mod replication_controller {
@@ -395,5 +402,9 @@ fn status_counters(update: Update<'_>, members: &[&'static str], causes: &mut Ca
     }
     if members.contains(&"availableReplicas") && count("availableReplicas") > count("readyReplicas") {
         causes.invalid(&status.member("availableReplicas"), "cannot be greater than readyReplicas");
+    }
+    let (collisions, before) = (status.member("collisionCount"), update.old.member("status").member("collisionCount"));
+    if before.int().is_some_and(|before| collisions.int().unwrap_or_default() < before) {
+        causes.invalid(&collisions, "cannot be decremented");
     }
 }

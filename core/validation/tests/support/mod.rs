@@ -5,12 +5,12 @@ use gantry_kinds::{Resource, catalog};
 use gantry_meta::{Cause, Object, Value};
 use gantry_validation as validation;
 
-fn resource(path: &str) -> &'static Resource {
+pub fn resource(path: &str) -> &'static Resource {
     let (group, plural) = path.rsplit_once('/').unwrap_or(("", path));
     catalog().preferred(group, plural).unwrap_or_else(|| panic!("{path} is no resource"))
 }
 
-fn named(resource: &Resource) -> validation::Resource<'_> {
+pub fn named(resource: &Resource) -> validation::Resource<'_> {
     validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced }
 }
 
@@ -29,7 +29,8 @@ pub fn object(path: &str, body: &Value) -> Object {
     object
 }
 
-fn texts(causes: Vec<Cause>) -> Vec<String> {
+/// `Reason:field` of each.
+pub fn texts(causes: Vec<Cause>) -> Vec<String> {
     let text = |cause: Cause| format!("{:?}:{}", cause.reason.unwrap(), cause.field).replacen("FieldValue", "", 1);
     causes.into_iter().map(text).collect()
 }
@@ -54,12 +55,4 @@ pub fn update_status(path: &str, spec: Value, status: Value) -> Vec<String> {
     let old = object(path, &new);
     new["status"] = status;
     texts(validation::validate_update(named(resource(path)), &object(path, &new), &old, Some("status")))
-}
-
-/// Number of warnings about a new object that is accepted.
-#[track_caller]
-pub fn warnings(path: &str, body: Value) -> usize {
-    let object = object(path, &body);
-    assert_eq!(texts(validation::validate_create(named(resource(path)), &object)), [] as [String; 0]);
-    validation::warnings(named(resource(path)), &object, None).len()
 }

@@ -1,5 +1,6 @@
 //! Pods: born Pending, deleted with a grace period, changed in few places.
 
+mod app_armor;
 mod label_keys;
 mod qos;
 
@@ -37,6 +38,10 @@ fn grace_seconds(pod: &Object, asked: Option<i64>) -> i64 {
 }
 
 impl Strategy for Pods {
+    fn modernise(&self, pod: &mut Object) -> Vec<String> {
+        app_armor::annotations_to_fields(pod)
+    }
+
     fn prepare_create(&self, pod: &mut Object) {
         let mut status = Object::new();
         status.insert("phase".into(), "Pending".into());

@@ -13,7 +13,6 @@ mod spec;
 mod update;
 mod volume_sources;
 mod volumes;
-pub mod warnings;
 mod windows;
 
 pub use affinity::{node_selector, node_selector_term, tolerations};

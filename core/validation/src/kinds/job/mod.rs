@@ -1,13 +1,18 @@
 //! Job, and the job specification that CronJobs carry.
 
-use gantry_meta::{Object, Value};
+mod indexes;
+mod status;
+mod update;
+
+pub use update::update;
+
+use gantry_meta::Object;
 
 use super::pod;
 use crate::{
     field::{Causes, Field, Root},
     names,
     rules::{domain_prefixed_path, selector},
-    table::Update,
 };
 
 const RULES_MAX: usize = 20;
@@ -26,13 +31,18 @@ const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller
 const NAME_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    generated_selector(object, causes);
+    whole(object, true, causes);
+}
+
+/// All rules of a job. `prefixed`: whether its template needs the labels with a prefix besides those without.
+fn whole(object: Root<'_>, prefixed: bool, causes: &mut Causes) {
+    generated_selector(object, prefixed, causes);
     spec_with_selector(&object.member("spec"), causes);
     indexed_name(object, causes);
 }
 
 /// A selector that is not made by hand selects by the job's uid, and the template carries the labels made for it.
-fn generated_selector<'a>(object: Root<'a>, causes: &mut Causes) {
+fn generated_selector<'a>(object: Root<'a>, prefixed: bool, causes: &mut Causes) {
     let spec = object.member("spec");
     let selected = spec.member("selector");
     if spec.member("manualSelector").flag() || !selected.is_set() {
@@ -44,13 +54,15 @@ fn generated_selector<'a>(object: Root<'a>, causes: &mut Causes) {
         causes.required(&uid);
     }
     let labels = spec.member("template").member("metadata").member("labels");
+    let needed = usize::from(!prefixed);
     for (keys, value) in [(UID_LABELS, uid.text()), (NAME_LABELS, name)] {
-        for key in keys {
+        for key in &keys[needed..] {
             has_label(&labels, key, value, causes);
         }
     }
-    let expected = UID_LABELS.map(|key| (key, uid.text())).into_iter().chain(NAME_LABELS.map(|key| (key, name)));
-    let expected: Object = expected.map(|(key, value)| (key.to_owned(), value.into())).collect();
+    let expected = UID_LABELS[needed..].iter().map(|key| (key, uid.text()));
+    let expected = expected.chain(NAME_LABELS[needed..].iter().map(|key| (key, name)));
+    let expected: Object = expected.map(|(key, value)| ((*key).to_owned(), value.into())).collect();
     if let Ok(parsed) = selector::parse(&selected)
         && selector::misses(parsed.as_ref(), Some(&expected))
     {
@@ -287,7 +299,7 @@ fn success_rule(rule: &Field<'_>, completions: i64, causes: &mut Causes) {
         if indexes.text().len() > SUCCEEDED_INDEXES_MAX_BYTES {
             causes.too_long(&indexes, SUCCEEDED_INDEXES_MAX_BYTES);
         }
-        let number = indexes_in(indexes.text(), completions);
+        let number = indexes::count(indexes.text(), completions);
         if number.is_none() {
             causes.invalid(&indexes, "must be ascending indexes and ranges below completions");
         }
@@ -300,94 +312,5 @@ fn success_rule(rule: &Field<'_>, completions: i64, causes: &mut Causes) {
     }
     if named.is_some_and(counts_more_than) {
         causes.invalid(&count, "must be less than or equal to the number of the indexes it counts");
-    }
-}
-
-/// How many indexes `1,3-5,7` names, if it names them in order and below `completions`.
-fn indexes_in(text: &str, completions: i64) -> Option<i64> {
-    if text.is_empty() {
-        return Some(0);
-    }
-    let (mut total, mut next) = (0, i64::MIN);
-    for part in text.split(',') {
-        let (first, last) = match part.split_once('-') {
-            Some((first, last)) => {
-                (first.parse().ok()?, last.parse().ok().filter(|last| Some(*last) > first.parse().ok())?)
-            }
-            None => (part.parse().ok()?, part.parse().ok()?),
-        };
-        let (first, last): (i64, i64) = (first, last);
-        if first < next || last >= completions {
-            return None;
-        }
-        total += last - first + 1;
-        next = last + 1;
-    }
-    Some(total)
-}
-
-pub fn update(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    if update.subresource == Some("status") {
-        return status(update, causes);
-    }
-    // The reference runs all rules of a new job, and then those of its spec once more.
-    create(update.new, causes);
-    spec_with_selector(&new, causes);
-    completions(&new, &old, causes);
-    causes.immutable(&new.member("selector"), &old.member("selector"));
-    template_update(update, causes);
-    for member in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
-        causes.immutable(&new.member(member), &old.member(member));
-    }
-}
-
-/// An indexed job may grow and shrink with its parallelism.
-fn completions(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    let (new_number, old_number) = (new.member("completions"), old.member("completions"));
-    if new_number.value() == old_number.value() {
-        return;
-    }
-    let indexed = new.member("completionMode").text() == "Indexed" && new_number.is_set();
-    if !indexed || new_number.int() != new.member("parallelism").int() {
-        causes.invalid(&new_number, "field is immutable");
-    }
-}
-
-/// A job that waits may still be told where its pods run.
-fn template_update(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("spec").member("template"), update.old.member("spec").member("template"));
-    let (Some(new_template), Some(old_template)) = (new.object(), old.object()) else { return };
-    let waits =
-        update.old.member("spec").member("suspend").flag() && !update.old.member("status").member("startTime").is_set();
-    if !waits {
-        return causes.immutable(&new, &old);
-    }
-    let spec = |template: &Object| {
-        let mut spec = template.get("spec").and_then(Value::as_object).cloned().unwrap_or_default();
-        ["nodeSelector", "tolerations", "schedulingGates", "affinity"]
-            .iter()
-            .for_each(|member| drop(spec.remove(*member)));
-        for container in spec.values_mut().filter_map(Value::as_array_mut).flatten().filter_map(Value::as_object_mut) {
-            container.remove("resources");
-        }
-        spec
-    };
-    if spec(new_template) != spec(old_template) {
-        causes.invalid(&new.member("spec"), "field is immutable");
-    }
-}
-
-fn status(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("status"), update.old.member("status"));
-    for member in ["active", "succeeded", "failed", "ready", "terminating"] {
-        causes.non_negative(&new.member(member));
-    }
-    if old.member("completionTime").is_set() {
-        causes.immutable(&new.member("completionTime"), &old.member("completionTime"));
-    }
-    let suspended = update.new.member("spec").member("suspend").flag();
-    if old.member("startTime").is_set() && !suspended {
-        causes.immutable(&new.member("startTime"), &old.member("startTime"));
     }
 }

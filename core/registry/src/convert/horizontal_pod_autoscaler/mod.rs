@@ -1,0 +1,232 @@
+//! autoscaling/v1 and v2 HorizontalPodAutoscaler: v1 knows one number, the CPU target; the rest rides in annotations.
+
+mod behavior;
+mod metrics;
+mod text;
+
+use gantry_meta::{Object, ObjectView, Value};
+use serde_json::json;
+
+use self::text::{Form, Text};
+use super::Conversion;
+
+const METRICS: &str = "autoscaling.alpha.kubernetes.io/metrics";
+const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
+const CURRENT_METRICS: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
+const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
+/// Annotations that are part of `spec`.
+pub(crate) const OF_SPEC: [&str; 2] = [METRICS, BEHAVIOR];
+/// Annotations that are part of `status`.
+pub(crate) const OF_STATUS: [&str; 2] = [CURRENT_METRICS, CONDITIONS];
+/// Written by versions that had no better place, and kept by none.
+pub(crate) const TOLERANCES: [&str; 2] =
+    ["autoscaling.alpha.kubernetes.io/scale-down-tolerance", "autoscaling.alpha.kubernetes.io/scale-up-tolerance"];
+const CONDITION: [&str; 5] = ["type", "status", "lastTransitionTime", "reason", "message"];
+
+pub(super) struct V1ToV2;
+
+fn is_cpu(metric: &Value) -> bool {
+    metric.pointer("/type") == Some(&json!("Resource")) && metric.pointer("/resource/name") == Some(&json!("cpu"))
+}
+
+/// The CPU target in percent, if a metric is that.
+fn cpu_target(metric: &Value) -> Option<&Value> {
+    metric.pointer("/resource/target/averageUtilization").filter(|percent| is_cpu(metric) && !percent.is_null())
+}
+
+fn cpu_metric(percent: Value) -> Value {
+    json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}})
+}
+
+/// Takes the JSON of an annotation out of the object.
+fn take_annotation(object: &mut Object, name: &str) -> Option<Value> {
+    let metadata = object.metadata_mut();
+    let annotations = metadata.get_mut("annotations")?.as_object_mut()?;
+    let text = annotations.remove(name)?;
+    let empty = annotations.is_empty();
+    if empty {
+        metadata.remove("annotations");
+    }
+    serde_json::from_str(text.as_str()?).ok()
+}
+
+fn take_list(object: &mut Object, name: &str) -> Option<Vec<Value>> {
+    take_annotation(object, name)?.as_array().cloned()
+}
+
+fn put_annotation(object: &mut Object, name: &str, text: String) {
+    let annotations = object.metadata_mut().entry("annotations").or_insert_with(|| json!({}));
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.insert(name.into(), text.into());
+    }
+}
+
+fn part_mut<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Object> {
+    object.get_mut(name)?.as_object_mut()
+}
+
+/// A list member taken out; none if it is empty.
+fn take_items(part: &mut Object, name: &str) -> Option<Vec<Value>> {
+    part.remove(name)?.as_array().filter(|items| !items.is_empty()).cloned()
+}
+
+fn spec_to_stored(object: &mut Object) {
+    let (others, behavior) = (take_list(object, METRICS), take_annotation(object, BEHAVIOR));
+    let Some(spec) = part_mut(object, "spec") else { return };
+    let mut metrics: Vec<Value> = others.unwrap_or_default().iter().map(metrics::newer_spec).collect();
+    if let Some(percent) = spec.remove("targetCPUUtilizationPercentage").filter(|percent| !percent.is_null()) {
+        metrics.push(cpu_metric(percent));
+    }
+    if !metrics.is_empty() {
+        spec.insert("metrics".into(), metrics.into());
+    }
+    if let Some(behavior) = behavior.as_ref().and_then(behavior::read) {
+        spec.insert("behavior".into(), behavior);
+    }
+}
+
+/// What the annotations say of the status is more than the one number does, and takes its place.
+fn status_to_stored(object: &mut Object) {
+    let (metrics, conditions) = (take_list(object, CURRENT_METRICS), take_list(object, CONDITIONS));
+    if metrics.is_none() && conditions.is_none() && !object.contains_key("status") {
+        return;
+    }
+    let status = object.entry("status").or_insert_with(|| json!({}));
+    let Some(status) = status.as_object_mut() else { return };
+    let percent = status.remove("currentCPUUtilizationPercentage").filter(|percent| !percent.is_null());
+    let percent = percent.map(|percent| {
+        vec![json!({"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": percent}}})]
+    });
+    let metrics = metrics.map(|metrics| metrics.iter().map(metrics::newer_status).collect::<Vec<_>>()).or(percent);
+    if let Some(metrics) = metrics {
+        status.insert("currentMetrics".into(), metrics.into());
+    }
+    if let Some(conditions) = conditions {
+        status.insert("conditions".into(), conditions.into());
+    }
+}
+
+fn spec_to_served(object: &mut Object) {
+    let Some(spec) = part_mut(object, "spec") else { return };
+    let (metrics, behavior) = (take_items(spec, "metrics").unwrap_or_default(), spec.remove("behavior"));
+    if let Some(percent) = metrics.iter().find_map(cpu_target) {
+        spec.insert("targetCPUUtilizationPercentage".into(), percent.clone());
+    }
+    let others: Vec<String> =
+        metrics.iter().filter(|metric| cpu_target(metric).is_none()).map(metrics::older_spec).collect();
+    if !others.is_empty() {
+        put_annotation(object, METRICS, text::list(others));
+    }
+    if let Some(behavior) = behavior.filter(|behavior| !behavior.is_null()) {
+        put_annotation(object, BEHAVIOR, behavior::written(&behavior));
+    }
+}
+
+fn status_to_served(object: &mut Object) {
+    let Some(status) = part_mut(object, "status") else { return };
+    let (metrics, conditions) = (take_items(status, "currentMetrics"), take_items(status, "conditions"));
+    let current = metrics.iter().flatten().rev().filter(|metric| is_cpu(metric));
+    let mut percents = current.filter_map(|metric| metric.pointer("/resource/current/averageUtilization"));
+    if let Some(percent) = percents.find(|percent| !percent.is_null()) {
+        status.insert("currentCPUUtilizationPercentage".into(), percent.clone());
+    }
+    if let Some(metrics) = metrics {
+        put_annotation(object, CURRENT_METRICS, text::list(metrics.iter().map(metrics::older_status)));
+    }
+    if let Some(conditions) = conditions {
+        put_annotation(object, CONDITIONS, text::list(conditions.iter().map(condition_text)));
+    }
+}
+
+fn condition_text(condition: &Value) -> String {
+    let mut text = Text::default();
+    for member in CONDITION {
+        match condition.get(member) {
+            Some(value) => text.member(member, value, Form::Plain),
+            None if member == "lastTransitionTime" => text.raw(member, "null"),
+            None => {}
+        }
+    }
+    text.finish()
+}
+
+impl Conversion for V1ToV2 {
+    fn to_stored(&self, mut object: Object) -> Object {
+        spec_to_stored(&mut object);
+        status_to_stored(&mut object);
+        TOLERANCES.iter().for_each(|name| drop(take_annotation(&mut object, name)));
+        object.insert("apiVersion".into(), "autoscaling/v2".into());
+        object
+    }
+
+    fn to_served(&self, mut object: Object) -> Object {
+        for name in OF_SPEC.into_iter().chain(OF_STATUS).chain(TOLERANCES) {
+            drop(take_annotation(&mut object, name));
+        }
+        spec_to_served(&mut object);
+        status_to_served(&mut object);
+        object.insert("apiVersion".into(), "autoscaling/v1".into());
+        object
+    }
+
+    fn settles_first(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(spec: Value, status: Value) -> Object {
+        json!({"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v2", "metadata": {"name": "h"},
+            "spec": spec, "status": status})
+        .as_object()
+        .cloned()
+        .unwrap()
+    }
+
+    fn annotation(object: &Object, name: &str) -> String {
+        object["metadata"]["annotations"][name].as_str().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn the_cpu_target_converts_there_and_back() {
+        let served = json!({"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v1", "metadata": {"name": "h"},
+            "spec": {"maxReplicas": 3, "targetCPUUtilizationPercentage": 60}});
+        let stored = V1ToV2.to_stored(served.as_object().unwrap().clone());
+        assert_eq!(stored["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 60);
+        assert_eq!(json!(V1ToV2.to_served(stored)), served);
+    }
+
+    #[test]
+    fn other_metrics_and_the_behavior_ride_in_annotations() {
+        let metrics = json!([
+            {"type": "Pods", "pods": {"metric": {"name": "m", "selector": {"matchExpressions": [], "matchLabels": {"a": "b"}}},
+                "target": {"type": "AverageValue", "averageValue": "5"}}},
+            {"type": "Object", "object": {"describedObject": {"apiVersion": "v1", "kind": "Service", "name": "s"},
+                "metric": {"name": "n"}, "target": {"type": "Value", "value": "7"}}}]);
+        let behavior = json!({"scaleUp": {"policies": [{"periodSeconds": 15, "type": "Pods", "value": 4}], "selectPolicy": "Max"}});
+        let newer = stored(json!({"maxReplicas": 3, "metrics": metrics, "behavior": behavior}), json!({}));
+        let older = V1ToV2.to_served(newer.clone());
+        let pods = r#"{"type":"Pods","pods":{"metricName":"m","targetAverageValue":"5","selector":{"matchLabels":{"a":"b"},"matchExpressions":[]}}}"#;
+        let object = r#"{"type":"Object","object":{"target":{"kind":"Service","name":"s","apiVersion":"v1"},"metricName":"n","targetValue":"7"}}"#;
+        assert_eq!(annotation(&older, METRICS), format!("[{pods},{object}]"));
+        let rules = r#"{"StabilizationWindowSeconds":null,"SelectPolicy":"Max","Policies":[{"Type":"Pods","Value":4,"PeriodSeconds":15}],"Tolerance":null}"#;
+        assert_eq!(annotation(&older, BEHAVIOR), format!(r#"{{"ScaleUp":{rules},"ScaleDown":null}}"#));
+        assert_eq!(V1ToV2.to_stored(older), newer);
+    }
+
+    #[test]
+    fn all_that_is_measured_survives_the_one_number() {
+        let current = json!([{"type": "Resource", "resource": {"name": "cpu",
+            "current": {"averageUtilization": 20, "averageValue": "3m"}}}]);
+        let conditions =
+            json!([{"type": "AbleToScale", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
+        let newer = stored(json!({"maxReplicas": 1}), json!({"currentMetrics": current, "conditions": conditions}));
+        let mut older = V1ToV2.to_served(newer.clone());
+        assert_eq!(older["status"], json!({"currentCPUUtilizationPercentage": 20}));
+        older.insert("status".into(), json!({"currentCPUUtilizationPercentage": 99}));
+        assert_eq!(V1ToV2.to_stored(older), newer);
+    }
+}
