@@ -9,13 +9,15 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate::until;
+use crate::{Machine, until};
 
 #[derive(Clone, Debug)]
 pub struct Kubectl {
     kubeconfig: PathBuf,
     /// Empty: what the kubeconfig, the line or the manifest says.
     namespace: String,
+    /// The words before `kubectl` that take it to another machine.
+    entry: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +39,12 @@ impl From<std::process::Output> for Output {
 
 impl Kubectl {
     pub fn new(kubeconfig: &Path) -> Self {
-        Self { kubeconfig: kubeconfig.to_path_buf(), namespace: String::new() }
+        Self { kubeconfig: kubeconfig.to_path_buf(), namespace: String::new(), entry: Vec::new() }
+    }
+
+    /// The same user on another machine.
+    pub fn on(self, machine: &Machine) -> Self {
+        Self { entry: machine.entry(), ..self }
     }
 
     /// The same user in a new namespace, which has its default account: pods are admitted from now on.
@@ -50,8 +57,9 @@ impl Kubectl {
     }
 
     pub fn command(&self, line: &str) -> Command {
-        let mut command = Command::new("kubectl");
-        command.arg("--kubeconfig").arg(&self.kubeconfig);
+        let mut words = self.entry.iter().map(String::as_str).chain(["kubectl"]);
+        let mut command = Command::new(words.next().unwrap_or("kubectl"));
+        command.args(words).arg("--kubeconfig").arg(&self.kubeconfig);
         if !self.namespace.is_empty() {
             command.arg("--namespace").arg(&self.namespace);
         }

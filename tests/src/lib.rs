@@ -6,9 +6,11 @@ pub mod cluster;
 pub mod corpus;
 pub mod http;
 pub mod kubectl;
+pub mod machine;
 pub mod wait;
 
 pub use cluster::{Cluster, Options};
 pub use http::{Answer, Http};
 pub use kubectl::{Kubectl, Output};
+pub use machine::Machine;
 pub use wait::until;

@@ -1,7 +1,6 @@
 //! A node on another machine: it has nothing but a bootstrap token and a way to the API.
 
 use std::{
-    io::{BufRead, BufReader},
     net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -9,56 +8,38 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use gantry_tests::{Cluster, Options, cluster::gantry};
+use gantry_tests::{Cluster, Machine, Options, cluster::gantry, machine::ip};
 
 const LONG: Duration = Duration::from_secs(90);
 
-fn ip(line: &str) -> Result<()> {
-    let output = Command::new("ip").args(line.split(' ')).output()?;
-    ensure!(output.status.success(), "ip {line}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
-/// Namespaces of its own on the cluster's bridge, as another machine would be on the cluster's network; a process that does
-/// nothing keeps them. The network's name begins like those of the cluster's own nodes, so that `gantry down` takes it away.
-struct Machine {
-    name: String,
+/// A machine on the cluster's bridge. Its name begins like those of the cluster's own nodes, so that `gantry down` takes its
+/// network away.
+struct Neighbour {
+    machine: Machine,
     address: Ipv4Addr,
     gateway: Ipv4Addr,
-    keeper: Child,
 }
 
-impl Machine {
+impl Neighbour {
     fn beside(node: &str, its_address: Ipv4Addr) -> Result<Self> {
         let prefix = node.strip_suffix("-1").context("the first node")?;
-        let (name, switch) = (format!("{prefix}-2"), format!("{prefix}-switch"));
         let [a, b, c, _] = its_address.octets();
         let (address, gateway) = (Ipv4Addr::new(a, b, c, 12), Ipv4Addr::new(a, b, c, 1));
-        ip(&format!("netns add {name}"))?;
-        ip(&format!("-n {name} link set lo up"))?;
-        ip(&format!("-n {name} link add eth0 type veth peer name n2 netns {switch}"))?;
-        ip(&format!("-n {switch} link set n2 master br0 up"))?;
-        ip(&format!("-n {name} link set eth0 up"))?;
-        ip(&format!("-n {name} address add {address}/24 dev eth0"))?;
-        ip(&format!("-n {name} route add default via {gateway}"))?;
-        let mut keeper = Command::new("nsenter")
-            .arg(format!("--net=/run/netns/{name}"))
-            .args(["unshare", "--mount", "--uts", "--propagation", "private", "sh", "-c"])
-            .args(["mount --make-rshared / && hostname \"$0\" && echo ready && exec sleep infinity", &name])
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut said = String::new();
-        BufReader::new(keeper.stdout.take().context("no output")?).read_line(&mut said)?;
-        ensure!(said == "ready\n", "the machine's namespaces cannot be made: {said}");
-        Ok(Self { name, address, gateway, keeper })
+        let machine = Machine::new(&format!("{prefix}-2"))?;
+        machine.ip(&format!("link add eth0 type veth peer name n2 netns {prefix}-switch"))?;
+        ip(&format!("-n {prefix}-switch link set n2 master br0 up"))?;
+        machine.ip("link set eth0 up")?;
+        machine.ip(&format!("address add {address}/24 dev eth0"))?;
+        machine.ip(&format!("route add default via {gateway}"))?;
+        Ok(Self { machine, address, gateway })
     }
 
     /// `gantry node` on this machine.
     fn node(&self, data_dir: &Path, arguments: &[&str]) -> Result<Daemon> {
         let log = std::fs::File::options().create(true).append(true).open(data_dir.with_extension("log"))?;
-        let child = Command::new("nsenter")
-            .args(["--target", &self.keeper.id().to_string(), "--mount", "--uts", "--net", "--"])
-            .arg(gantry()?.get_program())
+        let child = self
+            .machine
+            .command(gantry()?.get_program())
             .args(["node", "--data-dir"])
             .arg(data_dir)
             .args(["--node-ip", &self.address.to_string()])
@@ -68,14 +49,6 @@ impl Machine {
             .stderr(log)
             .spawn()?;
         Ok(Daemon { child, data_dir: data_dir.to_path_buf() })
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.keeper.kill();
-        let _ = self.keeper.wait();
     }
 }
 
@@ -118,9 +91,9 @@ fn a_node_joins_with_a_token_and_keeps_its_place_without_it() -> Result<()> {
     let kubectl = cluster.kubectl();
     let first = kubectl.json("get nodes")?["items"][0].clone();
     let address = first["status"]["addresses"][0]["address"].as_str().context("an address")?.parse()?;
-    let machine = Machine::beside(first["metadata"]["name"].as_str().context("a name")?, address)?;
+    let neighbour = Neighbour::beside(first["metadata"]["name"].as_str().context("a name")?, address)?;
     let port = cluster.server().rsplit(':').next().context("a port")?.to_owned();
-    let (server, images) = (format!("https://{}:{port}", machine.gateway), cluster.data_dir().join("images"));
+    let (server, images) = (format!("https://{}:{port}", neighbour.gateway), cluster.data_dir().join("images"));
     let (authority, token) =
         (cluster.data_dir().join("pki/ca.crt"), printed(&["admin", "token", "--node"], &cluster.data_dir())?);
     let folder = tempfile::tempdir()?;
@@ -128,9 +101,9 @@ fn a_node_joins_with_a_token_and_keeps_its_place_without_it() -> Result<()> {
     let images = ["--images", images.to_str().context("a path")?];
     let authority = authority.to_str().context("a path")?;
     let join = ["--server", &server, "--certificate-authority", authority, "--token", &token];
-    let mut daemon = machine.node(&data_dir, &[&join[..], &images[..]].concat())?;
+    let mut daemon = neighbour.node(&data_dir, &[&join[..], &images[..]].concat())?;
 
-    let node = &machine.name;
+    let node = neighbour.machine.name();
     kubectl.until(&format!("get node {node}"), LONG, |out| out.contains(" Ready "))?;
     let requests = kubectl.run("get csr -o custom-columns=S:.spec.signerName,U:.spec.username --no-headers")?;
     assert!(requests.contains("kube-apiserver-client-kubelet   system:bootstrap:"), "{requests}");
@@ -142,7 +115,7 @@ fn a_node_joins_with_a_token_and_keeps_its_place_without_it() -> Result<()> {
 
     kubectl.run("-n kube-system delete secrets --field-selector type=bootstrap.kubernetes.io/token")?;
     daemon.end()?;
-    let _again = machine.node(&data_dir, &images)?;
+    let _again = neighbour.node(&data_dir, &images)?;
     kubectl.until("exec there -- hostname", LONG, |out| out.trim() == "there")?;
     Ok(())
 }

@@ -10,14 +10,25 @@ use super::nodes::NodePlace;
 /// `$1`: the folder of the namespace files, `$2`: the host name to set, or nothing.
 /// The folder is a private mount of its own, as the kernel asks of what a mount namespace is bound to. Inside, everything is
 /// shared again so that containers see what is mounted later, but not with the machine.
+/// A mount namespace can be bound only in one with a lower number. Linux 6.18 takes the numbers from a range per processor, so that
+/// within another namespace than the machine's first it depends on the processor; on the one that made the outer it succeeds.
 const MAKE: &str = r#"
 set -e
 mkdir -p "$1"
 mountpoint -q "$1" || { mount --bind "$1" "$1"; mount --make-private "$1"; }
 if [ -e "$1/mnt" ] && nsenter --mount="$1/mnt" true 2>/dev/null; then exit 0; fi
 touch "$1/mnt" "$1/uts"
-unshare --mount="$1/mnt" --uts="$1/uts" --propagation private \
-    sh -c 'mount --make-rshared / && { [ -z "$0" ] || hostname "$0"; }' "$2"
+folder=$1 host_name=$2
+make() {
+    "$@" unshare --mount="$folder/mnt" --uts="$folder/uts" --propagation private \
+        sh -c 'mount --make-rshared / && { [ -z "$0" ] || hostname "$0"; }' "$host_name" && exit 0
+    umount "$folder/uts" 2>/dev/null || true
+}
+make
+for processor in $(seq 0 $(($(nproc --all) - 1))); do
+    make taskset --cpu-list "$processor" 2>/dev/null
+done
+exit 1
 "#;
 
 const REMOVE: &str = r#"
