@@ -14,7 +14,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::{PkiError, authority::certificates};
+use super::{PkiError, SubjectNames, authority::certificates};
 use crate::{UserInfo, user::GROUP_AUTHENTICATED, user::UserFields};
 
 /// The user that a verified client certificate names.
@@ -52,11 +52,9 @@ impl ClientCertificates {
         self.verifier.verify_client_cert(own, intermediates, at).ok()?;
         let (_, certificate) = X509Certificate::from_der(own).ok()?;
         let expires_at = Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?;
-        let subject = certificate.subject();
-        let name = subject.iter_common_name().next()?.as_str().ok().filter(|name| !name.is_empty())?;
-        let organisations = subject.iter_organization().filter_map(|organisation| organisation.as_str().ok());
-        let groups = organisations.chain([GROUP_AUTHENTICATED]).map(str::to_owned).collect();
-        let user = UserFields { name: name.to_owned(), groups, ..UserFields::default() }.into();
+        let subject = SubjectNames::read(certificate.subject()).ok().filter(|names| !names.common_name.is_empty())?;
+        let groups = subject.organizations.into_iter().chain([GROUP_AUTHENTICATED.to_owned()]).collect();
+        let user = UserFields { name: subject.common_name, groups, ..UserFields::default() }.into();
         Some(CertificateUser { user, expires_at })
     }
 

@@ -6,6 +6,7 @@ mod error;
 mod files;
 mod key_pair;
 mod request;
+mod subject;
 mod tls;
 
 pub use authority::{CertificateAuthority, IssuedCertificate, Validity};
@@ -15,4 +16,5 @@ pub(crate) use files::read_if_there;
 pub use files::{write_private, write_public};
 pub use key_pair::{KeyPairError, check_key_pair};
 pub use request::NewRequest;
+pub(crate) use subject::SubjectNames;
 pub use tls::{RotatingCertificate, client_config, server_config};

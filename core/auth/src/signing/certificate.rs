@@ -234,7 +234,10 @@ mod tests {
     use rustls_pki_types::pem::PemObject;
 
     use super::*;
-    use crate::pki::{CertificateAuthority, ClientCertificates, NewRequest};
+    use crate::pki::{CertificateAuthority, CertificateUser, ClientCertificates, NewRequest, SubjectNames};
+
+    const UTF8: Tag = Tag { tag_class: TagClass::Universal, tag_number: 12 };
+    const TELETEX: Tag = Tag { tag_class: TagClass::Universal, tag_number: 20 };
 
     fn request(made: &NewRequest) -> CertificateRequest {
         CertificateRequest::from_spec(&BASE64_STANDARD.encode(&made.request_pem)).unwrap()
@@ -248,36 +251,57 @@ mod tests {
         list.iter().map(|usage| (*usage).to_owned()).collect()
     }
 
-    #[test]
-    fn a_signed_request_names_its_user_and_every_group() {
-        let folder = tempfile::tempdir().unwrap();
-        let now = Timestamp::now();
-        let authority = CertificateAuthority::load_or_create(folder.path(), now).unwrap();
-        let mut asked = request(&NewRequest::client("jane", Some("dev")).unwrap());
-        // A name with two organisations, as `openssl req -subj /O=dev/O=ops/CN=jane` writes it.
-        asked.subject_der = yasna::construct_der(|writer| {
+    /// A name as `openssl req -subj` writes it, of these attributes below `id-at` and their texts.
+    fn subject(attributes: &[(u64, Tag, &str)]) -> Vec<u8> {
+        yasna::construct_der(|writer| {
             writer.write_sequence(|writer| {
-                for (last, text) in [(10, "dev"), (10, "ops"), (3, "jane")] {
+                for (last, tag, text) in attributes {
                     writer.next().write_set(|writer| {
                         writer.next().write_sequence(|writer| {
-                            writer.next().write_oid(&ObjectIdentifier::from_slice(&[2, 5, 4, last]));
-                            writer.next().write_utf8_string(text);
+                            writer.next().write_oid(&ObjectIdentifier::from_slice(&[2, 5, 4, *last]));
+                            writer.next().write_tagged_implicit(*tag, |writer| writer.write_bytes(text.as_bytes()));
                         });
                     });
                 }
             });
-        });
+        })
+    }
+
+    /// What the request reads like, and whom the certificate for it names.
+    fn signed_as(subject_der: Vec<u8>) -> (Option<SubjectNames>, Option<CertificateUser>) {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Timestamp::now();
+        let authority = CertificateAuthority::load_or_create(folder.path(), now).unwrap();
+        let asked = CertificateRequest { subject_der, ..request(&NewRequest::client("jane", Some("dev")).unwrap()) };
         let period = Period { not_before: now, not_after: now + SignedDuration::from_mins(10) };
         let pem = issuer(&authority).sign(&asked, &usages(&["client auth", "digital signature"]), period).unwrap();
         let chain: Vec<_> = CertificateDer::pem_slice_iter(pem.as_bytes()).map(Result::unwrap).collect();
         let judge = ClientCertificates::new(authority.certificate_pem()).unwrap();
-        let jane = judge.identify(&chain, now).unwrap();
+        assert_eq!(judge.identify(&chain, now + SignedDuration::from_mins(11)), None);
+        let (_, name) = x509_parser::x509::X509Name::from_der(&asked.subject_der).unwrap();
+        (SubjectNames::read(&name).ok(), judge.identify(&chain, now))
+    }
+
+    #[test]
+    fn a_signed_request_names_its_user_and_every_group() {
+        let (_, jane) = signed_as(subject(&[(10, UTF8, "dev"), (10, UTF8, "ops"), (3, UTF8, "jane")]));
+        let jane = jane.unwrap();
         assert_eq!(
             (&*jane.user.name, &*jane.user.groups),
             ("jane", &["dev", "ops", "system:authenticated"].map(str::to_owned)[..])
         );
-        assert_eq!(jane.expires_at.as_second(), (now + SignedDuration::from_mins(10)).as_second());
-        assert_eq!(judge.identify(&chain, now + SignedDuration::from_mins(11)), None);
+        let left = jane.expires_at.duration_since(Timestamp::now());
+        assert!(left > SignedDuration::from_mins(9) && left <= SignedDuration::from_mins(10), "{left}");
+    }
+
+    #[test]
+    fn a_certificate_is_used_as_the_user_that_its_request_was_judged_by() {
+        for (first, second) in [("somebody", "system:kube-proxy"), ("system:kube-proxy", "somebody")] {
+            let (read, used) = signed_as(subject(&[(3, UTF8, first), (3, UTF8, second)]));
+            assert_eq!(read.map(|names| names.common_name), used.map(|found| found.user.name.clone()));
+        }
+        let (read, used) = signed_as(subject(&[(10, TELETEX, "system:masters"), (3, UTF8, "jane")]));
+        assert_eq!((read, used), (None, None), "a group that cannot be read is not left out");
     }
 
     #[test]

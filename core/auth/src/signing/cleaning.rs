@@ -11,10 +11,12 @@ pub(super) fn due(request: &Value) -> Option<Timestamp> {
     let at = |value: &Value| value.as_str().and_then(time::parse_time);
     let conditions = request["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let decided = conditions.iter().filter_map(|condition| at(&condition["lastUpdateTime"])).min();
-    match decided {
-        Some(decided) => Some(decided + DECIDED),
-        None => Some(at(&request["metadata"]["creationTimestamp"])? + PENDING),
-    }
+    let (since, patience) = match decided {
+        Some(decided) => (decided, DECIDED),
+        None => (at(&request["metadata"]["creationTimestamp"])?, PENDING),
+    };
+    // Who decides may write any time.
+    Some(since.checked_add(patience).unwrap_or(Timestamp::MAX))
 }
 
 #[cfg(test)]
@@ -31,5 +33,7 @@ mod tests {
         let denied = json!({"metadata": {"creationTimestamp": made},
             "status": {"conditions": [{"type": "Denied", "lastUpdateTime": "2030-01-01T02:00:00Z"}]}});
         assert_eq!(due(&denied), "2030-01-01T03:00:00Z".parse().ok());
+        let late = json!({"status": {"conditions": [{"type": "Denied", "lastUpdateTime": "9999-12-30T21:59:59Z"}]}});
+        assert_eq!(due(&late), Some(Timestamp::MAX), "the end of time is no reason to panic");
     }
 }

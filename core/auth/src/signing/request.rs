@@ -11,11 +11,14 @@ use x509_parser::{
     prelude::FromDer,
 };
 
+use crate::pki::SubjectNames;
+
 /// Why `spec.request` cannot be signed by anybody.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RequestError {
     #[error("the request is not base64 of a PEM block CERTIFICATE REQUEST")]
     Pem,
+    /// Its subject may hold names in texts of a kind that nobody writes any more.
     #[error("the request cannot be parsed: {0}")]
     Parse(String),
     /// The requester does not hold the key.
@@ -50,10 +53,10 @@ impl CertificateRequest {
             X509CertificationRequest::from_der(&der).map_err(|error| RequestError::Parse(error.to_string()))?;
         read.verify_signature().map_err(|_| RequestError::Signature)?;
         let subject = &read.certification_request_info.subject;
-        let text = |value: &x509_parser::x509::AttributeTypeAndValue<'_>| value.as_str().unwrap_or_default().to_owned();
+        let names = SubjectNames::read(subject).map_err(|error| RequestError::Parse(error.to_string()))?;
         let mut request = Self {
-            common_name: subject.iter_common_name().last().map(text).unwrap_or_default(),
-            organizations: subject.iter_organization().map(text).collect(),
+            common_name: names.common_name,
+            organizations: names.organizations,
             dns_names: Vec::new(),
             ip_addresses: Vec::new(),
             emails: Vec::new(),
