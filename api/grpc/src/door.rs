@@ -56,7 +56,7 @@ impl Door {
         let credentials = Credentials { peer, authorization: text("authorization") };
         let user = self.executor.authenticator().authenticate(credentials, Timestamp::now())?;
         let headers = metadata.iter().filter_map(|entry| match entry {
-            tonic::metadata::KeyAndValueRef::Ascii(key, value) => Some((key.as_str(), value.to_str().ok()?)),
+            tonic::metadata::KeyAndValueRef::Ascii(key, value) => Some((key.as_str(), value.as_bytes())),
             tonic::metadata::KeyAndValueRef::Binary(..) => None,
         });
         let wanted = Wanted::from_headers(headers)?;
@@ -79,15 +79,15 @@ impl Caller {
 
     /// The caller's request, run with warnings collected.
     pub(crate) async fn execute(&self, request: ApiRequest) -> (Result<ApiResponse, Status>, Vec<String>) {
-        let user = match self.acting_user(&request) {
-            Ok(user) => user,
-            Err(status) => return (Err(*status), Vec::new()),
-        };
         let id = Uuid::new_v4().to_string();
-        let mut context = RequestContext::new(id, user, &self.user_agent, Instant::now() + DEADLINE);
+        let mut context = RequestContext::new(id, self.user.clone(), &self.user_agent, Instant::now() + DEADLINE);
         if self.door.executor.is_audited() {
-            let impersonator = self.wanted.is_some().then(|| self.user.clone());
-            context = context.with_origin(Origin { uri: None, address: self.address, impersonator });
+            context = context.with_origin(Origin { address: self.address, ..Origin::default() });
+        }
+        match self.acting_user(&context, &request) {
+            Ok(None) => {}
+            Ok(Some(user)) => context = context.acting_as(user),
+            Err(status) => return (Err(*status), Vec::new()),
         }
         let span = request_span(request.verb().as_str(), &request.target().resource.resource);
         span.record("audit.id", &*context.request_id);
@@ -95,13 +95,16 @@ impl Caller {
         (answer, context.take_warnings())
     }
 
-    fn acting_user(&self, request: &ApiRequest) -> Result<UserInfo, Box<Status>> {
-        let Some(wanted) = &self.wanted else { return Ok(self.user.clone()) };
+    /// Whom the call is made in the name of. A refusal is recorded here: nobody behind us sees the request.
+    fn acting_user(&self, context: &RequestContext, request: &ApiRequest) -> Result<Option<UserInfo>, Box<Status>> {
+        let Some(wanted) = &self.wanted else { return Ok(None) };
         let target = request.target();
         let verb = request.verb().as_str();
         let attributes = Attributes::resource(&self.user, verb, target.group(), &target.resource.resource)
             .at(&target.namespace, &target.name)
             .subresource(&target.subresource);
-        self.door.impersonator.impersonate(self.door.executor.authorizer().as_ref(), wanted, &attributes)
+        let authorizer = self.door.executor.authorizer().as_ref();
+        let acting = self.door.impersonator.impersonate(authorizer, wanted, &attributes);
+        acting.map(Some).inspect_err(|refusal| self.door.executor.audit_refused(context, &attributes, refusal))
     }
 }

@@ -15,7 +15,7 @@ async fn main() -> std::io::Result<()> {
     let listen = listen.parse().map_err(std::io::Error::other)?;
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| ".".into()));
     let storage = Arc::new(MemoryStorage::new());
-    let served = server::TestServer::start(&folder, storage, listen, None).await;
+    let served = server::TestServer::start(&folder, storage, listen, server::Setting::default()).await;
     std::fs::write(folder.join("kubeconfig"), served.kubeconfig())?;
     println!("serving https://{}, kubeconfig in {}", served.address, folder.display());
     tokio::signal::ctrl_c().await?;

@@ -11,7 +11,7 @@ use actix_web::{
     },
     web,
 };
-use gantry_auth::{Attributes, authenticate::Credentials, impersonation::Wanted};
+use gantry_auth::{Attributes, UserInfo, authenticate::Credentials, impersonation::Wanted};
 use gantry_meta::Status;
 use gantry_registry::{Origin, RequestContext, request_span};
 use tracing::Instrument;
@@ -78,39 +78,60 @@ pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Who asks, and until when.
+/// Who asks, and until when. A refusal is recorded here: nobody behind us sees the request.
 fn identify(
     state: &RestState,
     request: &HttpRequest,
     route: &Route,
     started: Instant,
 ) -> Result<RequestContext, Status> {
+    let (user, refusal) = match authenticate(state, request) {
+        Ok(user) => (user, None),
+        Err(refusal) => (UserInfo::new("", &[]), Some(refusal)),
+    };
+    let ctx = context(state, request, user, started);
+    let attributes = route.attributes(&ctx.user, request.path());
+    match refusal.map_or_else(|| acting_user(state, request, &attributes), Err) {
+        Ok(None) => Ok(ctx),
+        Ok(Some(acting)) => Ok(ctx.acting_as(acting)),
+        Err(refusal) => {
+            state.executor.audit_refused(&ctx, &attributes, &refusal);
+            Err(*refusal)
+        }
+    }
+}
+
+fn authenticate(state: &RestState, request: &HttpRequest) -> Result<UserInfo, Box<Status>> {
     let headers = request.headers();
     let of_socket = socket_token::authorization(headers);
     let authorization = header(headers, "authorization").or(of_socket.as_deref());
     let credentials = Credentials { peer: &peer_of(request), authorization };
-    let authenticator = state.executor.authenticator();
-    let user = authenticator.authenticate(credentials, jiff::Timestamp::now()).map_err(|refusal| *refusal)?;
-    let user_agent = header(headers, "user-agent").unwrap_or_default();
+    state.executor.authenticator().authenticate(credentials, jiff::Timestamp::now())
+}
+
+fn context(state: &RestState, request: &HttpRequest, user: UserInfo, started: Instant) -> RequestContext {
+    let user_agent = header(request.headers(), "user-agent").unwrap_or_default();
     let id = uuid::Uuid::new_v4().to_string();
-    let deadline = started + timeout(request);
-    let mut ctx = RequestContext::new(id, user, user_agent, deadline);
-    let mut impersonator = None;
-    let names = headers.iter().filter(|(name, _)| name.as_str().starts_with("impersonate-"));
-    let pairs = names.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
-    if let Some(wanted) = Wanted::from_headers(pairs).map_err(|refusal| *refusal)? {
-        let attributes = route.attributes(&ctx.user, request.path());
-        let authorizer = &**state.executor.authorizer();
-        let acting = state.impersonator.impersonate(authorizer, &wanted, &attributes).map_err(|refusal| *refusal)?;
-        impersonator = Some(std::mem::replace(&mut ctx.user, acting));
+    let ctx = RequestContext::new(id, user, user_agent, started + timeout(request));
+    if !state.executor.is_audited() {
+        return ctx;
     }
-    if state.executor.is_audited() {
-        let address = request.peer_addr().map(|peer| peer.ip());
-        // HTTP/2 says the server's name with it.
-        let uri = request.uri().path_and_query().map_or("/", |at| at.as_str()).to_owned();
-        ctx = ctx.with_origin(Origin { uri: Some(uri), address, impersonator });
-    }
-    Ok(ctx)
+    let address = request.peer_addr().map(|peer| peer.ip());
+    // HTTP/2 says the server's name with it.
+    let uri = request.uri().path_and_query().map_or("/", |at| at.as_str()).to_owned();
+    ctx.with_origin(Origin { uri: Some(uri), address, impersonator: None })
+}
+
+/// Whom the request is made in the name of, if `attributes.user` asks and may act as them.
+fn acting_user(
+    state: &RestState,
+    request: &HttpRequest,
+    attributes: &Attributes<'_>,
+) -> Result<Option<UserInfo>, Box<Status>> {
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let Some(wanted) = Wanted::from_headers(headers)? else { return Ok(None) };
+    let authorizer = &**state.executor.authorizer();
+    state.impersonator.impersonate(authorizer, &wanted, attributes).map(Some)
 }
 
 /// `?timeout=30s` shortens the time that a request may take.

@@ -19,6 +19,7 @@ use crate::{
 };
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
+const HEADER_PREFIX: &str = "impersonate-";
 const EXTRA_HEADER_PREFIX: &str = "impersonate-extra-";
 const NODE_NAME_EXTRA: &str = "authentication.kubernetes.io/node-name";
 /// Requestors remembered; beyond it memory starts anew.
@@ -34,14 +35,18 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Reads the headers of a request. `Ok(None)`: no impersonation asked for. 400: other parts without a user.
-    pub fn from_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Option<Self>, Box<Status>> {
+    /// Reads the headers of a request, whose values are text in UTF-8; of a user or uid that comes twice, the first counts.
+    /// `Ok(None)`: no impersonation asked for. 400: other parts without a user, or a value that is no text. To leave that one
+    /// out would be to let the request act as who sent it.
+    pub fn from_headers<'a>(headers: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<Option<Self>, Box<Status>> {
         let (mut wanted, mut other_parts) = (Self::default(), false);
-        for (header, value) in headers {
+        for (header, value) in headers.filter(|(header, _)| is_ours(header)) {
             let header = header.to_ascii_lowercase();
+            let value = std::str::from_utf8(value)
+                .map_err(|_| Box::new(Status::bad_request(format!("the header {header} is not UTF-8"))))?;
             match &*header {
-                "impersonate-user" => wanted.name = value.to_owned(),
-                "impersonate-uid" => wanted.uid = value.to_owned(),
+                "impersonate-user" if wanted.name.is_empty() => wanted.name = value.to_owned(),
+                "impersonate-uid" if wanted.uid.is_empty() => wanted.uid = value.to_owned(),
                 "impersonate-group" => wanted.groups.push(value.to_owned()),
                 _ => {
                     let Some(key) = header.strip_prefix(EXTRA_HEADER_PREFIX) else { continue };
@@ -66,6 +71,10 @@ impl Wanted {
     fn node(&self) -> Option<&str> {
         self.name.strip_prefix("system:node:").filter(|node| names::dns_subdomain(node).is_none())
     }
+}
+
+fn is_ours(header: &str) -> bool {
+    header.get(..HEADER_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(HEADER_PREFIX))
 }
 
 /// Decodes `%2F`; what is no such code stays as it is.
@@ -260,8 +269,13 @@ mod tests {
         store
     }
 
+    fn read(headers: &[(&str, &str)]) -> Result<Option<Wanted>, u16> {
+        let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+        Wanted::from_headers(headers).map_err(|status| status.code)
+    }
+
     fn wanted(headers: &[(&str, &str)]) -> Wanted {
-        Wanted::from_headers(headers.iter().copied()).unwrap().unwrap()
+        read(headers).unwrap().unwrap()
     }
 
     fn ask(
@@ -280,17 +294,26 @@ mod tests {
 
     #[test]
     fn headers_are_read_and_extra_keys_decoded() {
-        let read = wanted(&[
+        let found = wanted(&[
             ("Impersonate-User", "jane"),
+            ("Impersonate-User", "root"),
             ("Impersonate-Group", "a"),
             ("impersonate-group", "b"),
             ("Impersonate-Extra-example.com%2Fteam", "red"),
             ("Accept", "x"),
         ]);
-        assert_eq!((&*read.name, read.groups.len()), ("jane", 2));
-        assert_eq!(read.extra["example.com/team"], ["red"]);
-        assert_eq!(Wanted::from_headers([("Accept", "x")].into_iter()).unwrap(), None);
-        assert_eq!(Wanted::from_headers([("Impersonate-Group", "x")].into_iter()).unwrap_err().code, 400);
+        assert_eq!((&*found.name, found.groups.len()), ("jane", 2));
+        assert_eq!(found.extra["example.com/team"], ["red"]);
+        assert_eq!(read(&[("Accept", "x")]), Ok(None));
+        assert_eq!(read(&[("Impersonate-Group", "x")]), Err(400));
+    }
+
+    #[test]
+    fn a_user_whose_name_is_no_text_is_refused_and_not_left_out() {
+        assert_eq!(wanted(&[("impersonate-user", "Jürgen")]).name, "Jürgen");
+        let broken = Wanted::from_headers([("impersonate-user", &b"J\xfcrgen"[..])].into_iter());
+        assert_eq!(broken.unwrap_err().code, 400);
+        assert_eq!(Wanted::from_headers([("accept", &b"\xfc"[..])].into_iter()).unwrap(), None, "none of ours");
     }
 
     #[test]

@@ -51,6 +51,16 @@ impl RequestContext {
         self
     }
 
+    /// The same request, made in the name of somebody else. That the caller may act as them was decided before.
+    #[must_use]
+    pub fn acting_as(mut self, user: UserInfo) -> Self {
+        let impersonator = std::mem::replace(&mut self.user, user);
+        if let Some(origin) = &mut self.origin {
+            Arc::make_mut(origin).impersonator = Some(impersonator);
+        }
+        self
+    }
+
     pub(crate) fn uri(&self) -> Option<&str> {
         self.origin.as_ref()?.uri.as_deref()
     }

@@ -1,5 +1,6 @@
 //! The REST door over TLS, as any client sees it, on the memory store.
 
+mod audit;
 mod connect;
 mod lives;
 mod requests;

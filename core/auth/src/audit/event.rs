@@ -47,6 +47,8 @@ pub struct Origin<'a> {
 pub enum Outcome<'a> {
     Code(u16),
     Refused(&'a Status),
+    /// Nobody waited for the answer any more.
+    Abandoned,
 }
 
 /// A request that the policy chose. Nothing is written for a stage that the policy omits.
@@ -165,6 +167,10 @@ fn reference(attributes: &Attributes<'_>) -> Object {
 fn response_status(outcome: Outcome<'_>) -> Value {
     match outcome {
         Outcome::Code(code) => json!({"metadata": {}, "code": code}),
+        Outcome::Abandoned => json!({
+            "metadata": {}, "status": "Failure",
+            "message": "the client went away before the answer; what it asked for may have been done",
+        }),
         Outcome::Refused(status) => json!({
             "metadata": {}, "status": "Failure", "message": status.message, "reason": status.reason, "code": status.code,
         }),

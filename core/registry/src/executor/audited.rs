@@ -26,28 +26,36 @@ impl State {
         ctx: &RequestContext,
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
-        let Some(mut entry) = begin(log, ctx, &request) else { return self.execute(ctx, request).await };
+        let Some(entry) = begin(log, ctx, &request) else { return self.execute(ctx, request).await };
         entry.reach(Stage::RequestReceived, None);
-        // The address of what is to be made does not name it.
-        let wanted = entry.level() >= Level::Request || matches!(request, ApiRequest::Create { .. });
-        if wanted && let Some(sent) = self.sent(&request) {
-            entry.request_object(sent);
-        }
+        let mut open = Open(Some(entry));
         let authorised = match self.authorise(ctx, &request) {
             Ok(authorised) => authorised,
             Err(refusal) => {
-                entry.decided(false, &refusal.message);
-                entry.reach(Stage::ResponseComplete, Some(Outcome::Refused(&refusal)));
+                open.note(|entry| entry.decided(false, &refusal.message));
+                open.close(Stage::ResponseComplete, Outcome::Refused(&refusal));
                 return Err(refusal);
             }
         };
-        entry.decided(true, "");
+        open.note(|entry| self.note_sent(entry, &request));
         match AssertUnwindSafe(self.execute_authorised(ctx, &authorised, request)).catch_unwind().await {
-            Ok(answer) => answered(entry, answer),
+            Ok(answer) => match open.0.take() {
+                Some(entry) => answered(entry, answer),
+                None => answer,
+            },
             Err(panic) => {
-                entry.reach(Stage::Panic, Some(Outcome::Code(500)));
+                open.close(Stage::Panic, Outcome::Code(500));
                 std::panic::resume_unwind(panic)
             }
+        }
+    }
+
+    fn note_sent(&self, entry: &mut Entry, request: &ApiRequest) {
+        entry.decided(true, "");
+        // The address of what is to be made does not name it.
+        let wanted = entry.level() >= Level::Request || matches!(request, ApiRequest::Create { .. });
+        if wanted && let Some(sent) = self.sent(request) {
+            entry.request_object(sent);
         }
     }
 
@@ -79,6 +87,39 @@ impl State {
             }
             MediaType::Protobuf => None,
         }
+    }
+}
+
+/// A request that is not answered yet. Its end is told of in any case: a client that goes away before the answer may have had
+/// done what it asked for.
+struct Open(Option<Entry>);
+
+impl Open {
+    fn note(&mut self, what: impl FnOnce(&mut Entry)) {
+        if let Some(entry) = &mut self.0 {
+            what(entry);
+        }
+    }
+
+    fn close(&mut self, stage: Stage, outcome: Outcome<'_>) {
+        if let Some(entry) = self.0.take() {
+            entry.reach(stage, Some(outcome));
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.close(Stage::ResponseComplete, Outcome::Abandoned);
+    }
+}
+
+/// Tells of a request that was refused before it got here.
+pub(super) fn refused(log: &Arc<AuditLog>, ctx: &RequestContext, attributes: &Attributes<'_>, refusal: &Status) {
+    let origin = origin(ctx, ctx.uri().unwrap_or_default());
+    if let Some(entry) = Entry::begin(log, attributes, &origin) {
+        entry.reach(Stage::RequestReceived, None);
+        entry.reach(Stage::ResponseComplete, Some(Outcome::Refused(refusal)));
     }
 }
 

@@ -83,6 +83,14 @@ impl Executor {
         PathEntry::begin(self.0.audit.as_ref()?, ctx, verb, path)
     }
 
+    /// Records a request that its door refused, as nobody known sent it or somebody who may not act as who they want to.
+    /// `attributes.user`: who proved their identity, or nobody.
+    pub fn audit_refused(&self, ctx: &RequestContext, attributes: &Attributes<'_>, refusal: &Status) {
+        if let Some(log) = &self.0.audit {
+            audited::refused(log, ctx, attributes, refusal);
+        }
+    }
+
     /// Decides on a request that is no resource request: health, discovery, metrics, documents. 403 if refused.
     pub fn authorise_path(&self, ctx: &RequestContext, verb: &str, path: &str) -> Result<(), Status> {
         self.0.permit(&Attributes::path(&ctx.user, verb, path))

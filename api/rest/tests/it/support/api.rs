@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::TestServer;
+use super::{Setting, TestServer};
 
 type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, ClientError>> + Send>>;
 
@@ -28,18 +28,18 @@ pub struct Api(RestClient);
 impl TestServer {
     /// On the memory store and any free port.
     pub async fn memory() -> Self {
-        Self::memory_dialling(None).await
+        Self::memory_in(Setting::default()).await
     }
 
     /// As [`Self::memory`], with nodes that the test plays.
     pub async fn memory_with(dial: Arc<dyn Dial>) -> Self {
-        Self::memory_dialling(Some(dial)).await
+        Self::memory_in(Setting { dial: Some(dial), ..Setting::default() }).await
     }
 
-    async fn memory_dialling(dial: Option<Arc<dyn Dial>>) -> Self {
+    pub async fn memory_in(setting: Setting) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let any_port = ([127, 0, 0, 1], 0).into();
-        Self::start(folder.path(), Arc::new(MemoryStorage::new()), any_port, dial).await
+        Self::start(folder.path(), Arc::new(MemoryStorage::new()), any_port, setting).await
     }
 
     /// As kubectl would connect: by the kubeconfig.
@@ -64,7 +64,7 @@ impl TestServer {
         self.http1_as(None)
     }
 
-    fn http1_as(&self, identity: Option<&IssuedCertificate>) -> Http1 {
+    pub fn http1_as(&self, identity: Option<&IssuedCertificate>) -> Http1 {
         let authority = self.authority.certificate_pem();
         let mut config = gantry_auth::pki::client_config(authority, identity).unwrap();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];

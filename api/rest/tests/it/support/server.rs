@@ -8,7 +8,9 @@ use std::{
 
 use async_trait::async_trait;
 use gantry_auth::{
-    AccessStore, Authenticator, AuthorizerChain, UserInfo, feed,
+    AccessStore, Authenticator, AuthorizerChain, UserInfo,
+    audit::AuditLog,
+    feed,
     kubeconfig::{Credentials, kubeconfig},
     pki::{self, CertificateAuthority, ClientCertificates, IssuedCertificate, RotatingCertificate, Validity},
     token::{self, SigningKey, TokenIssuer, TokenVerifier},
@@ -27,8 +29,17 @@ use gantry_watch_cache::{CacheOptions, WatchCache};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+/// What a test plays or looks into.
+#[derive(Default)]
+pub struct Setting {
+    /// `None`: real nodes are reached.
+    pub dial: Option<Arc<dyn Dial>>,
+    pub audit: Option<Arc<AuditLog>>,
+}
+
 pub struct TestServer {
     pub address: SocketAddr,
+    pub executor: Executor,
     pub authority: CertificateAuthority,
     pub admin: IssuedCertificate,
     pub shutdown: CancellationToken,
@@ -36,13 +47,8 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    /// Starts on any free port, with the bootstrap objects made. `dial`: `None` reaches real nodes.
-    pub async fn start(
-        folder: &Path,
-        storage: Arc<dyn Storage>,
-        listen: SocketAddr,
-        dial: Option<Arc<dyn Dial>>,
-    ) -> Self {
+    /// Starts on any free port, with the bootstrap objects made.
+    pub async fn start(folder: &Path, storage: Arc<dyn Storage>, listen: SocketAddr, setting: Setting) -> Self {
         let now = Timestamp::now();
         let shutdown = CancellationToken::new();
         let catalog = gantry_kinds::catalog().clone();
@@ -50,11 +56,11 @@ impl TestServer {
         let authority = CertificateAuthority::load_or_create(folder, now).unwrap();
         let key = Arc::new(SigningKey::load_or_create(folder).unwrap());
         let access = Arc::new(AccessStore::default());
-        let executor = executor(&cache, &authority, &key, &access);
+        let executor = executor(&cache, &authority, &key, &access, setting.audit);
         let admin = authority.issue_client("gantry-admin", Some("system:masters"), Validity::days(now, 1)).unwrap();
-        let (handle, address) = serve(&executor, &authority, &key, listen, dial, &shutdown);
+        let (handle, address) = serve(&executor, &authority, &key, listen, setting.dial, &shutdown);
         fill(&executor, &access, &authority, address, &shutdown).await;
-        Self { address, authority, admin, shutdown, handle }
+        Self { address, executor, authority, admin, shutdown, handle }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -73,6 +79,7 @@ fn executor(
     authority: &CertificateAuthority,
     key: &Arc<SigningKey>,
     access: &Arc<AccessStore>,
+    audit: Option<Arc<AuditLog>>,
 ) -> Executor {
     let accounts = Arc::new(CachedAccounts::new(cache.clone()));
     let verifier = TokenVerifier::new(vec![key.clone()], token::DEFAULT_ISSUER, accounts);
@@ -87,7 +94,7 @@ fn executor(
         tokens: ServiceTokens { issuer: Arc::new(TokenIssuer::new(key.clone(), token::DEFAULT_ISSUER)), audiences },
         service_types: Arc::new(KnownServiceTypes),
         service_pools: ServicePools::default(),
-        audit: None,
+        audit,
     })
 }
 
