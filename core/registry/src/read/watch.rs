@@ -23,6 +23,8 @@ use crate::{
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
 /// A watch without `timeoutSeconds` ends after a random time in this range, so that clients spread out again.
 const TIMEOUT_SECONDS: std::ops::Range<u64> = 1800..3600;
+/// A client may ask for any number: what is longer than a year ends after a year.
+const LONGEST_SECONDS: u64 = 365 * 24 * 3600;
 
 pub(crate) async fn watch(
     state: &State,
@@ -140,7 +142,7 @@ fn follow(
         cache: state.cache.clone(),
         served: served.clone(),
         watch,
-        ends_at: Instant::now() + Duration::from_secs(seconds),
+        ends_at: Instant::now() + Duration::from_secs(seconds.min(LONGEST_SECONDS)),
         bookmarks: options.allow_watch_bookmarks,
         ended: false,
     };

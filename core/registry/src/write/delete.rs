@@ -191,16 +191,20 @@ fn last_state(served: &Served, mut last: Object, now: Timestamp) -> Object {
 
 fn mark(served: &Served, next: &mut Object, old: &Object, now: Timestamp, grace: i64) {
     if !old.is_terminating() {
-        metadata::mark_deleting(next, now + SignedDuration::from_secs(grace), grace);
+        metadata::mark_deleting(next, end_of_grace(now, grace), grace);
         served.strategy.mark_deleting(next);
         return;
     }
     if grace_period(old).is_some_and(|begun| grace < begun) {
-        let deleted_at = now + SignedDuration::from_secs(grace);
         let metadata = next.metadata_mut();
-        metadata.insert("deletionTimestamp".into(), gantry_meta::time::format_time(deleted_at).into());
+        metadata.insert("deletionTimestamp".into(), gantry_meta::time::format_time(end_of_grace(now, grace)).into());
         metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
     }
+}
+
+/// Grace is whatever number of seconds a client sends: the end of time is late enough.
+fn end_of_grace(now: Timestamp, seconds: i64) -> Timestamp {
+    now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(Timestamp::MAX)
 }
 
 /// The policy becomes a finalizer that the garbage collector works off.

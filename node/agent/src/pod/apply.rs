@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::{
     container_config::{ContainerConfigError, ContainerInput, container_config},
-    desired::DesiredPod,
+    desired::{DesiredPod, LONGEST_GRACE_SECONDS},
     env::environment,
     hosts_file,
     observed::{ContainerPhase, ObservedContainer, ObservedSandbox},
@@ -229,7 +229,7 @@ impl Applier {
     pub async fn kill(&self, kill: &Kill) {
         let subject = Subject::container(&self.pod, &kill.name);
         self.node.events.normal(subject, "Killing", format!("{}, will be restarted", kill.message));
-        let grace = kill.grace_seconds.unwrap_or(self.pod.grace_seconds());
+        let grace = kill.grace_seconds.unwrap_or(self.pod.grace_seconds()).min(LONGEST_GRACE_SECONDS);
         if let Err(error) = super::terminate::stop_container(self, &kill.name, &kill.container_id, grace).await {
             tracing::warn!(%error, container = kill.name, pod = self.pod.name(), "a container could not be stopped");
         }

@@ -7,6 +7,9 @@ use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec, Po
 
 use super::resize::differ;
 
+/// The API takes any number; clocks and the runtime overflow on the largest. A century is as good as for ever.
+pub const LONGEST_GRACE_SECONDS: i64 = 100 * 365 * 24 * 3600;
+
 /// A pod that has a spec and a uid.
 #[derive(Clone, Debug)]
 pub struct DesiredPod {
@@ -85,7 +88,8 @@ impl DesiredPod {
     /// How long containers get to end, in seconds: the deletion's own grace, else the spec's.
     pub fn grace_seconds(&self) -> i64 {
         let spec = self.spec().termination_grace_period_seconds.unwrap_or(30);
-        if self.is_terminating() { self.pod.metadata.deletion_grace_period_seconds.unwrap_or(spec) } else { spec }
+        let deletion = self.pod.metadata.deletion_grace_period_seconds.filter(|_| self.is_terminating());
+        deletion.unwrap_or(spec).min(LONGEST_GRACE_SECONDS)
     }
 
     pub fn restart_policy(&self) -> &str {
