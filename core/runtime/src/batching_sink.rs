@@ -8,8 +8,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{DeleteOptions, ObjectSink, Observed, Patch, SinkError, WriteTarget};
 
-/// As many patches as one batch may hold: far below what a message may weigh, as statuses are a few KiB.
+/// As many patches as one batch may hold. Statuses are a few KiB each.
 const BATCH_MAX: usize = 64;
+/// As much as patches of one batch may weigh together, so that no message is refused for its size; a larger one goes alone.
+const BATCH_MAX_BYTES: usize = 1 << 20;
 
 type Outcome = Result<Observed, SinkError>;
 
@@ -36,15 +38,31 @@ impl BatchingSink {
 }
 
 async fn send(inner: Arc<dyn ObjectSink>, mut queue: mpsc::UnboundedReceiver<Waiting>) {
-    let mut batch = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
-        let (patches, answers): (Vec<_>, Vec<_>) =
-            batch.drain(..).map(|one| ((one.target, one.patch), one.answer)).unzip();
-        let outcomes = inner.patch_all(patches).await;
-        for (answer, outcome) in answers.into_iter().zip(outcomes) {
-            // Who asked may have given up: the write stands all the same.
-            let _ = answer.send(outcome);
+    let mut waiting = Vec::with_capacity(BATCH_MAX);
+    while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+        while !waiting.is_empty() {
+            let count = fitting(&waiting);
+            send_batch(&*inner, waiting.drain(..count)).await;
         }
+    }
+}
+
+/// How many of those in front go together; at least one.
+fn fitting(waiting: &[Waiting]) -> usize {
+    let mut bytes = 0;
+    let fits = waiting.iter().take_while(|one| {
+        bytes += one.patch.body().len();
+        bytes <= BATCH_MAX_BYTES
+    });
+    fits.count().max(1)
+}
+
+async fn send_batch(inner: &dyn ObjectSink, batch: impl Iterator<Item = Waiting>) {
+    let (patches, answers): (Vec<_>, Vec<_>) = batch.map(|one| ((one.target, one.patch), one.answer)).unzip();
+    let outcomes = inner.patch_all(patches).await;
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        // Who asked may have given up: the write stands all the same.
+        let _ = answer.send(outcome);
     }
 }
 
@@ -135,5 +153,18 @@ mod tests {
         assert!(answers.iter().zip(["a", "b", "c", "d"]).all(|(answer, name)| answer.ends_with(name)), "{answers:?}");
         let batches = slow.batches.lock().clone();
         assert!(batches.len() <= 2 && batches.concat() == ["a", "b", "c", "d"], "{batches:?}");
+    }
+
+    #[test]
+    fn what_weighs_too_much_together_goes_one_by_one() {
+        let waiting = |bytes: usize| {
+            let target = WriteTarget::new(&GroupVersionResource::new("", "v1", "pods"), "ns", "a");
+            Waiting { target, patch: Patch::Merge(vec![0; bytes].into()), answer: oneshot::channel().0 }
+        };
+        let of = |sizes: &[usize]| fitting(&sizes.iter().map(|bytes| waiting(*bytes)).collect::<Vec<_>>());
+        assert_eq!(of(&[1, 1, 1]), 3);
+        assert_eq!(of(&[BATCH_MAX_BYTES, 1]), 1);
+        assert_eq!(of(&[BATCH_MAX_BYTES + 1, 1]), 1, "a larger one goes alone");
+        assert_eq!(of(&[BATCH_MAX_BYTES / 2, BATCH_MAX_BYTES / 2, 1]), 2);
     }
 }

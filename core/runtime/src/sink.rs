@@ -45,6 +45,14 @@ pub enum Patch {
     },
 }
 
+impl Patch {
+    /// The document itself.
+    pub fn body(&self) -> &Bytes {
+        let (Self::Json(body) | Self::Merge(body) | Self::Strategic(body) | Self::Apply { body, .. }) = self;
+        body
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Propagation {
     Background,
@@ -60,7 +68,7 @@ pub struct DeleteOptions {
     pub propagation: Option<Propagation>,
 }
 
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum SinkError {
     /// The server answered with a failure; `status.reason` tells which (Conflict, NotFound, AlreadyExists, ...).
     #[error(transparent)]

@@ -52,6 +52,8 @@ struct State<K> {
     /// What workers have, with the time since when.
     working: HashMap<K, Instant>,
     delayed: BinaryHeap<Reverse<Delayed<K>>>,
+    /// When each delayed key is due. What `delayed` has of it for a later time was overtaken.
+    due: HashMap<K, Instant>,
     failures: HashMap<K, u32>,
     closed: bool,
     metrics: Option<QueueMetrics>,
@@ -86,6 +88,7 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
             dirty: HashMap::new(),
             working: HashMap::new(),
             delayed: BinaryHeap::new(),
+            due: HashMap::new(),
             failures: HashMap::new(),
             closed: false,
             metrics,
@@ -99,10 +102,9 @@ impl<K: Clone + Eq + Hash> WorkQueue<K> {
         self.changed.notify_one();
     }
 
-    /// The key needs attention after `delay`.
+    /// The key needs attention after `delay`. It waits once: of several delays the one that ends first counts.
     pub fn add_after(&self, key: K, delay: Duration) {
-        let due = Instant::now() + delay;
-        self.state.lock().delayed.push(Reverse(Delayed { due, key }));
+        self.state.lock().delay(key, Instant::now() + delay);
         self.changed.notify_one();
     }
 
@@ -206,10 +208,20 @@ impl<K: Clone + Eq + Hash> State<K> {
         }
     }
 
+    fn delay(&mut self, key: K, due: Instant) {
+        if self.due.get(&key).is_none_or(|known| due < *known) {
+            self.due.insert(key.clone(), due);
+            self.delayed.push(Reverse(Delayed { due, key }));
+        }
+    }
+
     fn promote(&mut self, now: Instant) {
-        while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now) {
-            if let Some(Reverse(first)) = self.delayed.pop() {
-                self.add(first.key);
+        while self.delayed.peek().is_some_and(|Reverse(first)| first.due <= now)
+            && let Some(Reverse(Delayed { due, key })) = self.delayed.pop()
+        {
+            if self.due.get(&key) == Some(&due) {
+                self.due.remove(&key);
+                self.add(key);
             }
         }
     }
@@ -273,5 +285,19 @@ mod tests {
         tokio::task::yield_now().await;
         queue.add_after("early", Duration::from_secs(1));
         assert_eq!(waiting.await.unwrap(), (Some("early"), Some("late")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_that_is_delayed_again_and_again_waits_once_for_the_first_time() {
+        let queue = WorkQueue::new();
+        let start = Instant::now();
+        for seconds in [30, 10, 20] {
+            queue.add_after("a", Duration::from_secs(seconds));
+        }
+        assert_eq!(queue.next().await, Some("a"));
+        assert_eq!(start.elapsed().as_secs(), 10);
+        queue.done(&"a");
+        let again = tokio::time::timeout(Duration::from_secs(60), queue.next()).await;
+        assert!(again.is_err(), "the later times were overtaken");
     }
 }

@@ -57,8 +57,7 @@ impl ObjectSink for GrpcClient {
     /// As one message, [`Self::report`].
     async fn patch_all(&self, patches: Vec<(WriteTarget, Patch)>) -> Vec<Result<Observed, SinkError>> {
         let count = patches.len();
-        let failed = |error: SinkError| (0..count).map(|_| Err(SinkError::Unavailable(error.to_string()))).collect();
-        self.report(patches, None).await.unwrap_or_else(failed)
+        self.report(patches, None).await.unwrap_or_else(|error| (0..count).map(|_| Err(error.clone())).collect())
     }
 
     async fn delete(&self, write: &WriteTarget, options: &DeleteOptions) -> Result<(), SinkError> {
