@@ -11,7 +11,7 @@ mod postmaster;
 mod settings;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -158,7 +158,11 @@ impl Layout {
     fn create(&self, account: &Account) -> Result<(), ManagedError> {
         fs::create_dir_all(&self.dir).map_err(files("cannot create", &self.dir))?;
         account.own(&self.dir, 0o700)?;
-        fs::create_dir_all(&self.socket).map_err(files("cannot create", &self.socket))?;
+        match fs::create_dir(&self.socket) {
+            // In a folder that everybody writes to, somebody else may have put a link there for us to give away.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => account.check_folder(&self.socket)?,
+            made => made.map_err(files("cannot create", &self.socket))?,
+        }
         account.own(&self.socket, 0o700)
     }
 

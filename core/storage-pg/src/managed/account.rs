@@ -1,7 +1,7 @@
 //! Who PostgreSQL runs as: us, or an unprivileged user where we are root.
 
 use std::{
-    fs,
+    fs, io,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::Path,
 };
@@ -31,6 +31,17 @@ impl Account {
             chown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).map_err(files("cannot give away", path))?;
         }
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(files("cannot protect", path))
+    }
+
+    /// Refuses a folder that is there already and is a link, no folder, or somebody else's.
+    pub fn check_folder(&self, path: &Path) -> Result<(), ManagedError> {
+        let found = fs::symlink_metadata(path).map_err(files("cannot look at", path))?;
+        let ours = [Some(Uid::effective()), self.0.as_ref().map(|user| user.uid)];
+        if found.is_dir() && ours.contains(&Some(Uid::from_raw(found.uid()))) {
+            return Ok(());
+        }
+        let why = "there is something of somebody else; remove it";
+        Err(files("cannot use", path)(io::Error::new(io::ErrorKind::PermissionDenied, why)))
     }
 
     /// A command that runs as the account, in `dir`, in a process group of its own (a Ctrl-C at our terminal is not for it).
@@ -75,5 +86,19 @@ impl Account {
         command.args(["--clear-groups", "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search", "--"]);
         command.arg(program);
         Ok(command)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_place_of_our_folder_is_refused() {
+        let (folder, account) = (tempfile::tempdir().expect("a folder"), Account::choose().expect("an account"));
+        account.check_folder(folder.path()).expect("our own");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/etc", &link).expect("a link");
+        assert!(account.check_folder(&link).expect_err("a link").to_string().contains("link"));
     }
 }
