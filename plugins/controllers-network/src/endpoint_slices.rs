@@ -3,58 +3,29 @@
 use std::collections::BTreeMap;
 
 use gantry_plugin::{
-    Controller, Cx, Event, Failure, HostRef, Key, Metadata, NoConfig, Ops, Outcome, Plugin, Query, Reader, Watch,
+    Controller, Cx, Event, Failure, HostRef, Key, NoConfig, Ops, Outcome, Plugin, Reader, Watch,
     resource::{ENDPOINT_SLICES, NODES, PODS, SERVICES},
 };
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::{
     backends::{self, Backend},
-    model::{EndpointPort, HEADLESS, LAST_CHANGE_TRIGGER_TIME, MANAGED_BY_SLICE, SERVICE_NAME, Service, TargetRef},
+    model::{EndpointPort, HEADLESS, LAST_CHANGE_TRIGGER_TIME, Service},
+    slices::{self, Conditions, Endpoint, Slice, Wanted},
 };
 
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
 const MAX_ENDPOINTS: usize = 100;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Slice {
-    metadata: Metadata,
-    address_type: String,
-    endpoints: Option<Vec<Endpoint>>,
-    ports: Option<Vec<EndpointPort>>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Endpoint {
-    addresses: Vec<String>,
-    conditions: Conditions,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    hostname: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    node_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_ref: Option<TargetRef>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    zone: String,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-struct Conditions {
-    ready: bool,
-    serving: bool,
-    terminating: bool,
-}
-
 impl Endpoint {
     fn of(backend: &Backend) -> Self {
         Self {
             addresses: vec![backend.ip.clone()],
-            conditions: Conditions { ready: backend.ready, serving: backend.serving, terminating: backend.terminating },
+            conditions: Conditions {
+                ready: backend.ready,
+                serving: Some(backend.serving),
+                terminating: Some(backend.terminating),
+            },
             hostname: backend.hostname.clone(),
             node_name: backend.node_name.clone(),
             target_ref: Some(backend.target.clone()),
@@ -99,8 +70,7 @@ impl Controller for EndpointSliceController {
         {
             return Ok(Outcome::Done);
         }
-        let selector = format!("{SERVICE_NAME}={},{MANAGED_BY_SLICE}={CONTROLLER}", key.name);
-        let slices = read.list::<Slice>(&Query::within(&ENDPOINT_SLICES, &key.namespace).labels(&selector))?;
+        let slices = Slice::kept_by(CONTROLLER, key, read)?;
         let backends = backends::find(&service, read)?;
         let changed = backends.iter().filter_map(|b| b.changed).max();
         let plan = plan(&slices, &backends);
@@ -173,22 +143,21 @@ fn write(service: &Service, slices: &[Slice], plan: Vec<Planned>, changed: Times
     let mut kept = vec![false; slices.len()];
     for planned in plan {
         let existing = planned.of.filter(|of| !std::mem::replace(&mut kept[*of], true)).map(|of| &slices[of]);
-        match existing {
-            Some(slice) if is_as(slice, &planned, &labels) => {}
-            Some(slice) => {
-                let object = object(service, Some(slice), &planned, &labels, changed);
-                ops.update(&ENDPOINT_SLICES, &slice.metadata.namespace, &slice.metadata.name, &object).done();
-            }
-            None => {
-                let object = object(service, None, &planned, &labels, changed);
-                ops.create(&ENDPOINT_SLICES, &service.metadata.namespace, &object).done();
-            }
+        if existing.is_none_or(|slice| !is_as(slice, &planned, &labels)) {
+            let changed = changed.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+            let wanted = Wanted {
+                owner_kind: "Service",
+                owner: &service.metadata,
+                labels: &labels,
+                annotations: BTreeMap::from([(LAST_CHANGE_TRIGGER_TIME.into(), changed)]),
+                address_type: existing.map_or("IPv4", |slice| slice.address_type.as_str()),
+                endpoints: &planned.endpoints,
+                ports: &planned.ports,
+            };
+            wanted.put(existing, ops);
         }
     }
-    for (slice, _) in slices.iter().zip(kept).filter(|(_, kept)| !kept) {
-        let meta = &slice.metadata;
-        ops.delete(&ENDPOINT_SLICES, &meta.namespace, &meta.name).expect_uid(&meta.uid).done();
-    }
+    slices.iter().zip(kept).filter(|(_, kept)| !kept).for_each(|(slice, _)| slice.delete(ops));
 }
 
 fn is_as(slice: &Slice, planned: &Planned, labels: &BTreeMap<String, String>) -> bool {
@@ -198,9 +167,7 @@ fn is_as(slice: &Slice, planned: &Planned, labels: &BTreeMap<String, String>) ->
 }
 
 fn labels(service: &Service) -> BTreeMap<String, String> {
-    let mut labels = service.metadata.labels.clone();
-    labels.insert(SERVICE_NAME.into(), service.metadata.name.clone());
-    labels.insert(MANAGED_BY_SLICE.into(), CONTROLLER.into());
+    let mut labels = slices::labels(CONTROLLER, &service.metadata);
     if service.is_headless() {
         labels.insert(HEADLESS.into(), String::new());
     } else {
@@ -209,37 +176,10 @@ fn labels(service: &Service) -> BTreeMap<String, String> {
     labels
 }
 
-fn object(
-    service: &Service,
-    existing: Option<&Slice>,
-    planned: &Planned,
-    labels: &BTreeMap<String, String>,
-    changed: Timestamp,
-) -> Value {
-    let owner = json!({"apiVersion": "v1", "kind": "Service", "name": service.metadata.name, "uid": service.metadata.uid,
-        "controller": true, "blockOwnerDeletion": true});
-    let mut metadata = json!({"namespace": service.metadata.namespace, "labels": labels, "ownerReferences": [owner],
-        "annotations": {LAST_CHANGE_TRIGGER_TIME: changed.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()}});
-    // An update states all of an object, what its name was made from as well: what is left out is lost.
-    metadata["generateName"] = format!("{}-", service.metadata.name).into();
-    if let Some(slice) = existing {
-        metadata["name"] = slice.metadata.name.clone().into();
-        metadata["resourceVersion"] = slice.metadata.resource_version.clone().into();
-    }
-    let list = |empty: bool, value: Value| if empty { Value::Null } else { value };
-    json!({
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": metadata,
-        "addressType": existing.map_or("IPv4", |s| s.address_type.as_str()),
-        "endpoints": list(planned.endpoints.is_empty(), json!(planned.endpoints)),
-        "ports": list(planned.ports.is_empty(), json!(planned.ports)),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::TargetRef;
 
     fn backend(n: usize, port: i64) -> Backend {
         let ports = vec![EndpointPort { port, protocol: "TCP".into(), ..Default::default() }];

@@ -7,6 +7,7 @@ pub mod endpoint_slices;
 pub mod endpoints;
 pub mod mirroring;
 pub mod model;
+pub mod slices;
 
 pub use endpoint_slices::EndpointSliceController;
 pub use endpoints::EndpointsController;

@@ -4,15 +4,14 @@
 use std::collections::BTreeMap;
 
 use gantry_plugin::{
-    Controller, Cx, Failure, HostRef, Key, Metadata, NoConfig, Ops, Outcome, Plugin, Query, Reader, Watch,
+    Controller, Cx, Failure, HostRef, Key, NoConfig, Ops, Outcome, Plugin, Reader, Watch,
     resource::{ENDPOINT_SLICES, ENDPOINTS, SERVICES},
 };
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::{
     endpoints::{Address, Endpoints, Subset},
-    model::{EndpointPort, LAST_CHANGE_TRIGGER_TIME, MANAGED_BY_SLICE, SERVICE_NAME, Service, TargetRef},
+    model::{EndpointPort, LAST_CHANGE_TRIGGER_TIME, Service},
+    slices::{Conditions, Endpoint, Slice, Wanted, labels},
 };
 
 const CONTROLLER: &str = "endpointslicemirroring-controller.k8s.io";
@@ -20,40 +19,13 @@ const SKIP: &str = "endpointslice.kubernetes.io/skip-mirror";
 /// Endpoints that were once used to elect a leader name no backends.
 const LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
-/// More of a subset is not mirrored.
+/// More addresses with the same ports are not mirrored: they make one slice, and no slice may hold more.
 const MAX_ADDRESSES: usize = 1000;
 
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Slice {
-    metadata: Metadata,
-    address_type: String,
-    endpoints: Option<Vec<Endpoint>>,
-    ports: Option<Vec<EndpointPort>>,
-}
-
-/// As a slice's endpoint. Of the conditions only `ready` is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Endpoint {
-    addresses: Vec<String>,
-    conditions: Conditions,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    hostname: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    node_name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_ref: Option<TargetRef>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default)]
-struct Conditions {
-    ready: bool,
-}
-
-/// Endpoints by address family and ports: what becomes a slice each.
-type Mirrored = BTreeMap<(&'static str, Vec<EndpointPort>), Vec<Endpoint>>;
+/// Address family and ports.
+type Kind = (&'static str, Vec<EndpointPort>);
+/// Endpoints by their kind: what becomes a slice each.
+type Mirrored = BTreeMap<Kind, Vec<Endpoint>>;
 
 /// Named as upstream names it: its events and its account carry the name.
 pub struct EndpointSliceMirroringController;
@@ -73,13 +45,12 @@ impl Controller for EndpointSliceMirroringController {
         &[Watch::primary(ENDPOINTS), Watch::primary(SERVICES), Watch::owned(ENDPOINT_SLICES, ENDPOINTS)];
 
     fn reconcile(&self, _: &Cx<'_>, key: &Key, read: &Reader<'_>, ops: &mut Ops) -> Result<Outcome, Failure> {
-        let selector = format!("{SERVICE_NAME}={},{MANAGED_BY_SLICE}={CONTROLLER}", key.name);
-        let slices = read.list::<Slice>(&Query::within(&ENDPOINT_SLICES, &key.namespace).labels(&selector))?;
+        let slices = Slice::kept_by(CONTROLLER, key, read)?;
         let service = read.get::<Service>(&SERVICES, &key.namespace, &key.name)?;
         let endpoints = read.get::<Endpoints>(&ENDPOINTS, &key.namespace, &key.name)?;
         match endpoints.filter(|e| is_mirrored(e) && service.is_some_and(|s| s.spec.selector.is_empty())) {
             Some(endpoints) => write(&endpoints, &slices, mirror(&endpoints.subsets), ops),
-            None => slices.iter().for_each(|slice| delete(slice, ops)),
+            None => slices.iter().for_each(|slice| slice.delete(ops)),
         }
         Ok(Outcome::Done)
     }
@@ -99,9 +70,12 @@ fn mirror(subsets: &[Subset]) -> Mirrored {
         ports.sort();
         let ready = subset.addresses.iter().map(|address| (address, true));
         let all = ready.chain(subset.not_ready_addresses.iter().map(|address| (address, false)));
-        for (address, ready) in all.take(MAX_ADDRESSES) {
+        for (address, ready) in all {
             let family = if address.ip.contains(':') { "IPv6" } else { "IPv4" };
-            mirrored.entry((family, ports.clone())).or_default().push(endpoint(address, ready));
+            let endpoints = mirrored.entry((family, ports.clone())).or_default();
+            if endpoints.len() < MAX_ADDRESSES {
+                endpoints.push(endpoint(address, ready));
+            }
         }
     }
     mirrored
@@ -110,49 +84,44 @@ fn mirror(subsets: &[Subset]) -> Mirrored {
 fn endpoint(address: &Address, ready: bool) -> Endpoint {
     Endpoint {
         addresses: vec![address.ip.clone()],
-        conditions: Conditions { ready },
+        conditions: Conditions { ready, ..Conditions::default() },
         hostname: address.hostname.clone(),
         node_name: address.node_name.clone(),
         target_ref: address.target_ref.clone(),
+        zone: String::new(),
     }
 }
 
 fn write(endpoints: &Endpoints, slices: &[Slice], mut mirrored: Mirrored, ops: &mut Ops) {
-    let (labels, annotations) = (labels(endpoints), annotations(endpoints));
+    let (labels, annotations) = (labels(CONTROLLER, &endpoints.metadata), annotations(endpoints));
+    let mut put = |existing: Option<&Slice>, (family, ports): &Kind, addresses: &[Endpoint]| {
+        let wanted = Wanted {
+            owner_kind: "Endpoints",
+            owner: &endpoints.metadata,
+            labels: &labels,
+            annotations: annotations.clone(),
+            address_type: family,
+            endpoints: addresses,
+            ports,
+        };
+        wanted.put(existing, ops);
+    };
+    let mut superfluous = Vec::new();
     for slice in slices {
         let mut ports = slice.ports.clone().unwrap_or_default();
         ports.sort();
         let family = if slice.address_type == "IPv6" { "IPv6" } else { "IPv4" };
-        let Some((key, wanted)) = mirrored.remove_entry(&(family, ports)) else {
-            delete(slice, ops);
-            continue;
-        };
         let meta = &slice.metadata;
-        let is_as = slice.endpoints.as_deref().unwrap_or_default() == wanted
-            && (&meta.labels, &meta.annotations) == (&labels, &annotations);
-        if !is_as {
-            let mut object = object(endpoints, &labels, &annotations, &key, &wanted);
-            object["metadata"]["name"] = meta.name.clone().into();
-            object["metadata"]["resourceVersion"] = meta.resource_version.clone().into();
-            ops.update(&ENDPOINT_SLICES, &meta.namespace, &meta.name, &object).done();
+        match mirrored.remove_entry(&(family, ports)) {
+            None => superfluous.push(slice),
+            Some((_, wanted))
+                if slice.endpoints.as_deref().unwrap_or_default() == wanted
+                    && (&meta.labels, &meta.annotations) == (&labels, &annotations) => {}
+            Some((kind, wanted)) => put(Some(slice), &kind, &wanted),
         }
     }
-    for (key, wanted) in mirrored {
-        let object = object(endpoints, &labels, &annotations, &key, &wanted);
-        ops.create(&ENDPOINT_SLICES, &endpoints.metadata.namespace, &object).done();
-    }
-}
-
-fn delete(slice: &Slice, ops: &mut Ops) {
-    let meta = &slice.metadata;
-    ops.delete(&ENDPOINT_SLICES, &meta.namespace, &meta.name).expect_uid(&meta.uid).done();
-}
-
-fn labels(endpoints: &Endpoints) -> BTreeMap<String, String> {
-    let mut labels = endpoints.metadata.labels.clone();
-    labels.insert(SERVICE_NAME.into(), endpoints.metadata.name.clone());
-    labels.insert(MANAGED_BY_SLICE.into(), CONTROLLER.into());
-    labels
+    mirrored.iter().for_each(|(kind, wanted)| put(None, kind, wanted));
+    superfluous.iter().for_each(|slice| slice.delete(ops));
 }
 
 /// Those of the Endpoints that say nothing about the Endpoints object itself.
@@ -162,27 +131,10 @@ fn annotations(endpoints: &Endpoints) -> BTreeMap<String, String> {
     annotations
 }
 
-fn object(
-    endpoints: &Endpoints,
-    labels: &BTreeMap<String, String>,
-    annotations: &BTreeMap<String, String>,
-    (family, ports): &(&'static str, Vec<EndpointPort>),
-    wanted: &[Endpoint],
-) -> Value {
-    let meta = &endpoints.metadata;
-    let owner = json!({"apiVersion": "v1", "kind": "Endpoints", "name": meta.name, "uid": meta.uid,
-        "controller": true, "blockOwnerDeletion": true});
-    let mut metadata = json!({"namespace": meta.namespace, "generateName": format!("{}-", meta.name),
-        "labels": labels, "ownerReferences": [owner]});
-    if !annotations.is_empty() {
-        metadata["annotations"] = json!(annotations);
-    }
-    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata,
-        "addressType": family, "endpoints": wanted, "ports": ports})
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
@@ -199,6 +151,18 @@ mod tests {
         assert_eq!(sizes, [("IPv4", 80, 2), ("IPv4", 81, 1), ("IPv6", 80, 1)]);
         let first = &mirrored.values().next().expect("a slice")[..];
         assert!(first[0].conditions.ready && !first[1].conditions.ready);
+    }
+
+    #[test]
+    fn no_slice_gets_more_than_it_may_hold() {
+        let addresses = |first: usize| -> Vec<Value> {
+            (first..first + 600).map(|n| json!({"ip": format!("10.0.{}.{}", n / 250, n % 250)})).collect()
+        };
+        let ports = json!([{"port": 80, "protocol": "TCP"}]);
+        let subsets =
+            json!([{"addresses": addresses(0), "ports": ports}, {"addresses": addresses(600), "ports": ports}]);
+        let mirrored = mirror(&serde_json::from_value::<Vec<Subset>>(subsets).expect("subsets"));
+        assert_eq!(mirrored.values().map(Vec::len).collect::<Vec<_>>(), [MAX_ADDRESSES]);
     }
 
     #[test]

@@ -9,9 +9,6 @@ use serde_json::Value;
 
 pub const LAST_CHANGE_TRIGGER_TIME: &str = "endpoints.kubernetes.io/last-change-trigger-time";
 pub const HEADLESS: &str = "service.kubernetes.io/headless";
-pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
-/// Who keeps a slice.
-pub const MANAGED_BY_SLICE: &str = "endpointslice.kubernetes.io/managed-by";
 pub const ZONE: &str = "topology.kubernetes.io/zone";
 
 #[derive(Clone, Debug, Default, Deserialize)]
