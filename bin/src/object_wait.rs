@@ -3,7 +3,7 @@
 use anyhow::Result;
 use futures::StreamExt;
 use gantry_meta::GroupVersionResource;
-use gantry_runtime::{ListOptions, ObjectSource, Observed, WatchEvent};
+use gantry_runtime::{Backoff, ListOptions, ObjectSource, Observed, WatchEvent};
 use serde_json::Value;
 
 /// Looks at the object of this name (cluster-scoped) now and at each change, until `look` finds something in it.
@@ -18,6 +18,7 @@ pub async fn until<T>(
 ) -> Result<T> {
     let look = |observed: &Observed| look(&serde_json::from_slice(&observed.json).ok()?);
     let options = ListOptions { field_selector: format!("metadata.name={name}"), ..Default::default() };
+    let mut backoff = Backoff::default();
     loop {
         let listed = source.list(resource, &options).await?;
         if let Some(found) = listed.items.iter().find_map(look) {
@@ -32,5 +33,6 @@ pub async fn until<T>(
                 return Ok(found);
             }
         }
+        tokio::time::sleep(backoff.next_delay()).await;
     }
 }

@@ -1,6 +1,11 @@
 //! Nodes that are emptied, and daemons, runtimes and instances that die and return under running pods.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use gantry_tests::{Cluster, Kubectl, Options, until};
@@ -25,6 +30,27 @@ fn kill(pid: u32) -> Result<()> {
     until(&format!("the end of {pid}"), SOON, || {
         Ok((!Path::new(&format!("/proc/{pid}/cmdline")).exists()).then_some(()))
     })
+}
+
+fn names(kubectl: &Kubectl) -> Result<Vec<String>> {
+    Ok(kubectl.run("get nodes -o jsonpath={.items[*].metadata.name}")?.split_whitespace().map(str::to_owned).collect())
+}
+
+/// The roots of these nodes' cgroups, in whatever hierarchy.
+fn cgroups(nodes: &[String]) -> Vec<PathBuf> {
+    let base = Path::new("/sys/fs/cgroup");
+    let hierarchies = fs::read_dir(base).into_iter().flatten().flatten().map(|entry| entry.path());
+    let all = hierarchies.chain([base.to_owned()]);
+    let roots = all.flat_map(|hierarchy| nodes.iter().map(move |node| hierarchy.join(format!("gantry-{node}"))));
+    roots.filter(|root| root.exists()).collect()
+}
+
+fn assert_nothing_is_left(folder: &str, nodes: &[String]) {
+    let left = pids("", folder);
+    assert!(left.is_empty(), "processes are left: {left:?}");
+    assert_eq!(cgroups(nodes), Vec::<PathBuf>::new(), "cgroups are left");
+    let networks = nodes.iter().filter(|node| Path::new("/run/netns").join(node).exists()).collect::<Vec<_>>();
+    assert!(networks.is_empty(), "network namespaces are left: {networks:?}");
 }
 
 /// What must not change: containers, restarts, readiness, addresses.
@@ -82,9 +108,29 @@ fn running_pods_are_left_alone_by_the_end_and_return_of_everything_around_them()
     works(&kubectl, "after-down")?;
     assert_eq!(before, state(&kubectl)?, "after down --keep-pods");
 
+    let nodes = names(&kubectl)?;
     cluster.down(&[])?;
-    let left = pids("", &folder);
-    assert!(left.is_empty(), "processes are left: {left:?}");
+    assert_nothing_is_left(&folder, &nodes);
+    Ok(())
+}
+
+#[test]
+fn down_also_ends_pods_whose_daemon_and_containerd_are_dead() -> Result<()> {
+    let cluster = Cluster::start(Options::nodes(1))?;
+    let kubectl = cluster.kubectl();
+    let folder = cluster.data_dir().to_string_lossy().into_owned();
+    start_pods(&kubectl)?;
+    let nodes = names(&kubectl)?;
+
+    // In this order: each would start the next one again.
+    kill(u32::try_from(cluster.server_pid()?).context("a pid")?)?;
+    for program in ["gantry node", "containerd --config"] {
+        pids(program, &folder).into_iter().try_for_each(kill)?;
+    }
+    assert!(!pids("containerd-shim", &folder).is_empty(), "pods outlive all three");
+    assert!(!cgroups(&nodes).is_empty());
+    cluster.down(&[])?;
+    assert_nothing_is_left(&folder, &nodes);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::up::namespaces;
 use crate::{
     cli::DownArgs,
     instance,
-    node::{lock, network, runtime},
+    node::{join, lock, network, runtime},
     say,
 };
 
@@ -33,7 +33,8 @@ pub fn run(arguments: &DownArgs) -> Result<()> {
     }
     executor.block_on(async {
         if !arguments.keep_pods && joined_node(&dir) {
-            runtime::stop(dir.path()).await.context("containers of the node")?;
+            let node = join::node_name(dir.path());
+            runtime::stop(dir.path(), node.as_deref()).await.context("containers of the node")?;
         }
         if !arguments.keep_pods {
             stop_nodes(&dir, &nodes).await?;
@@ -68,9 +69,9 @@ async fn stop_nodes(dir: &DataDir, nodes: &[PathBuf]) -> Result<()> {
     }
     let networks = NodeNetworks::new(dir.path());
     for node in nodes {
-        runtime::stop(node).await.with_context(|| format!("containers of {}", node.display()))?;
-        namespaces::remove(node)?;
         let name = node.file_name().unwrap_or_default().to_string_lossy();
+        runtime::stop(node, Some(&name)).await.with_context(|| format!("containers of {}", node.display()))?;
+        namespaces::remove(node)?;
         if !networks.is_node(&name) {
             network::take_back(node).await.context("this machine's network")?;
         }

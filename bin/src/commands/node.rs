@@ -5,7 +5,6 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +17,7 @@ use crate::{
     commands::up::nodes::machine_address,
     node::{
         self, NodeSettings,
-        join::{Joined, join},
+        join::{Joined, join, pause_until},
         lock::NodeLock,
     },
 };
@@ -71,18 +70,14 @@ async fn serve(arguments: &NodeArgs, shutdown: &Shutdown) -> Result<Ended> {
         }
     };
     let settings = settings(arguments, name, data_dir, files)?;
-    let wait = Duration::try_from(renew_at.duration_since(Timestamp::now())).unwrap_or_default();
     tokio::select! {
         ended = node::run(settings, shutdown) => ended.map(|()| Ended::Asked),
-        () = tokio::time::sleep(wait) => Ok(Ended::Renew),
+        () = tokio::time::sleep(pause_until(renew_at)) => Ok(Ended::Renew),
     }
 }
 
 fn name(arguments: &NodeArgs) -> Result<String> {
-    Ok(match &arguments.node_name {
-        Some(name) => name.clone(),
-        None => nix::unistd::gethostname()?.to_string_lossy().to_lowercase(),
-    })
+    arguments.node_name.clone().map_or_else(node::machine_name, Ok)
 }
 
 /// What the node may join with; `None`: it must have joined before.

@@ -54,6 +54,14 @@ pub struct NodeSettings {
     pub plugin_dir: PathBuf,
 }
 
+/// What a node is called that is not told: the machine's name, in lower case as objects' names are.
+///
+/// # Errors
+/// If the machine has none.
+pub fn machine_name() -> Result<String> {
+    Ok(nix::unistd::gethostname()?.to_string_lossy().to_lowercase())
+}
+
 /// Runs until shutdown.
 ///
 /// # Errors

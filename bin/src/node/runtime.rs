@@ -4,10 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
+use gantry_agent::{NodeConfig, cgroups::Cgroups};
 use gantry_base::Shutdown;
-use gantry_cri::{Containerd, ContainerdConfig, CriError, RuntimeClient, containerd::end_leftover, runtime::connect};
+use gantry_cri::{
+    Containerd, ContainerdConfig, CriError, RuntimeClient,
+    containerd::{answers, end_leftover, end_shims},
+    runtime::connect,
+};
 
 use super::NodeSettings;
+use crate::say;
 
 /// What containers may take to end when their node is taken down.
 const GRACE_SECONDS: i64 = 2;
@@ -51,27 +57,36 @@ pub async fn ensure(settings: &NodeSettings, shutdown: &Shutdown) -> Result<Path
     Ok(socket)
 }
 
-/// Ends all pods of a node, and the containerd that we run for it.
+/// Ends all pods of a node, and the containerd that we run for it. What does not end when asked, or can be asked by nobody as
+/// its containerd is dead, is killed. `node`: its name, if that is known; cgroups are found by it. Blocks the thread while it
+/// waits for what it killed.
 ///
 /// # Errors
-/// If a pod does not end.
-pub async fn stop(data_dir: &Path) -> Result<()> {
+/// If something outlives being killed.
+pub async fn stop(data_dir: &Path, node: Option<&str>) -> Result<()> {
     let config = containerd_config(data_dir);
     if config.socket().exists() {
         let runtime = RuntimeClient::new(connect(&config.socket())?);
-        // A containerd that is dead left its socket behind: then there is nobody to ask.
-        if runtime.version().await.is_ok() {
-            stop_pods(&runtime).await.context("pods do not end")?;
+        if answers(&config, &runtime).await
+            && let Err(error) = stop_pods(&runtime).await
+        {
+            say::line(format_args!("{}: pods do not end when asked, and are killed: {error}", data_dir.display()));
         }
     }
     end_leftover(&config).await;
+    if let Some(node) = node {
+        let cgroups = Cgroups::new(&NodeConfig::cgroup_root_of(node));
+        cgroups.destroy().with_context(|| format!("the cgroups of the pods of {node}"))?;
+    }
+    end_shims(&config).await;
     Ok(())
 }
 
 async fn stop_pods(runtime: &RuntimeClient) -> Result<(), CriError> {
     let containers = runtime.list_containers(None).await?;
     let stops = containers.iter().map(|container| runtime.stop_container(&container.id, GRACE_SECONDS));
-    join_all(stops).await.into_iter().collect::<Result<Vec<()>, _>>()?;
+    // What does not stop here is killed with its sandbox.
+    join_all(stops).await;
     let sandboxes = runtime.list_pod_sandbox(None).await?;
     let removals = sandboxes.iter().map(|sandbox| async {
         runtime.stop_pod_sandbox(&sandbox.id).await?;

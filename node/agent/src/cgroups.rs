@@ -3,8 +3,16 @@
 //! Works on v2 and on v1 with its hierarchies mounted one by one (also beside an empty v2, the hybrid layout).
 
 use std::{
+    collections::BTreeSet,
     fs, io,
     path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
 };
 
 use crate::pod::{
@@ -14,12 +22,19 @@ use crate::pod::{
 
 /// The v1 controllers that pods get a cgroup in.
 const V1_CONTROLLERS: [&str; 8] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"];
+const QOS_FOLDERS: [&str; 3] = ["", "burstable", "besteffort"];
+/// Processes that are killed are gone within this time, or hang in the kernel.
+const DESTROY_DEADLINE: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Makes and removes the cgroups of pods.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
     root: String,
     mounts: Vec<Hierarchy>,
+    /// The node's root in every hierarchy that is mounted: the runtime makes a container's cgroup, and what is above it, also
+    /// in those that pods have no limits in (v1's named ones, and v2 beside v1).
+    roots: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -33,13 +48,15 @@ impl Cgroups {
     /// `root` is the absolute cgroup path that holds all pods. Looks at /sys/fs/cgroup for what the machine has.
     pub fn new(root: &str) -> Self {
         let base = Path::new("/sys/fs/cgroup");
-        let mounts = if base.join("cgroup.controllers").exists() {
-            vec![Hierarchy { path: base.into(), controller: None }]
+        let root = root.trim_matches('/');
+        let (mounts, hierarchies) = if base.join("cgroup.controllers").exists() {
+            (vec![Hierarchy { path: base.into(), controller: None }], vec![base.to_owned()])
         } else {
             let present = V1_CONTROLLERS.into_iter().filter(|c| base.join(c).join("tasks").exists());
-            present.map(|c| Hierarchy { path: base.join(c), controller: Some(c) }).collect()
+            (present.map(|c| Hierarchy { path: base.join(c), controller: Some(c) }).collect(), folders_in(base))
         };
-        Self { root: format!("/{}", root.trim_matches('/')), mounts }
+        let roots = hierarchies.into_iter().map(|hierarchy| hierarchy.join(root)).collect();
+        Self { root: format!("/{root}"), mounts, roots }
     }
 
     /// The cgroup of a pod: what CRI calls the parent of its containers.
@@ -84,13 +101,37 @@ impl Cgroups {
 
     /// Removes a pod's cgroup from whatever class it was in. Idempotent. Blocks.
     pub fn remove(&self, uid: &str) {
-        for hierarchy in &self.mounts {
-            for class in ["", "burstable", "besteffort"] {
-                let folder =
-                    hierarchy.path.join(self.root.trim_start_matches('/')).join(class).join(format!("pod{uid}"));
-                if let Err(error) = remove_tree(&folder) {
-                    tracing::debug!(%error, folder = %folder.display(), "a cgroup is not empty yet");
-                }
+        for folder in self.qos_folders().map(|class| class.join(format!("pod{uid}"))) {
+            if let Err(error) = remove_tree(&folder) {
+                tracing::debug!(%error, folder = %folder.display(), "a cgroup is not empty yet");
+            }
+        }
+    }
+
+    /// Uids of all pods that have a cgroup, whether anything runs in it or not. Blocks.
+    pub fn pod_uids(&self) -> BTreeSet<String> {
+        let pods = self.qos_folders().flat_map(|class| folders_in(&class));
+        pods.filter_map(|folder| Some(folder.file_name()?.to_str()?.strip_prefix("pod")?.to_owned())).collect()
+    }
+
+    fn qos_folders(&self) -> impl Iterator<Item = PathBuf> {
+        self.roots.iter().flat_map(|root| QOS_FOLDERS.map(|class| root.join(class)))
+    }
+
+    /// Kills whatever still runs in the node's pods and removes all of their cgroups: the node is taken down. Blocks until
+    /// they are gone, for ten seconds at most.
+    ///
+    /// # Errors
+    /// If one could not be removed by then, or the root is that of the whole machine.
+    pub fn destroy(&self) -> io::Result<()> {
+        if self.root == "/" {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the root of all cgroups is not this node's"));
+        }
+        let started = Instant::now();
+        loop {
+            match self.roots.iter().try_for_each(|root| kill_all(root).and_then(|()| remove_tree(root))) {
+                Err(_) if started.elapsed() < DESTROY_DEADLINE => thread::sleep(LOOK_AGAIN),
+                done => return done,
             }
         }
     }
@@ -147,17 +188,69 @@ fn limit(hierarchy: &Hierarchy, folder: &Path, pod: &DesiredPod) -> io::Result<(
     }
 }
 
+/// The folders in a folder; none if it is not there.
+fn folders_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
+}
+
+fn kill_all(folder: &Path) -> io::Result<()> {
+    folders_in(folder).iter().try_for_each(|child| kill_all(child))?;
+    let listed = if_there(fs::read_to_string(folder.join("cgroup.procs")))?.unwrap_or_default();
+    // 0 is who cannot be seen from here, and for kill(2) our own group.
+    for pid in listed.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0) {
+        // It may have ended since it was listed; what did not is listed again.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    Ok(())
+}
+
 /// cgroups are removed leaf by leaf; their files cannot be.
 fn remove_tree(folder: &Path) -> io::Result<()> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            remove_tree(&entry.path())?;
-        }
+    folders_in(folder).iter().try_for_each(|child| remove_tree(child))?;
+    if_there(fs::remove_dir(folder)).map(drop)
+}
+
+fn if_there<T>(outcome: io::Result<T>) -> io::Result<Option<T>> {
+    match outcome {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
-    fs::remove_dir(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::pod::testing::pod_of;
+
+    #[test]
+    fn a_node_that_is_taken_down_leaves_neither_cgroups_nor_what_runs_in_them() {
+        let name = format!("gantry-unit-{}", std::process::id());
+        let cgroups = Cgroups::new(&name);
+        let pod = pod_of(r#"{"containers":[{"name":"a"}]}"#);
+        cgroups.create(&pod);
+        // As the runtime does, also where the pod has no limits.
+        let path = cgroups.pod_path(&pod);
+        let below = path.strip_prefix(&format!("/{name}/")).expect("below the root");
+        for root in &cgroups.roots {
+            fs::create_dir_all(root.join(below).join("container")).expect("root may make cgroups");
+        }
+        let mut container = Command::new("sleep").arg("1000").spawn().expect("sleep is there");
+        // A hierarchy that takes a process without more being set.
+        let is_plain = |root: &&PathBuf| root.starts_with("/sys/fs/cgroup/pids") || cgroups.roots.len() == 1;
+        let busy = cgroups.roots.iter().find(is_plain).expect("the kernel counts processes");
+        fs::write(busy.join(below).join("container/cgroup.procs"), container.id().to_string()).expect("moved");
+        assert_eq!(cgroups.pod_uids(), BTreeSet::from(["uid".to_owned()]));
+
+        cgroups.remove("uid");
+        for root in &cgroups.roots {
+            assert_eq!(root.join(below).exists(), root == busy, "{}: only what runs stays", root.display());
+        }
+        cgroups.destroy().expect("all goes");
+        assert!(cgroups.roots.iter().all(|root| !root.exists()));
+        assert!(!container.wait().expect("it was ours").success());
+        assert!(Cgroups::new("/").destroy().is_err());
+    }
 }

@@ -45,11 +45,16 @@ impl NodeConfig {
             cluster_dns: vec![IpAddr::from([10, 96, 0, 10])],
             cluster_domain: "cluster.local".into(),
             resolv_conf: "/etc/resolv.conf".into(),
-            cgroup_root: format!("/gantry-{name}"),
+            cgroup_root: Self::cgroup_root_of(name),
             labels: BTreeMap::new(),
             max_pods: 110,
             log_max_bytes: 10 << 20,
             log_max_files: 5,
         }
+    }
+
+    /// The cgroup that holds all pods of the node of this name: `/gantry-NAME`.
+    pub fn cgroup_root_of(name: &str) -> String {
+        format!("/gantry-{name}")
     }
 }

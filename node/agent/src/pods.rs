@@ -128,7 +128,7 @@ impl Pods {
                 self.end_orphan(&sandbox, &uid).await;
             }
         }
-        self.remove_orphaned_folders(known, &uids);
+        self.remove_remains(known, &uids);
     }
 
     async fn end_orphan(&self, sandbox: &api::PodSandbox, uid: &str) {
@@ -140,8 +140,13 @@ impl Pods {
         }
     }
 
-    fn remove_orphaned_folders(&self, known: &HashSet<String>, running: &HashSet<String>) {
-        let uids = self.node.folders.pod_uids().unwrap_or_default();
+    /// Folders and cgroups of pods that the API no longer has: a daemon may have ended before it removed them.
+    fn remove_remains(&self, known: &HashSet<String>, running: &HashSet<String>) {
+        let with_folder = self.node.folders.pod_uids().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the pods' folders cannot be listed: those of pods that are gone stay");
+            Vec::new()
+        });
+        let uids: HashSet<String> = with_folder.into_iter().chain(self.node.cgroups.pod_uids()).collect();
         for uid in uids.into_iter().filter(|uid| !known.contains(uid)) {
             if let Err(error) = self.node.folders.pod(&uid).remove() {
                 tracing::warn!(%error, uid, was_running = running.contains(&uid), "an orphaned folder stays");

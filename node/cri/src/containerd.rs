@@ -6,6 +6,7 @@
 use std::{
     fs::{self, OpenOptions},
     io,
+    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -191,6 +192,7 @@ impl Containerd {
         if tokio::time::timeout(STOP_DEADLINE, self.child.wait()).await.is_err() {
             self.child.kill().await.map_err(CriError::io("killing containerd"))?;
         }
+        // A file that stays names a process that is none of ours: who reads it looks.
         let _ = fs::remove_file(self.config.pid_file());
         Ok(())
     }
@@ -242,22 +244,66 @@ fn spawn(config: &ContainerdConfig) -> Result<Child, CriError> {
     Ok(child)
 }
 
-/// Ends the containerd that the pid file names, if that process is still a containerd with our configuration.
-/// Ends the containerd of these folders, whoever started it; returns once it is gone. Containers keep running.
-pub async fn end_leftover(config: &ContainerdConfig) {
-    let Some(pid) = fs::read_to_string(config.pid_file()).ok().and_then(|text| text.trim().parse::<i32>().ok()) else {
-        return;
-    };
-    let is_ours = || {
-        let wanted = config.config_file().to_string_lossy().into_owned();
-        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|c| String::from_utf8_lossy(&c).contains(&wanted))
-    };
+/// The process that the pid file names, if it is still a containerd with this configuration.
+fn running(config: &ContainerdConfig) -> Option<Pid> {
+    let pid = fs::read_to_string(config.pid_file()).ok()?.trim().parse::<i32>().ok()?;
+    let line = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let is_ours = String::from_utf8_lossy(&line).contains(&*config.config_file().to_string_lossy());
+    is_ours.then(|| Pid::from_raw(pid))
+}
+
+/// Waits until a containerd of these folders that runs answers. False: none runs, or it does not answer for a minute.
+pub async fn answers(config: &ContainerdConfig, client: &RuntimeClient) -> bool {
     let started = Instant::now();
-    while is_ours() {
-        let signal = if started.elapsed() < STOP_DEADLINE { Signal::SIGTERM } else { Signal::SIGKILL };
-        let _ = kill(Pid::from_raw(pid), signal);
+    while running(config).is_some() && started.elapsed() < START_DEADLINE {
+        if client.version().await.is_ok() {
+            return true;
+        }
         sleep(READINESS_INTERVAL).await;
     }
+    false
+}
+
+/// Ends the containerd of these folders, whoever started it; returns once it is gone. Containers keep running.
+pub async fn end_leftover(config: &ContainerdConfig) {
+    let started = Instant::now();
+    while let Some(pid) = running(config) {
+        let signal = if started.elapsed() < STOP_DEADLINE { Signal::SIGTERM } else { Signal::SIGKILL };
+        // It may have ended since; the next look tells.
+        let _ = kill(pid, signal);
+        sleep(READINESS_INTERVAL).await;
+    }
+}
+
+/// Kills the shims of a containerd of these folders that is gone: nobody can ask them for anything any more. Their containers
+/// are to be ended before. Returns once they are gone.
+pub async fn end_shims(config: &ContainerdConfig) {
+    loop {
+        let shims = shims(&config.socket());
+        if shims.is_empty() {
+            return;
+        }
+        for shim in shims {
+            // It may have ended since; the next look tells.
+            let _ = kill(shim, Signal::SIGKILL);
+        }
+        sleep(READINESS_INTERVAL).await;
+    }
+}
+
+/// Shims whose command line names the socket: `containerd-shim-runc-v2 ... -address SOCKET`.
+fn shims(socket: &Path) -> Vec<Pid> {
+    let wanted = socket.as_os_str().as_bytes();
+    let is_ours = |pid: &i32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        let program = words.next().unwrap_or_default();
+        String::from_utf8_lossy(program).contains("containerd-shim")
+            && words.skip_while(|word| *word != b"-address").nth(1) == Some(wanted)
+    };
+    let all = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(is_ours).map(Pid::from_raw).collect()
 }
 
 #[cfg(test)]

@@ -26,8 +26,10 @@ fn in_private_namespaces(test: &str) -> bool {
     unshare
         .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-c", script, "sh"])
         .arg(me);
-    unshare.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").process_group(0);
-    let status = unshare.status().expect("unshare is part of util-linux");
+    // What is mounted inside keeps its folders from being removed there; out here nothing is mounted any more.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    unshare.args(["--exact", test, "--nocapture"]).env(INSIDE, "1").env("TMPDIR", folder.path());
+    let status = unshare.process_group(0).status().expect("unshare is part of util-linux");
     assert!(status.success(), "{test} failed inside of its namespaces: {status}");
     false
 }

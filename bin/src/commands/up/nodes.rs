@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{namespaces, node_process::NodeProcess};
+use crate::node::machine_name;
 
 /// Node certificates are made anew at each start.
 const CERTIFICATE_DAYS: u16 = 365;
@@ -35,8 +36,7 @@ impl NodePlace {
     /// # Errors
     /// If the machine has no host name or no address.
     pub fn this_machine() -> Result<Self> {
-        let name = nix::unistd::gethostname()?.to_string_lossy().to_lowercase();
-        Ok(Self { name, address: machine_address()?, namespace: None })
+        Ok(Self { name: machine_name()?, address: machine_address()?, namespace: None })
     }
 
     /// Where this node reaches the API.

@@ -5,10 +5,14 @@ mod request;
 mod serving;
 mod stored;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use gantry_auth::{
+    UserInfo,
     kubeconfig::{Credentials, kubeconfig},
     pki::NewRequest,
     signing::USER_KUBE_PROXY,
@@ -17,10 +21,15 @@ use gantry_auth::{
 use gantry_base::data_dir::write_atomically;
 use gantry_client::ClientConfig;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use request::{Asked, Requester};
 pub use serving::serve;
 use stored::{State, Stored};
+
+/// A certificate that is due but could not be replaced, or that a wrong clock takes for due, is not asked for more often.
+const LEAST_PAUSE: Duration = Duration::from_secs(60);
+const KUBECONFIG: &str = "kubeconfig";
 
 /// What a joined node acts with.
 pub struct Joined {
@@ -28,6 +37,19 @@ pub struct Joined {
     pub proxy_kubeconfig: PathBuf,
     /// When the first of its certificates should be replaced.
     pub renew_at: Timestamp,
+}
+
+/// The name under which a node with this data folder joined; `None`: it did not.
+pub fn node_name(data_dir: &Path) -> Option<String> {
+    let text = std::fs::read(data_dir.join(KUBECONFIG)).ok()?;
+    let config: Value = serde_json::from_slice(&text).ok()?;
+    let user = UserInfo::new(config["users"][0]["name"].as_str()?, &[GROUP_NODES]);
+    user.node_name().map(str::to_owned)
+}
+
+/// How long to wait before certificates are asked for that should be replaced then.
+pub fn pause_until(renew_at: Timestamp) -> Duration {
+    Duration::try_from(renew_at.duration_since(Timestamp::now())).unwrap_or_default().max(LEAST_PAUSE)
 }
 
 /// Makes sure that there are credentials, asking for what is missing or about to end. `bootstrap` is needed only while
@@ -39,7 +61,7 @@ pub async fn join(node: &str, data_dir: &Path, bootstrap: Option<&ClientConfig>)
     let member = |file: &str| data_dir.join(file);
     let (own, proxy) = (Stored::at(&member("pki/node.pem")), Stored::at(&member("pki/proxy.pem")));
     let joined = Joined {
-        kubeconfig: member("kubeconfig"),
+        kubeconfig: member(KUBECONFIG),
         proxy_kubeconfig: member("proxy.kubeconfig"),
         renew_at: Timestamp::MAX,
     };

@@ -1,6 +1,6 @@
 //! The certificate of the kubelet API, signed by the cluster for the addresses that the node has reported.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc};
 
 use anyhow::Result;
 use gantry_auth::{
@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    pause_until,
     request::{Asked, Requester},
     stored::renewal,
 };
@@ -34,7 +35,7 @@ pub async fn serve(
             None => return,
             Some(Ok(renew_at)) => {
                 backoff.reset();
-                Duration::try_from(renew_at.duration_since(Timestamp::now())).unwrap_or_default()
+                pause_until(renew_at)
             }
             Some(Err(error)) => {
                 tracing::warn!("the kubelet API has no certificate of the cluster yet: {error:#}");

@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use gantry_agent::{KubeletServing, NodeConfig, NodeParts, PodNetwork, run};
+use gantry_agent::{KubeletServing, NodeConfig, NodeParts, PodNetwork, cgroups::Cgroups, run};
 use gantry_base::Shutdown;
 use gantry_cri::{
     Containerd, ContainerdConfig, RuntimeClient,
@@ -42,8 +42,10 @@ pub fn in_private_namespaces(test: &str) -> bool {
         script,
         "sh",
     ]);
-    unshare.arg(me).args(["--exact", test, "--nocapture"]).env(INSIDE, "1").process_group(0);
-    let status = unshare.status().expect("unshare is part of util-linux");
+    // What is mounted inside keeps its folders from being removed there; out here nothing is mounted any more.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    unshare.arg(me).args(["--exact", test, "--nocapture"]).env(INSIDE, "1").env("TMPDIR", folder.path());
+    let status = unshare.process_group(0).status().expect("unshare is part of util-linux");
     assert!(status.success(), "{test} failed inside of its namespaces: {status}");
     false
 }
@@ -108,11 +110,11 @@ impl TestNode {
     }
 
     pub fn start_daemon(&mut self) {
-        let state = self.folder.path();
+        let (state, cgroup_root) = (self.folder.path(), self.cgroup_root());
         let socket = self.containerd.config().socket();
         let mut config = NodeConfig::new("n1", [127, 0, 0, 1].into(), &state.join("d"), &socket);
         config.image_folder = Some(state.join("images"));
-        config.cgroup_root = format!("/gantry-test-{}", state.file_name().expect("a name").to_string_lossy());
+        config.cgroup_root = cgroup_root;
         let cni_conf_dir = self.containerd.config().cni_conf_dir.clone();
         let parts = NodeParts {
             source: Arc::new(self.api.clone()),
@@ -124,6 +126,10 @@ impl TestNode {
         let running = shutdown.clone();
         let task = tokio::spawn(async move { run(config, parts, running).await.expect("the daemon runs") });
         self.daemon = Some((shutdown, task));
+    }
+
+    fn cgroup_root(&self) -> String {
+        format!("/gantry-test-{}", self.folder.path().file_name().expect("a name").to_string_lossy())
     }
 
     /// Ends the daemon, not its containers.
@@ -145,5 +151,13 @@ impl TestNode {
 
     pub fn volume_folder(&self, uid: &str) -> PathBuf {
         self.folder.path().join("d/pods").join(uid).join("volumes")
+    }
+}
+
+impl Drop for TestNode {
+    fn drop(&mut self) {
+        if let Err(error) = Cgroups::new(&self.cgroup_root()).destroy() {
+            eprintln!("the pods' cgroups stay: {error}");
+        }
     }
 }
