@@ -7,7 +7,7 @@ use gantry_meta::{Object, Value};
 
 /// Adds what is always written, in this object alone: members are expected to be canonical already.
 pub fn fill(ty: &Type, object: &mut Object) {
-    for field in ty.fields.iter() {
+    for field in ty.emitting() {
         if let Some(zero) = &field.emitted
             && !object.contains_key(&*field.name)
         {
@@ -57,14 +57,17 @@ pub fn null_if_empty(field: &Field, value: &mut Value) {
 
 /// Brings a tree that code has built or changed into canonical form: as [`crate::decode`] leaves it.
 pub fn canonicalise(ty: &Type, object: &mut Object) {
-    object.retain(|name, value| match ty.field(name) {
-        Some(field) => {
-            canonicalise_value(&field.shape, value);
-            null_if_empty(field, value);
-            !is_omitted(field, value)
-        }
-        None => true,
-    });
+    let mut all_kept = true;
+    for (name, value) in object.iter_mut() {
+        let Some(field) = ty.field(name) else { continue };
+        canonicalise_value(&field.shape, value);
+        null_if_empty(field, value);
+        all_kept &= !is_omitted(field, value);
+    }
+    // Mostly nothing goes, and taking members out costs more than looking at them.
+    if !all_kept {
+        object.retain(|name, value| ty.field(name).is_none_or(|field| !is_omitted(field, value)));
+    }
     fill(ty, object);
 }
 

@@ -5,6 +5,7 @@ mod protobuf;
 mod scalar;
 mod seed;
 mod text;
+mod tree;
 
 use crate::{DecodeError, canonical, yaml};
 use gantry_kinds::{Resource, Subresource, Type};
@@ -112,9 +113,9 @@ fn typed_json(ty: &Type, body: &[u8], problems: &mut Problems) -> Result<Object,
     as_object(ty, value)
 }
 
-fn typed(ty: &Type, value: Value, problems: &mut Problems) -> Result<Object, DecodeError> {
-    let value = Seed::root(ty, problems).deserialize(value).map_err(|e| DecodeError::Type(e.to_string()))?;
-    as_object(ty, value)
+fn typed(ty: &Type, mut value: Value, problems: &mut Problems) -> Result<Object, DecodeError> {
+    tree::settle_root(ty, &mut value, problems).map_err(|e| DecodeError::Type(e.to_string()))?;
+    as_object(ty, Some(value).filter(|value| !value.is_null()))
 }
 
 /// `null` counts as an object without members.

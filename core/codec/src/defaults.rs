@@ -34,7 +34,7 @@ pub fn apply_defaults(ty: &Type, object: &mut Object, surroundings: &Surrounding
         rule(object, surroundings);
     }
     members(ty, object, surroundings);
-    for field in ty.fields.iter() {
+    for field in ty.defaulted() {
         fill_plain(field, object, surroundings);
     }
     if let Some(rule) = rule_after(&ty.name) {

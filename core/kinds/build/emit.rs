@@ -55,6 +55,16 @@ fn by_tag(facts: &TypeFacts) -> Vec<usize> {
     places
 }
 
+/// Calls that are evaluated when the tables are compiled.
+fn name_starts(facts: &TypeFacts) -> String {
+    facts.fields.keys().map(|name| format!("name_start({name:?})")).collect::<Vec<_>>().join(", ")
+}
+
+/// Places in the list of fields of those that are wanted.
+fn places(facts: &TypeFacts, wanted: impl Fn(&FieldFacts) -> bool) -> Vec<usize> {
+    facts.fields.values().enumerate().filter(|(_, field)| wanted(field)).map(|(at, _)| at).collect()
+}
+
 impl Emitter<'_> {
     fn line(&mut self, line: std::fmt::Arguments<'_>) {
         self.out.write_fmt(line).and_then(|()| self.out.write_str("\n")).expect("a String takes everything");
@@ -68,9 +78,13 @@ impl Emitter<'_> {
         self.line(format_args!("pub(crate) static TYPES: [Type; {}] = [", schema.types.len()));
         for (at, (name, facts)) in schema.types.iter().enumerate() {
             self.line(format_args!(
-                "Type {{ name: {}, fields: List::Borrowed(&FIELDS_{at}), by_tag: List::Borrowed(&{:?}), atomic: {}, \
-                 reaches_defaults: {} }},",
+                "Type {{ name: {}, fields: List::Borrowed(&FIELDS_{at}), name_starts: List::Borrowed(&[{}]), \
+                 defaulted: List::Borrowed(&{:?}), emitting: List::Borrowed(&{:?}), by_tag: List::Borrowed(&{:?}), \
+                 atomic: {}, reaches_defaults: {} }},",
                 text(name),
+                name_starts(facts),
+                places(facts, |field| field.default.is_some()),
+                places(facts, |field| field.emitted.is_some()),
                 by_tag(facts),
                 facts.atomic,
                 facts.reaches_defaults

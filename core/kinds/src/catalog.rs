@@ -154,7 +154,11 @@ mod tests {
         for ty in catalog().types() {
             for field in ty.fields.iter() {
                 assert_eq!(ty.field(&field.name).map(|f| &f.name), Some(&field.name), "{}", ty.name);
+                let mut alike = [format!("{}\0", field.name), format!("{}0", field.name), field.name.to_uppercase()];
+                alike[2].push_str(&field.name);
+                assert!(alike.iter().all(|name| ty.field(name).is_none()), "{} of {}", field.name, ty.name);
             }
+            assert!(ty.field("").is_none() && ty.field("\u{10ffff}").is_none(), "{}", ty.name);
         }
     }
 

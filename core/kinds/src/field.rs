@@ -48,6 +48,13 @@ pub struct Type {
     pub name: Text,
     /// Sorted by name, in byte order.
     pub fields: List<Field>,
+    /// The first eight bytes of each name as a number: looking names up here touches a few neighbouring words, and no texts
+    /// but one.
+    pub name_starts: List<u64>,
+    /// Indexes of the fields with a `default`.
+    pub defaulted: List<u16>,
+    /// Indexes of the fields that are `emitted`.
+    pub emitting: List<u16>,
     /// Indexes of the fields that have protobuf tags, in the order of these. Empty for types without a protobuf form.
     pub by_tag: List<u16>,
     /// Server-side apply treats a value of this type as one leaf.
@@ -59,7 +66,25 @@ pub struct Type {
 impl Type {
     /// The field of that exact name: names are case-sensitive.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.binary_search_by(|f| (*f.name).cmp(name)).ok().map(|at| &self.fields[at])
+        self.place(name).map(|at| &self.fields[at])
+    }
+
+    /// The index of the field of that exact name.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        let start = name_start(name);
+        let from = self.name_starts.partition_point(|other| *other < start);
+        let alike = self.name_starts[from..].iter().take_while(|other| **other == start).count();
+        (from..from + alike).find(|at| self.fields[*at].name == name)
+    }
+
+    /// The fields with a `default`.
+    pub fn defaulted(&self) -> impl Iterator<Item = &Field> {
+        self.defaulted.iter().map(|at| &self.fields[usize::from(*at)])
+    }
+
+    /// The fields that are `emitted`.
+    pub fn emitting(&self) -> impl Iterator<Item = &Field> {
+        self.emitting.iter().map(|at| &self.fields[usize::from(*at)])
     }
 
     /// The last part of the full name: `Pod`.
@@ -71,6 +96,20 @@ impl Type {
     pub fn descend(&self, path: &[&str]) -> Option<&Type> {
         path.iter().try_fold(self, |ty, name| ty.field(name)?.shape.leaf_type())
     }
+}
+
+/// The first eight bytes of a name as a number that sorts as they do, shorter names filled up with zeros.
+pub(crate) const fn name_start(name: &str) -> u64 {
+    let bytes = name.as_bytes();
+    if let Some(eight) = bytes.first_chunk() {
+        return u64::from_be_bytes(*eight);
+    }
+    let (mut start, mut at) = (0, 0);
+    while at < bytes.len() {
+        start |= (bytes[at] as u64) << (56 - 8 * at);
+        at += 1;
+    }
+    start
 }
 
 /// Types may contain themselves, so only the name is shown.

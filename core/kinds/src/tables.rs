@@ -2,7 +2,7 @@
 
 use crate::{
     catalog::{Group, Version},
-    field::{Field, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type},
+    field::{Field, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type, name_start},
     resource::{Column, Resource, SelectableField, Subresource},
 };
 

@@ -5,11 +5,14 @@ use std::rc::Rc;
 use gantry_meta::{Cause, CauseType, FieldPath, Object, Value};
 
 /// A field of an object, present or not, that knows where it stands. Cheap to clone; its path is spelled out only when
-/// a cause needs it.
+/// a cause needs it. Most fields are looked at and left: only what has parts takes memory for its place.
 #[derive(Clone)]
 pub struct Field<'a> {
     value: Option<&'a Value>,
-    path: Option<Rc<Step<'a>>>,
+    parent: Option<Rc<Step<'a>>>,
+    segment: Segment<'a>,
+    /// This place, for the fields below it, where there are some.
+    place: Option<Rc<Step<'a>>>,
 }
 
 struct Step<'a> {
@@ -17,6 +20,7 @@ struct Step<'a> {
     segment: Segment<'a>,
 }
 
+#[derive(Clone, Copy)]
 enum Segment<'a> {
     Member(&'a str),
     Index(usize),
@@ -25,23 +29,38 @@ enum Segment<'a> {
 
 impl Step<'_> {
     fn path(&self) -> FieldPath {
-        let parent = self.parent.as_ref().map_or_else(FieldPath::root, |parent| parent.path());
-        match self.segment {
-            Segment::Member(name) => parent.field(name),
-            Segment::Index(at) => parent.index(at),
-            Segment::Key(key) => parent.key(key),
-        }
+        path(self.parent.as_deref(), self.segment)
+    }
+}
+
+fn path(parent: Option<&Step<'_>>, segment: Segment<'_>) -> FieldPath {
+    let parent = parent.map_or_else(FieldPath::root, Step::path);
+    match segment {
+        Segment::Member(name) => parent.field(name),
+        Segment::Index(at) => parent.index(at),
+        Segment::Key(key) => parent.key(key),
     }
 }
 
 impl<'a> Field<'a> {
-    /// A member of an object, at the path `name`.
-    pub fn root_member(object: &'a Object, name: &'a str) -> Self {
-        Self { value: object.get(name), path: None }.under(Segment::Member(name))
+    fn new(value: Option<&'a Value>, parent: Option<Rc<Step<'a>>>, segment: Segment<'a>) -> Self {
+        let has_parts = matches!(value, Some(Value::Object(_) | Value::Array(_)));
+        let place = has_parts.then(|| Rc::new(Step { parent: parent.clone(), segment }));
+        Self { value, parent, segment, place }
     }
 
-    fn under(self, segment: Segment<'a>) -> Self {
-        Self { value: self.value, path: Some(Rc::new(Step { parent: self.path, segment })) }
+    /// A member of an object, at the path `name`.
+    pub fn root_member(object: &'a Object, name: &'a str) -> Self {
+        Self::new(object.get(name), None, Segment::Member(name))
+    }
+
+    fn place(&self) -> Rc<Step<'a>> {
+        let step = || Rc::new(Step { parent: self.parent.clone(), segment: self.segment });
+        self.place.clone().unwrap_or_else(step)
+    }
+
+    fn below(&self, value: Option<&'a Value>, segment: Segment<'a>) -> Self {
+        Self::new(value, Some(self.place()), segment)
     }
 
     /// The member `name`; absent if this is absent or no object.
@@ -53,62 +72,61 @@ impl<'a> Field<'a> {
     /// The member `name`, reported as `reported`: the reference's internal names differ here and there.
     #[must_use]
     pub fn member_as(&self, name: &str, reported: &'a str) -> Self {
-        Self { value: self.value.and_then(|v| v.get(name)), path: self.path.clone() }.under(Segment::Member(reported))
+        self.below(self.value.and_then(|v| v.get(name)), Segment::Member(reported))
     }
 
     /// The member `name` of a map, at `self[name]`.
     #[must_use]
     pub fn entry(&self, name: &'a str) -> Self {
-        Self { value: self.value.and_then(|v| v.get(name)), path: self.path.clone() }.under(Segment::Key(name))
+        self.below(self.value.and_then(|v| v.get(name)), Segment::Key(name))
     }
 
     /// The place of the element at an index, without a value.
     #[must_use]
     pub fn element(&self, at: usize) -> Self {
-        Self { value: None, path: self.path.clone() }.under(Segment::Index(at))
+        self.below(None, Segment::Index(at))
     }
 
     /// The entry `name` of a map, at `self[name]`, if it is there.
     pub fn property(&self, name: &str) -> Option<Self> {
         let (name, value) = self.object()?.get_key_value(name)?;
-        Some(Self { value: Some(value), path: self.path.clone() }.under(Segment::Key(name)))
+        Some(self.below(Some(value), Segment::Key(name)))
     }
 
     /// No value, at the same place.
     #[must_use]
     pub fn nothing(&self) -> Self {
-        Self { value: None, path: self.path.clone() }
+        Self { value: None, ..self.clone() }
     }
 
     /// The same value, reported at another place.
     #[must_use]
     pub fn reported_at(&self, other: &Field<'a>) -> Self {
-        Self { value: self.value, path: other.path.clone() }
+        Self { value: self.value, ..other.clone() }
     }
 
     /// The same member under another name.
     #[must_use]
     pub fn renamed(&self, name: &'a str) -> Self {
-        let parent = self.path.as_ref().and_then(|step| step.parent.clone());
-        Self { value: self.value, path: parent }.under(Segment::Member(name))
+        Self::new(self.value, self.parent.clone(), Segment::Member(name))
     }
 
     /// The elements of a list, each at `self[i]`.
     pub fn items(&self) -> impl DoubleEndedIterator<Item = Field<'a>> + ExactSizeIterator + use<'a> {
-        let path = self.path.clone();
         let items = self.value.and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        items
-            .iter()
-            .enumerate()
-            .map(move |(at, item)| Self { value: Some(item), path: path.clone() }.under(Segment::Index(at)))
+        let place = (!items.is_empty()).then(|| self.place());
+        let item = move |(at, item)| Self::new(Some(item), place.clone(), Segment::Index(at));
+        items.iter().enumerate().map(item)
     }
 
     /// The members of a map in key order, each at `self[key]`.
     pub fn entries(&self) -> impl Iterator<Item = (&'a str, Field<'a>)> + use<'a> {
-        let path = self.path.clone();
-        self.value.and_then(Value::as_object).into_iter().flatten().map(move |(key, value)| {
-            (key.as_str(), Self { value: Some(value), path: path.clone() }.under(Segment::Key(key)))
-        })
+        let members = self.object().filter(|members| !members.is_empty());
+        let place = members.map(|_| self.place());
+        let entry = move |(key, value): (&'a String, &'a Value)| {
+            (key.as_str(), Self::new(Some(value), place.clone(), Segment::Key(key)))
+        };
+        members.into_iter().flatten().map(entry)
     }
 
     /// The value, null counting as absent.
@@ -159,7 +177,7 @@ impl<'a> Field<'a> {
     }
 
     pub fn path(&self) -> FieldPath {
-        self.path.as_ref().map_or_else(FieldPath::root, |step| step.path())
+        path(self.parent.as_deref(), self.segment)
     }
 }
 
@@ -176,7 +194,7 @@ impl<'a> Root<'a> {
     /// As [`Field::member_as`].
     #[must_use]
     pub fn member_as(self, name: &'a str, reported: &'a str) -> Field<'a> {
-        Field { value: self.0.get(name), path: None }.under(Segment::Member(reported))
+        Field::new(self.0.get(name), None, Segment::Member(reported))
     }
 
     /// `metadata.name`

@@ -32,7 +32,7 @@ impl Problems {
     }
 
     /// Enters a list or an object.
-    fn enter<E: Error>(&mut self) -> Result<(), E> {
+    pub(super) fn enter<E: Error>(&mut self) -> Result<(), E> {
         self.depth += 1;
         if self.depth > MAX_KEPT_DEPTH {
             return Err(E::custom(format_args!("nested deeper than {MAX_KEPT_DEPTH} levels")));
@@ -59,9 +59,9 @@ impl<'a> From<&'a Shape> for Target<'a> {
 
 /// Reads one value into its normal form; `null` reads as `None`.
 pub(super) struct Seed<'a, 'p, 's> {
-    target: Target<'a>,
-    path: &'p Path<'p>,
-    problems: &'s mut Problems,
+    pub target: Target<'a>,
+    pub path: &'p Path<'p>,
+    pub problems: &'s mut Problems,
 }
 
 impl<'a, 's> Seed<'a, 'static, 's> {
@@ -91,7 +91,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_> {
 }
 
 impl Seed<'_, '_, '_> {
-    fn mismatch<E: Error>(&self, found: &str) -> E {
+    pub(super) fn mismatch<E: Error>(&self, found: &str) -> E {
         let expected = match self.target {
             Target::Struct(_) => "object",
             Target::Shape(shape) => shape.expected(),
@@ -185,14 +185,6 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         Ok(Some(Value::String(normal)))
     }
 
-    /// A tree's own text: kept as it is where nothing has to be made of it.
-    fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
-        match self.shape() {
-            Some(Shape::String | Shape::IntOrString | Shape::Raw | Shape::RawObject) => Ok(Some(Value::String(text))),
-            _ => self.visit_str(&text),
-        }
-    }
-
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let item = match self.target {
             Target::Shape(Shape::List(item)) => Target::from(&**item),
@@ -238,8 +230,8 @@ fn struct_members<'de, A: MapAccess<'de>>(
     let mut object = Object::new();
     let mut seen = Seen::default();
     while let Some(name) = members.next_key_seed(Name(ty))? {
-        let (at, name) = match name {
-            Member::Known(at, name) => (at, name),
+        let at = match name {
+            Member::Known(at) => at,
             Member::Unknown(name) => {
                 problems.add(|| format!("unknown field \"{}\"", path.name(&name)));
                 members.next_value::<IgnoredAny>()?;
@@ -253,31 +245,30 @@ fn struct_members<'de, A: MapAccess<'de>>(
         }
         let seed = Seed { target: Target::from(&field.shape), path: &path, problems };
         let value = members.next_value_seed(seed)?;
-        store_as(&mut object, field, value, || name.unwrap_or_else(|| field.name.clone().into_owned()));
+        store(&mut object, field, value);
     }
     canonical::fill(ty, &mut object);
     Ok(object)
 }
 
-/// `null` leaves a field unset; so does a zero that the reference would not write. An empty list of managed fields stays,
-/// because in an update it asks for them to be cleared; so does one that keeps defaults from being filled in.
+/// `null` leaves a field unset; so does a zero that the reference would not write.
 pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
-    store_as(object, field, value, || field.name.clone().into_owned());
-}
-
-/// As [`store`], with the field's name made by `name` if it is stored.
-fn store_as(object: &mut Object, field: &Field, value: Option<Value>, name: impl FnOnce() -> String) {
-    let stays_empty = |v: &Value| field.name == "managedFields" || (field.pointer && v.is_array());
-    let is_kept = |v: &Value| stays_empty(v) || !canonical::is_omitted(field, v);
-    match value.filter(|v| !field.gated_off && is_kept(v)) {
-        // An empty list that is always written stays one for now: who sent it owns it, and it is stored as null.
+    match value.filter(|value| is_kept(field, value)) {
         Some(value) => {
-            object.insert(name(), value);
+            object.insert(field.name.clone().into_owned(), value);
         }
         None => {
             object.remove(&*field.name);
         }
     }
+}
+
+/// Whether a field with this value counts as set. An empty list of managed fields does, because in an update it asks for them
+/// to be cleared; so does one that keeps defaults from being filled in. One that is always written stays for now: who sent it
+/// owns it, and it is stored as null.
+pub(super) fn is_kept(field: &Field, value: &Value) -> bool {
+    let stays_empty = || field.name == "managedFields" || (field.pointer && value.is_array());
+    !field.gated_off && (!canonical::is_omitted(field, value) || stays_empty())
 }
 
 fn map_entries<'de, A: MapAccess<'de>>(
@@ -342,19 +333,13 @@ impl Seen {
     }
 }
 
-/// Looks a member's name up without copying it, and keeps the copy where there is one.
+/// Looks a member's name up without copying it.
 struct Name<'a>(&'a Type);
 
 enum Member {
-    /// The field's place, and its name where that came as a text of its own.
-    Known(usize, Option<String>),
+    /// The field's place.
+    Known(usize),
     Unknown(String),
-}
-
-impl Name<'_> {
-    fn place(&self, name: &str) -> Option<usize> {
-        self.0.fields.binary_search_by(|f| (*f.name).cmp(name)).ok()
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {
@@ -373,13 +358,6 @@ impl Visitor<'_> for Name<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
-        Ok(self.place(name).map_or_else(|| Member::Unknown(name.to_owned()), |at| Member::Known(at, None)))
-    }
-
-    fn visit_string<E: Error>(self, name: String) -> Result<Member, E> {
-        Ok(match self.place(&name) {
-            Some(at) => Member::Known(at, Some(name)),
-            None => Member::Unknown(name),
-        })
+        Ok(self.0.place(name).map_or_else(|| Member::Unknown(name.to_owned()), Member::Known))
     }
 }

@@ -131,11 +131,54 @@ fn nesting_is_bounded_where_values_are_kept_and_free_where_they_are_dropped() {
 
 #[test]
 fn a_tree_decodes_to_the_same_as_its_text() {
-    let body =
-        r#"{"metadata":{"name":"a"},"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"c","x":1}]}}}}"#;
-    let from_text = json_body("deployments", body).unwrap();
-    let value = serde_json::from_str(body).unwrap();
-    assert_eq!(decode_value(resource("deployments"), value, Strictness::Warn).unwrap(), from_text);
-    let again = decode_value(resource("deployments"), Value::Object(from_text.object.clone()), Strictness::Strict);
-    assert_eq!(again.unwrap().object, from_text.object);
+    let bodies = [
+        (
+            "deployments",
+            r#"{"metadata":{"name":"a"},"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"c","x":1}]}}}}"#,
+        ),
+        ("deployments", "null"),
+        (
+            "deployments",
+            r#"{"metadata":{"labels":{"a":null},"annotations":null,"managedFields":[],"y":{"z":1}},"x":1}"#,
+        ),
+        ("pods", r#"{"spec":{"hostNetwork":false,"containers":[null,{"args":[null],"ports":[{"hostPort":-0.0}]}]}}"#),
+        ("roles", r#"{"rules":[]}"#),
+        ("roles", r#"{"rules":null}"#),
+        ("secrets", r#"{"data":{"x":"aGVs\nbG8=","y":""}}"#),
+        ("events", r#"{"eventTime":null,"firstTimestamp":"2024-05-06T07:08:09+02:00"}"#),
+        ("limitranges", r#"{"spec":{"limits":[{"max":{"cpu":2,"memory":"1024Mi"},"min":{"cpu":0.5}}]}}"#),
+        (
+            "controllerrevisions",
+            r#"{"revision":1,"data":{"a":[1,null,{"b":null,"c":1.5,"d":true,"e":18446744073709551615}]}}"#,
+        ),
+        ("services", r#"{"spec":{"ports":[{"port":1,"targetPort":"http"},{"port":2,"targetPort":8080}]}}"#),
+        ("services", r#"{"spec":{"ports":[{"port":"80"}]}}"#),
+        ("services", r#"{"spec":{"ports":{"port":80}}}"#),
+        ("services", r#"{"spec":[]}"#),
+        ("services", r#"{"spec":{"ports":[{"port":2147483648}]}}"#),
+        ("services", r#"{"spec":{"clusterIPs":[true]}}"#),
+        ("configmaps", r#"{"data":{"k":1}}"#),
+        ("configmaps", r#"{"data":"k"}"#),
+        ("leases", r#"{"spec":{"renewTime":1714979289}}"#),
+    ];
+    for (plural, body) in bodies {
+        let value = serde_json::from_str(body).expect("the test's body is JSON");
+        let (tree, text) = (decode_value(resource(plural), value, Strictness::Warn), json_body(plural, body));
+        match (tree, text) {
+            (Ok(tree), Ok(text)) => assert_eq!(tree, text, "{body}"),
+            // A text's error ends with the line and column.
+            (Err(tree), Err(text)) => {
+                assert!(text.to_string().starts_with(&tree.to_string()), "{tree} and {text} of {body}");
+            }
+            (tree, text) => panic!("{tree:?} and {text:?} of {body}"),
+        }
+    }
+}
+
+#[test]
+fn decoding_again_changes_nothing() {
+    let body = r#"{"metadata":{"name":"a"},"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"c"}]}}}}"#;
+    let once = json_body("deployments", body).unwrap().object;
+    let again = decode_value(resource("deployments"), Value::Object(once.clone()), Strictness::Strict);
+    assert_eq!(again.unwrap().object, once);
 }

@@ -7,7 +7,7 @@ use super::{
     compare::compare,
     entries::{self, Entry, Operation},
     extract::field_set,
-    last_applied,
+    fields_v1, last_applied,
     merge::merge,
     prune::prune,
     set::{FieldSet, Marks},
@@ -61,13 +61,17 @@ fn recorded_part(mut set: FieldSet<'_>) -> FieldSet<'_> {
     set
 }
 
+/// The entry of who applies; `fields` is its set where that is on the wire already.
+fn applied<'a>(writer: Writer<'_>, time: String, set: FieldSet<'a>, fields: Option<&'a Value>) -> Entry<'a> {
+    Entry { owner: writer.owner(Operation::Apply), time, set, wire: None, fields }
+}
+
 fn created(writer: Writer<'_>, config: &Object) -> Object {
     let mut object = config.clone();
     entries::take(&mut object);
     let time = writer.time();
-    let entry =
-        Entry { owner: writer.owner(Operation::Apply), time, set: recorded_part(stated(writer, config)), wire: None };
-    let recorded = entries::encode(vec![entry]);
+    let set = recorded_part(stated(writer, config));
+    let recorded = entries::encode(vec![applied(writer, time, set, None)]);
     entries::put(&mut object, recorded);
     object
 }
@@ -100,9 +104,11 @@ fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) ->
     take_from_others(writer, live, &mut others, &changes, force)?;
 
     let changed = !same_without_record(live, &merged);
+    let fields = last.as_ref().and_then(|last| last.fields);
     let time = if changed { writer.time() } else { last.map(|last| last.time).unwrap_or_default() };
     let set = recorded_part(set);
-    others.push(Entry { owner: writer.owner(Operation::Apply), time, set, wire: None });
+    let fields = fields.filter(|fields| fields_v1::is_spelled(&set, fields));
+    others.push(applied(writer, time, set, fields));
     let recorded = entries::encode(others);
     Ok((changed.then_some(merged), recorded))
 }

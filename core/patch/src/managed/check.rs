@@ -1,11 +1,11 @@
 //! What a configuration has to be before it can be applied: fields of the type, in their shapes, each item once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use gantry_kinds::{Shape, Type};
 use gantry_meta::{Object, Value};
 
-use super::{set::Element, shape::Parts};
+use super::shape::Parts;
 use crate::PatchError;
 
 /// Fails on the first unknown field, value of a wrong shape, or item that occurs twice or lacks its key.
@@ -42,11 +42,14 @@ fn member(parts: Parts<'_>, name: &str, value: &Value) -> Result<(), Fault> {
         Parts::Struct(ty) => {
             let field = ty.field(name).ok_or_else(|| Fault::new("field not declared in schema"))?;
             shape(&field.shape, value)?;
+            parts_of(Parts::of_field(field), value)
         }
-        Parts::Map(of_values) => shape(of_values, value)?,
-        _ => {}
+        Parts::Map(of_values) => {
+            shape(of_values, value)?;
+            parts_of(Parts::of_shape(of_values), value)
+        }
+        _ => parts_of(parts.of_member(name), value),
     }
-    parts_of(parts.of_member(name), value)
 }
 
 fn parts_of(parts: Parts<'_>, value: &Value) -> Result<(), Fault> {
@@ -57,19 +60,29 @@ fn parts_of(parts: Parts<'_>, value: &Value) -> Result<(), Fault> {
     }
 }
 
+/// Up to so many items are compared each with each; for more, their elements are sorted.
+const FEW: usize = 16;
+
 fn items(parts: Parts<'_>, list: &[Value]) -> Result<(), Fault> {
-    let mut seen: Vec<Element<'_>> = Vec::with_capacity(list.len());
-    list.iter()
-        .enumerate()
-        .try_for_each(|(at, item)| item_of(parts, item, &mut seen).map_err(|fault| fault.below(format!("[{at}]"))))
+    let mut seen = BTreeSet::new();
+    for (at, item) in list.iter().enumerate() {
+        let is_repeated = || match list.len() {
+            ..=FEW => list[..at].iter().any(|earlier| parts.same_item(earlier, item)),
+            _ => !seen.insert(parts.item_element(item)),
+        };
+        item_of(parts, item, is_repeated).map_err(|fault| fault.below(format!("[{at}]")))?;
+    }
+    Ok(())
 }
 
-fn item_of<'a>(parts: Parts<'_>, item: &Value, seen: &mut Vec<Element<'a>>) -> Result<(), Fault> {
-    let element = parts.item_element(item).ok_or_else(|| Fault::new("an item lacks a key of its list"))?;
-    if seen.contains(&element) {
+fn item_of(parts: Parts<'_>, item: &Value, is_repeated: impl FnOnce() -> bool) -> Result<(), Fault> {
+    // Without an element, an item is not even the same as itself.
+    if !parts.same_item(item, item) {
+        return Err(Fault::new("an item lacks a key of its list"));
+    }
+    if is_repeated() {
         return Err(Fault::new("duplicate entries for key"));
     }
-    seen.push(element);
     parts_of(parts.of_item(), item)
 }
 

@@ -1,6 +1,6 @@
 //! What an update changed: one walk over both objects that visits only what differs.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::LazyLock};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::LazyLock};
 
 use gantry_kinds::{Literal, Type};
 use gantry_meta::{Object, Value};
@@ -25,17 +25,14 @@ enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// The member `name` of this side's object.
-    fn of(object: &'a Object, parts: Parts<'a>, name: &str) -> Self {
-        match (object.get(name), parts) {
-            (Some(value), _) => Side::Given(value),
-            (None, Parts::Struct(ty)) => match ty.field(name).and_then(|f| f.emitted.as_ref()) {
-                None => Side::Absent,
-                Some(Literal::EmptyObject) => Side::Empty,
-                Some(Literal::Null) => Side::Given(&NULL),
-                Some(zero) => Side::Zero(zero),
-            },
-            _ => Side::Absent,
+    /// The member `name` of an object that does not have it.
+    fn unset(parts: Parts<'a>, name: &str) -> Self {
+        let Parts::Struct(ty) = parts else { return Side::Absent };
+        match ty.field(name).and_then(|f| f.emitted.as_ref()) {
+            None => Side::Absent,
+            Some(Literal::EmptyObject) => Side::Empty,
+            Some(Literal::Null) => Side::Given(&NULL),
+            Some(zero) => Side::Zero(zero),
         }
     }
 
@@ -113,7 +110,7 @@ fn value<'a>(parts: Parts<'a>, old: Side<'a>, new: Side<'a>) -> (Marks, FieldSet
 }
 
 fn has_emitted(parts: Parts<'_>) -> bool {
-    matches!(parts, Parts::Struct(ty) if ty.fields.iter().any(|f| f.emitted.is_some()))
+    matches!(parts, Parts::Struct(ty) if !ty.emitting.is_empty())
 }
 
 fn leaf(old: Side<'_>, new: Side<'_>) -> Marks {
@@ -126,36 +123,91 @@ fn leaf(old: Side<'_>, new: Side<'_>) -> Marks {
     }
 }
 
-/// The side of a member; one of an object that is not there is absent, whatever the wire would carry.
-fn member<'a>(object: Option<&'a Object>, parts: Parts<'a>, name: &str) -> Side<'a> {
-    object.map_or(Side::Absent, |object| Side::of(object, parts, name))
+fn members<'a>(parts: Parts<'a>, old: Option<&'a Object>, new: Option<&'a Object>) -> FieldSet<'a> {
+    match (old, new) {
+        (Some(old), Some(new)) => members_of_both(parts, old, new),
+        (Some(old), None) => members_of_one(parts, old, |side| (side, Side::Absent)),
+        (None, Some(new)) => members_of_one(parts, new, |side| (Side::Absent, side)),
+        (None, None) => FieldSet::default(),
+    }
 }
 
-fn members<'a>(parts: Parts<'a>, old: Option<&'a Object>, new: Option<&'a Object>) -> FieldSet<'a> {
+/// What the wire carries even when unset, and neither has, is the same in both.
+fn members_of_both<'a>(parts: Parts<'a>, old: &'a Object, new: &'a Object) -> FieldSet<'a> {
     let mut set = FieldSet::default();
-    for name in names(parts, old.unwrap_or(&NO_MEMBERS), new.unwrap_or(&NO_MEMBERS)) {
-        let (left, right) = (member(old, parts, name), member(new, parts, name));
-        let (marks, below) = value(parts.of_member(name), left, right);
+    let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+    loop {
+        let order = match (olds.peek(), news.peek()) {
+            (Some((old, _)), Some((new, _))) => old.cmp(new),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => return set,
+        };
+        let left = if order.is_le() { olds.next() } else { None };
+        let right = if order.is_ge() { news.next() } else { None };
+        if let (Some((_, left)), Some((_, right))) = (left, right)
+            && left == right
+        {
+            continue;
+        }
+        let (name, _) = left.or(right).expect("one of the two was there");
+        let side = |member: Option<(&'a String, &'a Value)>| match member {
+            Some((_, value)) => Side::Given(value),
+            None => Side::unset(parts, name),
+        };
+        let (marks, below) = value(parts.of_member(name), side(left), side(right));
+        set.push(Element::field(name), marks, below);
+    }
+}
+
+/// Against an object that is not there nothing is the same, nor is what the wire carries even when unset.
+fn members_of_one<'a>(
+    parts: Parts<'a>,
+    object: &'a Object,
+    sides: impl Fn(Side<'a>) -> (Side<'a>, Side<'a>),
+) -> FieldSet<'a> {
+    let mut set = FieldSet::default();
+    for name in names(parts, object) {
+        let (old, new) = sides(object.get(name).map_or_else(|| Side::unset(parts, name), Side::Given));
+        let (marks, below) = value(parts.of_member(name), old, new);
         set.push(Element::field(name), marks, below);
     }
     set
 }
 
-/// The names of both, in order, each once, with those that the wire carries even when unset.
-fn names<'a>(parts: Parts<'a>, old: &'a Object, new: &'a Object) -> Vec<&'a str> {
-    let emitted = match parts {
-        Parts::Struct(ty) => &*ty.fields,
-        _ => &[],
-    };
-    let emitted = emitted.iter().filter(|f| f.emitted.is_some()).map(|f| &*f.name);
-    let mut names: Vec<&str> = old.keys().chain(new.keys()).map(String::as_str).chain(emitted).collect();
-    names.sort_unstable();
-    names.dedup();
+/// The object's names and those that the wire carries even when unset, in order, each once.
+fn names<'a>(parts: Parts<'a>, object: &'a Object) -> Vec<&'a str> {
+    let mut names: Vec<&str> = object.keys().map(String::as_str).collect();
+    if let Parts::Struct(ty) = parts {
+        names.extend(ty.emitting().map(|field| &*field.name));
+        names.sort_unstable();
+        names.dedup();
+    }
     names
 }
 
-/// The items of both lists by element; more than one of an element is a duplicate.
+/// Up to so many items are compared each with each; for more, their elements are sorted.
+const FEW: usize = 16;
+
+/// The items of both lists by element.
 fn items<'a>(parts: Parts<'a>, old: &'a [Value], new: &'a [Value]) -> FieldSet<'a> {
+    let repeats = || (1..new.len()).any(|at| new[..at].iter().any(|earlier| parts.same_item(earlier, &new[at])));
+    if new.len() > FEW || !parts.same_items(old, new) || repeats() {
+        return items_by_element(parts, old, new);
+    }
+    let mut set = FieldSet::default();
+    for (old, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
+        let (marks, below) = value(parts.of_item(), Side::Given(old), Side::Given(new));
+        if let Some(element) = parts.item_element(new) {
+            set.push(element, marks, below);
+        }
+    }
+    set.sort();
+    set
+}
+
+/// More than one item of an element is a duplicate.
+fn items_by_element<'a>(parts: Parts<'a>, old: &'a [Value], new: &'a [Value]) -> FieldSet<'a> {
     let mut found: BTreeMap<Element<'a>, (Vec<&'a Value>, Vec<&'a Value>)> = BTreeMap::new();
     for item in old {
         if let Some(element) = parts.item_element(item) {

@@ -48,8 +48,10 @@ pub(crate) struct Entry<'a> {
     /// As on the wire; empty if the entry has none.
     pub time: String,
     pub set: FieldSet<'a>,
-    /// The wire form, as long as the set is what it was.
+    /// The wire form, as long as the entry is what it was.
     pub wire: Option<&'a Value>,
+    /// The wire form of the set, as long as that is what it was.
+    pub fields: Option<&'a Value>,
 }
 
 impl<'a> Entry<'a> {
@@ -66,8 +68,14 @@ impl<'a> Entry<'a> {
             api_version: text("apiVersion").to_owned(),
             subresource: text("subresource").to_owned(),
         };
-        let set = wire.get("fieldsV1").map_or(Some(FieldSet::default()), fields_v1::decode)?;
-        Some(Self { owner, time: text("time").to_owned(), set, wire: Some(wire) })
+        let fields = wire.get("fieldsV1");
+        let set = fields.map_or(Some(FieldSet::default()), fields_v1::decode)?;
+        Some(Self { owner, time: text("time").to_owned(), set, wire: Some(wire), fields })
+    }
+
+    /// Forgets what is on the wire: something else has to be written.
+    pub fn is_changed(&mut self) {
+        (self.wire, self.fields) = (None, None);
     }
 
     /// False for an entry of a version that the object's kind does not have: nobody can say what it owns. `served` is a
@@ -85,7 +93,7 @@ impl<'a> Entry<'a> {
     /// Takes fields out of the set; the entry is dropped by its owner when nothing is left.
     pub fn subtract(&mut self, other: &FieldSet<'_>, marks: Marks) {
         if self.set.subtract(other, marks) {
-            self.wire = None;
+            self.is_changed();
         }
     }
 
@@ -109,7 +117,8 @@ impl<'a> Entry<'a> {
         put("subresource", &self.owner.subresource);
         put("time", &self.time);
         put("fieldsType", "FieldsV1");
-        entry.insert("fieldsV1".to_owned(), fields_v1::encode(&self.set));
+        let fields = self.fields.map_or_else(|| fields_v1::encode(&self.set), Value::clone);
+        entry.insert("fieldsV1".to_owned(), fields);
         Value::Object(entry)
     }
 
@@ -159,7 +168,7 @@ pub(crate) fn cap_updaters(entries: &mut Vec<Entry<'_>>) {
         kept.owner.subresource = String::new();
         kept.set = std::mem::take(&mut kept.set).union(merged.set);
         kept.time = merged.time;
-        kept.wire = None;
+        kept.is_changed();
     }
 }
 

@@ -16,9 +16,10 @@ pub(crate) fn field_set<'a>(ty: &'a Type, object: &'a Object) -> FieldSet<'a> {
 fn members<'a>(parts: Parts<'a>, object: &'a Object) -> FieldSet<'a> {
     let mut set = FieldSet(Vec::with_capacity(object.len()));
     for (name, value) in object {
-        let (mut marks, below) = value_set(parts.of_member(name), value);
+        let (parts, names_field) = parts.of_named(name);
+        let (mut marks, below) = value_set(parts, value);
         let empty = value.is_null() || value.as_object().is_some_and(Object::is_empty);
-        if empty || !parts.names_field(name) {
+        if empty || !names_field {
             marks = Marks::OWNED;
         }
         set.push(Element::field(name), marks, below);

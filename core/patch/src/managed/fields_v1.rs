@@ -17,6 +17,25 @@ pub(crate) fn decode(fields: &Value) -> Option<FieldSet<'_>> {
     Some(set)
 }
 
+/// True if `fields` is what [`encode`] makes of the set, which is cheaper to see than to make. Members on the wire stand in the
+/// order of a set's nodes.
+pub(crate) fn is_spelled(set: &FieldSet<'_>, fields: &Value) -> bool {
+    let Value::Object(members) = fields else { return false };
+    let mut members = members.iter().filter(|(name, _)| *name != ".");
+    let same = set.0.iter().all(|node| {
+        let member = members.next();
+        member.is_some_and(|(name, below)| node.element.is_spelled(name) && is_node_spelled(node, below))
+    });
+    same && members.next().is_none()
+}
+
+fn is_node_spelled(node: &super::set::Node<'_>, below: &Value) -> bool {
+    let marked_within = node.marks != Marks::NONE && !node.below.is_empty();
+    let dot = below.get(".");
+    let dot_is_right = dot.map_or(!marked_within, |dot| marked_within && *dot == Value::Object(Object::new()));
+    dot_is_right && is_spelled(&node.below, below)
+}
+
 pub(crate) fn encode(set: &FieldSet<'_>) -> Value {
     Value::Object(set.0.iter().map(|node| (node.element.wire(), encode_node(node))).collect())
 }
@@ -45,6 +64,26 @@ mod tests {
             "f:metadata": {"f:finalizers": {"v:\"a\"": {}}},
         });
         assert_eq!(encode(&decode(&wire).unwrap()), wire);
+        assert!(is_spelled(&decode(&wire).unwrap(), &wire));
+    }
+
+    #[test]
+    fn a_set_is_spelled_in_one_way_alone() {
+        let set = json!({"f:a": {".": {}, "f:b": {}}, "k:{\"name\":\"x\"}": {"f:c": {}}, "v:1": {}});
+        let set = decode(&set).unwrap();
+        for other in [
+            json!({"f:a": {"f:b": {}}, "k:{\"name\":\"x\"}": {"f:c": {}}, "v:1": {}}),
+            json!({"f:a": {".": {}, "f:b": {}}, "k:{\"name\":\"x\"}": {".": {}, "f:c": {}}, "v:1": {}}),
+            json!({"f:a": {".": {}, "f:b": {".": {}}}, "k:{\"name\":\"x\"}": {"f:c": {}}, "v:1": {}}),
+            json!({"f:a": {".": 1, "f:b": {}}, "k:{\"name\":\"x\"}": {"f:c": {}}, "v:1": {}}),
+            json!({"f:a": {".": {}, "f:b": 1}, "k:{\"name\":\"x\"}": {"f:c": {}}, "v:1": {}}),
+            json!({"f:a": {".": {}, "f:b": {}}, "k:{\"name\": \"x\"}": {"f:c": {}}, "v:1": {}}),
+            json!({"f:a": {".": {}, "f:b": {}}, "k:{\"name\":\"x\"}": {"f:c": {}}}),
+            json!({"f:a": {".": {}, "f:b": {}}, "k:{\"name\":\"x\"}": {"f:c": {}}, "v:1": {}, "v:2": {}}),
+            json!("text"),
+        ] {
+            assert!(!is_spelled(&set, &other), "{other}");
+        }
     }
 
     #[test]

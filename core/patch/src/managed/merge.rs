@@ -28,12 +28,19 @@ fn merge_value(parts: Parts<'_>, live: &mut Value, stated: &Value) {
         (Parts::Struct(_) | Parts::Map(_) | Parts::Untyped, Value::Object(current), Value::Object(stated)) => {
             merge_members(parts, current, stated);
         }
+        // Most configurations state the items that are there.
+        (Parts::Keyed(..) | Parts::Set, Value::Array(current), Value::Array(stated))
+            if parts.same_items(current, stated) =>
+        {
+            current.iter_mut().zip(stated).for_each(|(item, stated)| merge_value(parts.of_item(), item, stated));
+        }
         (Parts::Keyed(..) | Parts::Set, Value::Array(current), Value::Array(stated)) => {
             *current = merge_items(parts, std::mem::take(current), stated);
         }
         // Stating nothing takes nothing away.
         (Parts::Struct(_) | Parts::Map(_), Value::Object(current), Value::Null) if !current.is_empty() => {}
         (Parts::Keyed(..) | Parts::Set, Value::Array(current), Value::Null) if !current.is_empty() => {}
+        (_, live, stated) if live == stated => {}
         _ => *live = stated.clone(),
     }
 }

@@ -59,13 +59,21 @@ impl<'a> Element<'a> {
     }
 
     pub fn wire(&self) -> String {
-        let prefix = match self.kind {
+        [self.prefix(), &self.text].concat()
+    }
+
+    /// True if `wire` is what [`Self::wire`] writes.
+    pub fn is_spelled(&self, wire: &str) -> bool {
+        wire.strip_prefix(self.prefix()).is_some_and(|text| text == self.text)
+    }
+
+    fn prefix(&self) -> &'static str {
+        match self.kind {
             ElementKind::Field => "f:",
             ElementKind::Key => "k:",
             ElementKind::Value => "v:",
             ElementKind::Index => "i:",
-        };
-        [prefix, &self.text].concat()
+        }
     }
 
     /// The name, if this is a member of a struct or map.
@@ -157,9 +165,12 @@ impl<'a> FieldSet<'a> {
 
     /// True if all of this is in `other`.
     pub fn is_within(&self, other: &FieldSet<'_>) -> bool {
+        let mut theirs = other.0.iter();
         self.0.iter().all(|node| {
-            other.find(&node.element).is_some_and(|theirs| {
-                (node.marks == Marks::NONE || theirs.marks != Marks::NONE) && node.below.is_within(&theirs.below)
+            let their =
+                theirs.find(|their| their.element >= node.element).filter(|their| their.element == node.element);
+            their.is_some_and(|their| {
+                (node.marks == Marks::NONE || their.marks != Marks::NONE) && node.below.is_within(&their.below)
             })
         })
     }

@@ -66,6 +66,17 @@ impl<'t> Parts<'t> {
         }
     }
 
+    /// [`Self::of_member`] and [`Self::names_field`] with one look at the table.
+    pub fn of_named(self, name: &str) -> (Self, bool) {
+        match self {
+            Parts::Struct(ty) => match ty.field(name) {
+                Some(field) => (Parts::of_field(field), true),
+                None => (Parts::Leaf, false),
+            },
+            other => (other.of_member(name), false),
+        }
+    }
+
     /// True if `name` is one of a struct's fields, as opposed to a key of a map.
     pub fn names_field(self, name: &str) -> bool {
         matches!(self, Parts::Struct(ty) if ty.field(name).is_some())
@@ -87,16 +98,38 @@ impl<'t> Parts<'t> {
             _ => None,
         }
     }
+
+    /// Whether both are items of this list that have the same element, which is not spelled out for it.
+    pub fn same_item(self, one: &Value, other: &Value) -> bool {
+        match (self, one, other) {
+            (Parts::Set, ..) => one == other,
+            (Parts::Keyed(ty, keys), Value::Object(one), Value::Object(other)) => {
+                keys.iter().all(|key| match (value_of_key(ty, key, one), value_of_key(ty, key, other)) {
+                    (Some(one), Some(other)) => one == other,
+                    _ => false,
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether both lists hold the same items, whatever else is in them, in the same order.
+    pub fn same_items(self, one: &[Value], other: &[Value]) -> bool {
+        one.len() == other.len() && one.iter().zip(other).all(|(one, other)| self.same_item(one, other))
+    }
+}
+
+fn value_of_key<'i>(ty: &Type, key: &str, item: &'i Object) -> Option<Cow<'i, Value>> {
+    match item.get(key) {
+        Some(value) => Some(Cow::Borrowed(value)),
+        None => ty.field(key).and_then(default_of_key).map(Cow::Owned),
+    }
 }
 
 fn keyed_element<'a>(ty: &Type, keys: &[Text], item: &Object) -> Option<Element<'a>> {
     let mut members = Vec::with_capacity(keys.len());
     for key in keys {
-        let value = match item.get(&**key) {
-            Some(value) => Cow::Borrowed(value),
-            None => Cow::Owned(ty.field(key).and_then(default_of_key)?),
-        };
-        members.push((&**key, value));
+        members.push((&**key, value_of_key(ty, key, item)?));
     }
     members.sort_unstable_by_key(|(name, _)| *name);
     Some(Element::key(members.iter().map(|(name, value)| (*name, &**value))))

@@ -134,8 +134,8 @@ fn add_to_owner<'a>(managed: &mut Vec<Entry<'a>>, owner: Owner, own: FieldSet<'a
         Some(entry) => {
             entry.set = std::mem::take(&mut entry.set).union(own);
             entry.time = time;
-            entry.wire = None;
+            entry.is_changed();
         }
-        None => managed.push(Entry { owner, time, set: own, wire: None }),
+        None => managed.push(Entry { owner, time, set: own, wire: None, fields: None }),
     }
 }
