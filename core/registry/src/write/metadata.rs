@@ -16,16 +16,22 @@ const MAX_GENERATED: usize = 63;
 
 /// Name and namespace of the body must be those of the URL, where both name one (400).
 pub(super) fn settle_namespace(served: &Served, target: &Target, object: &mut Object) -> Result<(), Status> {
-    if !served.resource.namespaced {
+    check_namespace(served, target, object)?;
+    if served.resource.namespaced {
+        object.metadata_mut().insert("namespace".into(), target.namespace.clone().into());
+    } else {
         object.metadata_mut().remove("namespace");
-        return Ok(());
     }
+    Ok(())
+}
+
+/// The check of [`settle_namespace`] alone.
+pub(super) fn check_namespace(served: &Served, target: &Target, object: &Object) -> Result<(), Status> {
     let given = object.namespace();
-    if !given.is_empty() && given != target.namespace {
+    if served.resource.namespaced && !given.is_empty() && given != target.namespace {
         let why = "the namespace of the provided object does not match the namespace sent on the request";
         return Err(Status::bad_request(why));
     }
-    object.metadata_mut().insert("namespace".into(), target.namespace.clone().into());
     Ok(())
 }
 
