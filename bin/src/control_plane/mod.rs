@@ -4,6 +4,7 @@ mod config;
 mod doors;
 mod identity;
 mod metrics;
+mod open_files;
 mod plugins;
 mod served;
 mod service_types;
@@ -70,6 +71,7 @@ impl ControlPlane {
         feed::follow(&source, &access, &shutdown.token()).synced().await;
 
         let metrics = Metrics::new()?;
+        open_files::raise_limit();
         doors::open_rest(&config, &identity, &executor, metrics.registry.clone(), shutdown)?;
         let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
         let plugins = Plugins { host, authority: identity.authority.clone(), metrics };
