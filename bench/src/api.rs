@@ -42,6 +42,9 @@ pub struct Options {
     /// Objects of 1 KiB that the store grows to
     #[arg(long, default_value_t = 1_000_000)]
     grown: usize,
+    /// Watches that one server holds at a time
+    #[arg(long, default_value_t = 10_000)]
+    watches: usize,
     /// Seconds of a run of store writes
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -122,6 +125,7 @@ async fn over_https(options: &Options) -> anyhow::Result<Vec<Row>> {
     }
     rows.push(single::run(&gantry.target, peer.as_ref()).await?);
     rows.extend(watches(&gantry.target, peer.as_ref()).await?);
+    rows.push(many_watches(&gantry.target, options.watches).await?);
     Ok(rows)
 }
 
@@ -180,6 +184,23 @@ async fn watches(gantry: &Target, peer: Option<&Target>) -> anyhow::Result<Vec<R
         row("watch: CPU of a delivery, its share of the write in it", "us", Budget::Most(8.0), |w| w.full.cpu_us),
         row("write answered -> event read, p99, 1,000 watchers", "ms", Budget::Most(50.0), |w| w.paced.answered_p99_ms),
     ])
+}
+
+/// Few writes, each delivered to all: what the last of them waits for, and what one costs that waits.
+async fn many_watches(target: &Target, watches: usize) -> anyhow::Result<Row> {
+    const PACE: Duration = Duration::from_millis(500);
+    let objects = Objects { namespace: format!("crowd-{}", std::process::id()), count: 20, first: 0, bytes: 1024 };
+    objects.prepare(target).await?;
+    requests::drive(&target.clients(1).await?, &objects, Operation::Create, objects.count, 1).await?;
+    let measured = fan_out::measure(target, &objects, watches, objects.count, Some(PACE)).await?;
+    println!(
+        "  {watches} watchers: {:.1} KiB of memory each; write answered -> event read, p99 {:.0} ms, the last {:.0} ms",
+        measured.watch_bytes / 1024.0,
+        measured.answered_p99_ms,
+        measured.answered_last_ms
+    );
+    let what = format!("{watches} watches: CPU of a delivery, its share of the write in it");
+    Ok(Row::new(what, "us", measured.cpu_us, Budget::Most(8.0)))
 }
 
 /// While 100 clients watch.

@@ -30,6 +30,10 @@ pub struct FanOut {
     pub sent_p99_ms: f64,
     /// From when the writer has its answer, which is after the commit; not a number unless the writes are paced.
     pub answered_p99_ms: f64,
+    /// The same for the last of all to read it.
+    pub answered_last_ms: f64,
+    /// Of the server's memory, for each watch that waits.
+    pub watch_bytes: f64,
 }
 
 /// Patches objects that exist, with `watches` on their namespace, and waits for every delivery.
@@ -44,9 +48,11 @@ pub async fn measure(
     let expected = Expected::new(deliveries);
     let look = if pace.is_some() { Look::Time } else { Look::Count };
     let path = watch_path(target, objects).await?;
+    let resident = target.resident();
     let readers =
         Readers::open(target, &Plan { path, watches, each: writes, look, expected: expected.clone() }).await?;
     let writers = target.clients(1).await?;
+    let watch_bytes = (target.resident() - resident) / watches as f64;
     let (cpu, own, began) = (target.cpu(), store::own_cpu(), Instant::now());
     let answered = match pace {
         None => {
@@ -60,12 +66,16 @@ pub async fn measure(
     }
     let (took, cpu, own) = (began.elapsed(), target.cpu() - cpu, store::own_cpu() - own);
     let seen = tokio::task::spawn_blocking(move || readers.ended()).await??;
+    let mut since_answered =
+        delays(&seen, |sent| answered.iter().find(|(at, _)| *at == sent).map(|(_, answer)| *answer));
     Ok(FanOut {
         per_second: deliveries as f64 / took.as_secs_f64(),
         cpu_us: cpu.as_secs_f64() * 1e6 / deliveries as f64,
         own_cpu_us: own.as_secs_f64() * 1e6 / deliveries as f64,
-        sent_p99_ms: p99_ms(&seen, Some),
-        answered_p99_ms: p99_ms(&seen, |sent| answered.iter().find(|(at, _)| *at == sent).map(|(_, answer)| *answer)),
+        sent_p99_ms: delays(&seen, Some).percentile_us(0.99) / 1e3,
+        answered_p99_ms: since_answered.percentile_us(0.99) / 1e3,
+        answered_last_ms: since_answered.percentile_us(1.0) / 1e3,
+        watch_bytes,
     })
 }
 
@@ -78,14 +88,14 @@ async fn watch_path(target: &Target, objects: &Objects) -> anyhow::Result<String
 }
 
 /// From what `since` makes of the moment of sending. An event that came earlier took no time.
-fn p99_ms(seen: &[(u64, u64)], since: impl Fn(u64) -> Option<u64>) -> f64 {
+fn delays(seen: &[(u64, u64)], since: impl Fn(u64) -> Option<u64>) -> Latencies {
     let mut delays = Latencies::default();
     for (sent, read) in seen {
         if let Some(since) = since(*sent) {
             delays.add(Duration::from_micros(read.saturating_sub(since)));
         }
     }
-    delays.percentile_us(0.99) / 1e3
+    delays
 }
 
 async fn paced(client: &RestClient, objects: &Objects, writes: usize, pace: Duration) -> anyhow::Result<Moments> {

@@ -11,11 +11,11 @@ const MIB: f64 = (1 << 20) as f64;
 
 pub async fn run(count: usize) -> anyhow::Result<Row> {
     let gantry = Gantry::start().await?;
-    let idle = gantry.resident() / MIB;
+    let idle = gantry.target.resident() / MIB;
     let objects = Objects { namespace: "many".into(), count, first: 0, bytes: BYTES };
     objects.prepare(&gantry.target).await?;
     requests::drive(&gantry.target.clients(4).await?, &objects, Operation::Create, count, 64).await?;
-    let full = gantry.resident() / MIB;
+    let full = gantry.target.resident() / MIB;
     let one = gantry.target.client()?.call(objects.request(Operation::Get, 0)).await?;
     let json = (count * one.len()) as f64 / MIB;
     println!("  memory: {idle:.0} MiB resident when idle, {full:.0} MiB with {json:.0} MiB of JSON");

@@ -60,6 +60,14 @@ impl Target {
         println!("  {} does not come to rest", self.name);
     }
 
+    /// Bytes resident of the server itself, without its store; not a number where its process is not known.
+    pub fn resident(&self) -> f64 {
+        let Some(pid) = self.pids.first() else { return f64::NAN };
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.trim().parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0
+    }
+
     /// Processor time of all its processes so far; zero where none is known.
     pub fn cpu(&self) -> Duration {
         self.pids.iter().map(|pid| cpu::of_tree(*pid)).sum()
@@ -97,13 +105,6 @@ impl Gantry {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-    }
-
-    /// Bytes resident of the server itself, without PostgreSQL.
-    pub fn resident(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-        kib.and_then(|kib| kib.trim().parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0
     }
 }
 
