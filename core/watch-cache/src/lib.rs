@@ -24,6 +24,7 @@ mod event;
 mod frame;
 mod housekeeping;
 mod list;
+mod newest;
 mod object;
 mod progress;
 mod shard;

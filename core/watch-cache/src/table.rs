@@ -10,7 +10,7 @@ use gantry_storage::{Key, ResourceDigest, Revision};
 use hashbrown::HashMap;
 use parking_lot::RwLock;
 
-use crate::{CachedObject, Expired, ResourceConfig, Scope, chain::Chain, event::Event, topic::Topic};
+use crate::{CachedObject, Expired, ResourceConfig, Scope, chain::Chain, event::Event, newest::Newest, topic::Topic};
 
 /// How much is done under one hold of the lock, so that neither lists nor trimming keep writers waiting for long.
 const CHUNK: usize = 512;
@@ -42,6 +42,8 @@ struct FieldIndex {
 
 struct State {
     keys: BTreeMap<Key, Chain>,
+    /// What stands last in the chains.
+    newest_objects: Newest,
     /// Objects that stand now, by namespace.
     live: HashMap<Box<str>, u64>,
     indexes: Vec<FieldIndex>,
@@ -100,7 +102,7 @@ impl Table {
     }
 
     pub fn get(&self, key: &str) -> Option<Arc<CachedObject>> {
-        self.state.read().keys.get(key)?.newest().cloned()
+        self.state.read().newest_objects.get(key).cloned()
     }
 
     pub fn get_at(&self, key: &str, at: Revision) -> Option<Arc<CachedObject>> {
@@ -186,6 +188,7 @@ impl State {
         let index = |field: &&'static str| FieldIndex { field, keys: HashMap::new(), topics: HashMap::new() };
         Self {
             keys: BTreeMap::new(),
+            newest_objects: Newest::default(),
             live: HashMap::new(),
             indexes: config.attributes.indexed_fields().iter().map(index).collect(),
             all: Arc::new(Topic::new(floor)),
@@ -207,6 +210,7 @@ impl State {
     fn install(&mut self, object: Arc<CachedObject>) {
         self.index(&object);
         self.count(object.key(), 1);
+        self.newest_objects.insert(object.clone());
         let key = object.key().clone();
         self.keys.entry(key).or_default().push(object.revision(), Some(object));
     }
@@ -218,7 +222,10 @@ impl State {
         let previous = chain.push(revision, (!deleted).then(|| object.clone()));
         self.newest = revision;
         self.count(object.key(), i64::from(!deleted) - i64::from(previous.is_some()));
-        if !deleted {
+        if deleted {
+            self.newest_objects.remove(object.key().as_str());
+        } else {
+            self.newest_objects.insert(object.clone());
             self.index(&object);
         }
         let event = Arc::new(Event::new(object, deleted, previous));
