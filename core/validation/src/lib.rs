@@ -33,7 +33,7 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
     let rules = table::rules(resource.group, resource.resource);
     let name = rules.map_or(NameRule::DnsSubdomain, |rules| rules.name);
     metadata::object_meta(root, resource.namespaced, name, &mut causes);
-    if table::metadata_looks(resource.group, resource.resource).finalizers {
+    if table::metadata_looks(resource.group, resource.resource, None).finalizers {
         metadata::finalizers_are_standard_or_qualified(root, &mut causes);
     }
     match rules {
@@ -47,7 +47,7 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
 /// not write were put back. Empty if it is fine.
 pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subresource: Option<&str>) -> Vec<Cause> {
     let (new, old, mut causes) = (Root(new), Root(old), Causes::default());
-    let looks = table::metadata_looks(resource.group, resource.resource);
+    let looks = table::metadata_looks(resource.group, resource.resource, subresource);
     (0..=looks.whole).for_each(|_| metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes));
     (0..=looks.changes).for_each(|_| metadata::object_meta_update(new, old, &mut causes));
     if looks.finalizers {

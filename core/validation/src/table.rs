@@ -53,14 +53,17 @@ pub struct MetadataLooks {
     pub finalizers: bool,
 }
 
-/// The looks at the metadata of a resource.
-pub fn metadata_looks(group: &str, resource: &str) -> MetadataLooks {
+/// The looks at the metadata of a resource, or of one of its subresources.
+pub fn metadata_looks(group: &str, resource: &str, subresource: Option<&str>) -> MetadataLooks {
     let (whole, changes, finalizers) = match (group, resource) {
         ("", "events") | ("policy", _) => (0, 0, false),
+        ("", _) if matches!(subresource, Some("status" | "finalize")) => (0, 1, true),
+        ("", "persistentvolumes") => (2, 0, true),
+        ("", "limitranges") => (1, 0, true),
         ("coordination.k8s.io", _) => (0, 1, false),
         ("apps", "controllerrevisions") => (2, 1, true),
         ("", "configmaps" | "secrets" | "endpoints" | "serviceaccounts" | "pods" | "nodes" | "namespaces")
-        | ("", "persistentvolumes" | "persistentvolumeclaims")
+        | ("", "persistentvolumeclaims")
         | ("batch", "jobs") => (1, 1, true),
         (ADMISSION, _) => (1, 0, false),
         ("node.k8s.io" | "apiregistration.k8s.io", _) => (1, 1, false),

@@ -10,6 +10,8 @@ mod networking;
 #[path = "rules/resources.rs"]
 mod resources;
 mod support;
+#[path = "rules/updates.rs"]
+mod updates;
 #[path = "rules/warnings.rs"]
 mod warnings;
 

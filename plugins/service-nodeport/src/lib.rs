@@ -43,7 +43,7 @@ impl ServiceType for NodePort {
     fn allocate(&self, _: &Cx<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<Vec<Claim>, Failure> {
         let (old, new) = read(old, new)?;
         let address = claims::cluster_ip_claim(old.as_ref(), &new);
-        Ok(address.into_iter().chain(claims::node_port_claims(old.as_ref(), &new, false)).collect())
+        Ok(address.into_iter().chain(claims::node_port_claims(&new, false)).collect())
     }
 
     fn plan(&self, _: &Cx<'_>, node: &str, services: &[u8], slices: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -81,7 +81,7 @@ fn wrong(old: Option<&Service>, new: &Service) -> Vec<Cause> {
 fn load_balancer_claims(old: Option<&Service>, new: &Service) -> Vec<Claim> {
     let only_wanted = new.spec.allocate_load_balancer_node_ports == Some(false);
     let address = claims::cluster_ip_claim(old, new).into_iter();
-    let ports = claims::node_port_claims(old, new, only_wanted);
+    let ports = claims::node_port_claims(new, only_wanted);
     address.chain(ports).chain(claims::health_check_claim(old, new)).collect()
 }
 

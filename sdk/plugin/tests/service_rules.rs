@@ -144,11 +144,11 @@ mod claims {
     use super::{json, service};
 
     #[test]
-    fn an_update_that_names_no_address_and_no_ports_keeps_those_it_had() {
-        let old = service(json!({"clusterIP": "10.96.0.7", "ports": [{"port": 80, "nodePort": 30080}]}));
-        let new = service(json!({"ports": [{"port": 80}, {"port": 443}]}));
+    fn an_update_that_names_no_address_keeps_the_one_it_had_and_ports_without_a_number_get_any() {
+        let old = service(json!({"clusterIP": "10.96.0.7"}));
+        let new = service(json!({"ports": [{"port": 80, "nodePort": 30080}, {"port": 443}]}));
         assert_eq!(cluster_ip_claim(Some(&old), &new).and_then(|claim| claim.want), Some("10.96.0.7".into()));
-        let wants: Vec<_> = node_port_claims(Some(&old), &new, false).into_iter().map(|claim| claim.want).collect();
+        let wants: Vec<_> = node_port_claims(&new, false).into_iter().map(|claim| claim.want).collect();
         assert_eq!(wants, [Some("30080".into()), None]);
     }
 
@@ -156,7 +156,7 @@ mod claims {
     fn a_headless_service_claims_nothing_and_one_port_on_two_protocols_has_one_node_port() {
         assert_eq!(cluster_ip_claim(None, &service(json!({"clusterIP": "None"}))), None);
         let both = service(json!({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}));
-        let claims = node_port_claims(None, &both, false);
+        let claims = node_port_claims(&both, false);
         assert_eq!(claims.len(), 1);
         assert_eq!(claims[0].fields, ["/spec/ports/0/nodePort", "/spec/ports/1/nodePort"]);
     }

@@ -30,7 +30,10 @@ impl ServiceClaims {
 
     /// What the types demand, or why they refuse (422).
     async fn wanted(&self, served: &Served, old: Option<&Object>, new: &Object) -> Result<Vec<PoolClaim>, Status> {
-        let mut causes = self.types.validate(old, new).await?;
+        let mut causes = self.impossible_ports(new);
+        if causes.is_empty() {
+            causes = self.types.validate(old, new).await?;
+        }
         if causes.is_empty() {
             let claims = self.types.allocate(old, new).await?;
             let refused = claims.iter().filter(|claim| !claim.want.is_empty());
@@ -40,6 +43,17 @@ impl ServiceClaims {
             }
         }
         Err(served.invalid(new.name(), causes))
+    }
+
+    /// Node ports that are no ports: types read those that are.
+    fn impossible_ports(&self, new: &Object) -> Vec<Cause> {
+        let ports = new.get("spec").and_then(|spec| spec.get("ports")?.as_array()).into_iter().flatten();
+        let node_ports = ports.map(|port| port.get("nodePort").and_then(Value::as_i64).unwrap_or_default());
+        let impossible = node_ports.enumerate().filter(|(_, port)| u16::try_from(*port).is_err());
+        let field = |index| FieldPath::of("spec.ports").index(index).field("nodePort");
+        impossible
+            .filter_map(|(index, port)| self.pools.refuse(POOL_NODE_PORTS, &port.to_string(), &field(index)))
+            .collect()
     }
 }
 

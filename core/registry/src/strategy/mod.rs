@@ -209,7 +209,8 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
     set_generation(new, if counts { Some(before + 1) } else { generation });
 }
 
-fn keep_in_metadata(members: &[&str], new: &mut Object, old: &Object) {
+/// As [`keep`], of members of metadata.
+pub(crate) fn keep_in_metadata(members: &[&str], new: &mut Object, old: &Object) {
     let nothing = Object::new();
     let before = old.metadata().unwrap_or(&nothing);
     members.iter().for_each(|member| keep(member, new.metadata_mut(), before));

@@ -8,21 +8,26 @@ pub(super) struct Nodes;
 
 impl Strategy for Nodes {
     fn prepare_create(&self, node: &mut Object) {
-        drop_configuration(node);
+        CONFIGURATION.iter().for_each(|(part, member)| drop_member(node, part, member));
         settle_ranges(node);
     }
 
     fn prepare_update(&self, _subresource: &str, new: &mut Object, old: &Object) {
-        if old.get("spec").and_then(|spec| spec.get("configSource")).is_none() {
-            drop_configuration(new);
+        for (part, member) in CONFIGURATION {
+            if old.get(part).and_then(|part| part.get(member)).is_none() {
+                drop_member(new, part, member);
+            }
         }
         settle_ranges(new);
     }
 }
 
-fn drop_configuration(node: &mut Object) {
-    if let Some(spec) = node.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.remove("configSource");
+/// Where a configuration was, and what the node made of it.
+const CONFIGURATION: [(&str, &str); 2] = [("spec", "configSource"), ("status", "config")];
+
+fn drop_member(node: &mut Object, part: &str, member: &str) {
+    if let Some(part) = node.get_mut(part).and_then(Value::as_object_mut) {
+        part.remove(member);
     }
 }
 

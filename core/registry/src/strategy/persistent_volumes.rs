@@ -17,19 +17,51 @@ impl Strategy for PersistentVolumes {
         volume.insert("status".into(), json!({"phase": "Pending", "lastPhaseTransitionTime": now()}));
     }
 
-    /// Who moves a volume to another phase need not say when.
+    /// Who moves a volume to another phase need not say when; the time of the last move stays until the next.
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         const MOVED: &str = "lastPhaseTransitionTime";
         let of = |volume: &Object, member: &str| volume.get("status").and_then(|status| status.get(member)).cloned();
-        if subresource != "status" || of(new, "phase") == of(old, "phase") || of(new, MOVED) != of(old, MOVED) {
-            return;
-        }
-        if let Some(status) = new.entry("status").or_insert_with(|| json!({})).as_object_mut() {
-            status.insert(MOVED.into(), now());
+        let (stated, before) = (of(new, MOVED).filter(|time| !time.is_null()), of(old, MOVED));
+        let is_moved = of(new, "phase") != of(old, "phase");
+        let moved = match stated {
+            None if is_moved => now(),
+            Some(stated) if is_moved && Some(&stated) == before.as_ref() => now(),
+            None => before.unwrap_or_default(),
+            Some(_) => return,
+        };
+        if subresource == "status"
+            && let Some(status) = new.entry("status").or_insert_with(|| json!({})).as_object_mut()
+        {
+            status.insert(MOVED.into(), moved);
         }
     }
 
     fn returns_deleted_object(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_the_last_move_is_the_servers_unless_it_is_stated() {
+        const BEFORE: &str = "2026-01-02T03:04:05Z";
+        let of = |phase: &str, moved: Value| {
+            let status = json!({"status": {"phase": phase, "lastPhaseTransitionTime": moved}});
+            status.as_object().cloned().unwrap()
+        };
+        let old = of("Available", BEFORE.into());
+        let moved = |phase: &str, stated: Value| {
+            let mut new = of(phase, stated);
+            PersistentVolumes.prepare_update("status", &mut new, &old);
+            new["status"]["lastPhaseTransitionTime"].clone()
+        };
+        assert_eq!(moved("Available", Value::Null), BEFORE);
+        assert_eq!(moved("Bound", "2026-05-06T07:08:09Z".into()), "2026-05-06T07:08:09Z");
+        for stated in [Value::Null, BEFORE.into()] {
+            assert!(moved("Bound", stated).as_str().is_some_and(|time| time > BEFORE));
+        }
     }
 }

@@ -32,7 +32,7 @@ fn address(address: &Field<'_>, causes: &mut Causes) {
     }
     // An address that does not parse is reported by both checks.
     if parsed.is_none() || !ip.is_empty() {
-        net::non_special_ip(&ip, causes);
+        net::non_special_ip(&ip, false, causes);
     }
 }
 
@@ -51,6 +51,9 @@ fn port(port: &Field<'_>, require_name: bool, causes: &mut Causes) {
     }
 }
 
+/// Subsets that were stored stay as they are.
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    create(update.new, causes);
+    if update.new.member("subsets").value() != update.old.member("subsets").value() {
+        create(update.new, causes);
+    }
 }

@@ -63,8 +63,9 @@ fn limit(limit: &Field<'_>, causes: &mut Causes) {
 
 /// min ≤ default request ≤ default ≤ max, and a ratio of at least 1.
 fn ordered(limit: &Field<'_>, key: &str, causes: &mut Causes) {
-    let find =
-        |member: &'static str| limit.member(member).entries().find(|(name, _)| *name == key).map(|(_, field)| field);
+    // What a limit of pods may not have is not looked at.
+    let is_looked_at = |member| limit.member("type").text() != "Pod" || !matches!(member, "default" | "defaultRequest");
+    let find = |member: &'static str| limit.member(member).property(key).filter(|_| is_looked_at(member));
     let (min, max, default, request, ratio) =
         (find("min"), find("max"), find("default"), find("defaultRequest"), find("maxLimitRequestRatio"));
     let above = |low: &Option<Field<'_>>, high: &Option<Field<'_>>| {

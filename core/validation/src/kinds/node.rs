@@ -1,5 +1,7 @@
 //! Node. The reference reports taints under `metadata`.
 
+use gantry_meta::{Object, Value};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -8,27 +10,37 @@ use crate::{
 };
 
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+/// Taints as they were set before there was the field.
+const TAINTS: &str = "scheduler.alpha.kubernetes.io/taints";
+const AVOIDED_PODS: &str = "scheduler.alpha.kubernetes.io/preferAvoidPods";
+const FEATURE_MAX_BYTES: usize = 253;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    taints(object, causes);
+    annotations(object, causes);
+    taints(&spec_taints(object), causes);
     capacities(object, causes);
-    let ranges = spec.member("podCIDRs");
+    let swap = object.member("status").member("nodeInfo").member("swap").member("capacity");
+    // The reference reports this one under `metadata`.
+    causes.positive(&swap.reported_at(&object.member("metadata").member("nodeSwapStatus").member("capacity")));
+    declared_features(&object.member("status").member("declaredFeatures"), causes);
+    pod_ranges(&object.member("spec").member("podCIDRs"), causes);
+}
+
+fn pod_ranges(ranges: &Field<'_>, causes: &mut Causes) {
     for range in ranges.items() {
         net::cidr(&range, causes);
     }
-    if ranges.len() > 2 {
-        causes.invalid(&ranges, "may specify no more than one CIDR for each IP family");
-    } else if ranges.len() == 2 {
-        let families: Vec<bool> = ranges.items().map(|range| range.text().contains(':')).collect();
-        if families[0] == families[1] {
-            causes.invalid(&ranges, "may specify no more than one CIDR for each IP family");
-        }
+    let families: Vec<bool> = ranges.items().map(|range| range.text().contains(':')).collect();
+    if families.len() > 2 || (families.len() == 2 && families[0] == families[1]) {
+        causes.invalid(ranges, "may specify no more than one CIDR for each IP family");
     }
 }
 
-fn taints(object: Root<'_>, causes: &mut Causes) {
-    let taints = object.member("spec").member("taints").reported_at(&object.member("metadata").member("taints"));
+fn spec_taints(object: Root<'_>) -> Field<'_> {
+    object.member("spec").member("taints").reported_at(&object.member("metadata").member("taints"))
+}
+
+fn taints(taints: &Field<'_>, causes: &mut Causes) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for taint in taints.items() {
         let (key, value, effect) = (taint.member("key"), taint.member("value"), taint.member("effect"));
@@ -43,46 +55,122 @@ fn taints(object: Root<'_>, causes: &mut Causes) {
     }
 }
 
+fn annotations(object: Root<'_>, causes: &mut Causes) {
+    let annotations = object.member("metadata").member("annotations");
+    if !annotations.entry(TAINTS).is_empty() {
+        match serde_json::from_str::<Vec<Object>>(annotations.entry(TAINTS).text()) {
+            Ok(list) => with_list(list, &annotations.member(TAINTS), |list| taints(list, causes)),
+            Err(_) => causes.invalid(&annotations, "must hold a JSON list of taints"),
+        }
+    }
+    let avoided = annotations.entry(AVOIDED_PODS);
+    if avoided.is_empty() {
+        return;
+    }
+    match read_avoided(avoided.text()) {
+        Some(list) => with_list(list, &annotations.member(AVOIDED_PODS), |list| avoided_pods(list, causes)),
+        None => causes.invalid(&annotations.member("AvoidPods"), "must hold what pods to avoid, in JSON"),
+    }
+}
+
+fn read_avoided(text: &str) -> Option<Vec<Object>> {
+    match serde_json::from_str::<Object>(text).ok()?.remove("preferAvoidPods") {
+        Some(entries) => serde_json::from_value(entries).ok(),
+        None => Some(Vec::new()),
+    }
+}
+
+/// Calls `check` with a list that was read from an annotation, reported at `place`.
+fn with_list(list: Vec<Object>, place: &Field<'_>, check: impl FnOnce(&Field<'_>)) {
+    let list: Value = list.into_iter().map(Value::Object).collect();
+    let holder = Object::from_iter([("list".to_owned(), list)]);
+    check(&Field::root_member(&holder, "list").reported_at(place));
+}
+
+/// Pods to avoid are named by their controller.
+fn avoided_pods(entries: &Field<'_>, causes: &mut Causes) {
+    for entry in entries.items() {
+        let controller = entry.member("podSignature").member("podController");
+        let place = entry.member("PodSignature");
+        if !controller.is_set() {
+            causes.required(&place);
+        } else if !controller.member("controller").flag() {
+            let place = place.member("PodController").member("Controller");
+            causes.invalid(&controller.member("controller").reported_at(&place), "must point to a controller");
+        }
+    }
+}
+
 /// Amounts are reported as members, without brackets.
 fn capacities(object: Root<'_>, causes: &mut Causes) {
     for list in ["capacity", "allocatable"] {
         let list = object.member("status").member(list);
         for (name, field) in list.entries() {
-            let field: Field<'_> = field.reported_at(&list.member(name));
-            resources::resource_name(name, &field, causes);
-            resources::resource_amount(name, &field, causes);
+            resources::resource_amount(name, &field.reported_at(&list.member(name)), causes);
         }
     }
 }
 
+/// Names of features, in their order and each once.
+fn declared_features(features: &Field<'_>, causes: &mut Causes) {
+    let mut before: Option<&str> = None;
+    for feature in features.items() {
+        match before {
+            Some(before) if before == feature.text() => causes.duplicate(&feature),
+            Some(before) if before > feature.text() => causes.invalid(&feature, "list must be sorted alphabetically"),
+            _ => {}
+        }
+        if !is_feature(feature.text()) {
+            causes.invalid(&feature, "must be UpperCamelCase segments separated by '/'");
+        }
+        before = Some(feature.text());
+    }
+}
+
+/// Segments of letters and digits between slashes, the first one capitalised.
+fn is_feature(name: &str) -> bool {
+    let is_segment = |segment: &str| {
+        segment.starts_with(|c: char| c.is_ascii_alphabetic()) && segment.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    let is_capital = name.starts_with(|c: char| c.is_ascii_uppercase());
+    name.len() <= FEATURE_MAX_BYTES && is_capital && name.split('/').all(is_segment)
+}
+
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    taints(update.new, causes);
+    if update.subresource.is_none() {
+        create(update.new, causes);
+    }
+    annotations(update.new, causes);
     capacities(update.new, causes);
-    let addresses = update.new.member("status").member("addresses");
+    declared_features(&update.new.member("status").member("declaredFeatures"), causes);
     let mut seen: Vec<[&str; 2]> = Vec::new();
-    for address in addresses.items() {
+    for address in update.new.member("status").member("addresses").items() {
         let one = ["type", "address"].map(|member| address.member(member).text());
         if seen.contains(&one) {
             causes.duplicate(&address);
         }
         seen.push(one);
     }
-    once(&new.member("podCIDRs"), &old.member("podCIDRs"), causes);
-    if old.member("podCIDRs").is_empty() {
-        for range in new.member("podCIDRs").items() {
-            net::cidr(&range, causes);
-        }
+    ranges_once(&new.member("podCIDRs"), &old.member("podCIDRs"), causes);
+    let (id, was) = (new.member("providerID"), old.member("providerID"));
+    if !was.is_empty() && id.text() != was.text() {
+        causes.forbidden(&id, "node updates may not change providerID except from \"\" to valid");
     }
-    once(&new.member("providerID"), &old.member("providerID"), causes);
-    if new.member("externalID").value() != old.member("externalID").value() {
+    taints(&spec_taints(update.new), causes);
+    if new.member("externalID").text() != old.member("externalID").text() {
         causes.forbidden(&new.member("externalID"), "may not be updated");
     }
 }
 
-/// May be set, and not changed once set.
-fn once(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    if !old.is_empty() && new.value() != old.value() {
-        causes.forbidden(new, "node updates may not change this field except from empty to valid");
+/// Ranges may be set, and not changed once set: each that differs is reported.
+fn ranges_once(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
+    let differ = match old.len() {
+        0 => 0,
+        len if len != new.len() => 1,
+        _ => new.items().zip(old.items()).filter(|(new, old)| new.text() != old.text()).count(),
+    };
+    for _ in 0..differ {
+        causes.forbidden(new, "node updates may not change podCIDR except from \"\" to valid");
     }
 }

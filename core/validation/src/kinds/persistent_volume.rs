@@ -73,6 +73,11 @@ fn local(source: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
+    volume(object, causes);
+    annotated_mount_options(object, causes);
+}
+
+fn volume(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     access_modes(&spec.member("accessModes"), causes);
     capacity(&spec.member("capacity"), causes);
@@ -187,31 +192,92 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource == Some("status") {
         return;
     }
+    // The reference looks at all of it twice.
     create(update.new, causes);
+    volume(update.new, causes);
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    if sources_of(&new) != sources_of(&old) {
+    if sources_of(&new, &old) != sources_of(&old, &old) {
         causes.forbidden(
             &new.member("persistentvolumesource"),
             "spec.persistentvolumesource is immutable after creation",
         );
     }
+    // The reference reports these without `spec`.
+    let at_root = |member| new.member(member).reported_at(&update.new.member(member));
+    causes.immutable(&at_root("volumeMode"), &old.member("volumeMode"));
+    let (affinity, was) = (at_root("nodeAffinity"), old.member("nodeAffinity"));
+    if was.is_set() && !affinity.value().is_some_and(|is| was.value().is_some_and(|was| is_same_place(is, was))) {
+        causes.invalid(&affinity, "field is immutable, except for updating from beta label to GA");
+    }
     let attributes = new.member("volumeAttributesClassName");
     if old.member("volumeAttributesClassName").is_set() && !attributes.is_set() {
         causes.forbidden(&attributes, "update from non-nil value to nil is forbidden");
     }
-    // The reference reports these without `spec`.
-    let at_root = |member| new.member(member).reported_at(&update.new.member(member));
-    causes.immutable(&at_root("volumeMode"), &old.member("volumeMode"));
-    if old.member("nodeAffinity").is_set() {
-        causes.immutable(&at_root("nodeAffinity"), &old.member("nodeAffinity"));
+}
+
+/// Labels of nodes that had another name in beta.
+const LABELS_SINCE_BETA: [(&str, &str); 5] = [
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+];
+
+/// Whether two affinities are the same, names of labels in beta and since counting as one.
+fn is_same_place(new: &Value, old: &Value) -> bool {
+    match (new, old) {
+        (Value::Object(new), Value::Object(old)) => {
+            let same = |(member, new): (&String, &Value)| match old.get(member) {
+                Some(old) if member == "key" => is_same_label(new, old),
+                Some(old) => is_same_place(new, old),
+                None => false,
+            };
+            new.len() == old.len() && new.iter().all(same)
+        }
+        (Value::Array(new), Value::Array(old)) => {
+            new.len() == old.len() && new.iter().zip(old).all(|(new, old)| is_same_place(new, old))
+        }
+        _ => new == old,
     }
 }
 
-/// The source, but for a secret that expansion may add.
-fn sources_of(spec: &Field<'_>) -> Object {
+fn is_same_label(new: &Value, old: &Value) -> bool {
+    new == old || LABELS_SINCE_BETA.iter().any(|(beta, since)| *old == *beta && *new == *since)
+}
+
+/// Members of `spec` whose volumes are mounted with options.
+const MOUNTED_WITH_OPTIONS: [&str; 13] = [
+    "gcePersistentDisk",
+    "awsElasticBlockStore",
+    "glusterfs",
+    "nfs",
+    "rbd",
+    "quobyte",
+    "iscsi",
+    "cinder",
+    "cephfs",
+    "azureFile",
+    "vsphereVolume",
+    "azureDisk",
+    "photonPersistentDisk",
+];
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+
+fn annotated_mount_options(object: Root<'_>, causes: &mut Causes) {
+    let (annotations, spec) = (object.member("metadata").member("annotations"), object.member("spec"));
+    let is_mounted = MOUNTED_WITH_OPTIONS.iter().any(|source| spec.member(source).is_set());
+    if !is_mounted && annotations.property(MOUNT_OPTIONS).is_some() {
+        causes.forbidden(&annotations.member(MOUNT_OPTIONS), "may not specify mount options for this volume type");
+    }
+}
+
+/// The source, but for a secret for expansion that the old volume lacks.
+fn sources_of(spec: &Field<'_>, old: &Field<'_>) -> Object {
     let mut sources = spec.object().cloned().unwrap_or_default();
     sources.retain(|member, _| SOURCES.iter().any(|(source, _)| source == member));
-    if let Some(csi) = sources.get_mut("csi").and_then(Value::as_object_mut) {
+    let lacks_it = !old.member("csi").member("controllerExpandSecretRef").is_set();
+    if let Some(csi) = sources.get_mut("csi").and_then(Value::as_object_mut).filter(|_| lacks_it) {
         csi.remove("controllerExpandSecretRef");
     }
     sources

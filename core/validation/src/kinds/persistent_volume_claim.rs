@@ -1,6 +1,6 @@
 //! PersistentVolumeClaim.
 
-use gantry_meta::Object;
+use gantry_meta::{Object, Quantity, Value};
 
 use crate::{
     field::{Causes, Field, Root},
@@ -31,6 +31,17 @@ pub fn access_modes(modes: &Field<'_>, causes: &mut Causes) {
 
 /// `spec` of a claim, or of a template for claims.
 pub fn spec(spec: &Field<'_>, causes: &mut Causes) {
+    spec_with(spec, Groups::AreNames, causes);
+}
+
+/// Whether the groups of sources have to be names. Those of a claim that had some before do not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Groups {
+    AreNames,
+    AreAnything,
+}
+
+fn spec_with(spec: &Field<'_>, groups: Groups, causes: &mut Causes) {
     access_modes(&spec.member("accessModes"), causes);
     selector::label_selector(&spec.member("selector"), causes);
     request(&spec.member("resources"), causes);
@@ -43,7 +54,7 @@ pub fn spec(spec: &Field<'_>, causes: &mut Causes) {
         causes.one_of(&mode, &["Block", "Filesystem"]);
     }
     for source in ["dataSource", "dataSourceRef"] {
-        data_source(&spec.member(source), causes);
+        data_source(&spec.member(source), groups, causes);
     }
     sources_agree(spec, causes);
     let attributes = spec.member("volumeAttributesClassName");
@@ -62,7 +73,7 @@ fn request(resources: &Field<'_>, causes: &mut Causes) {
     }
 }
 
-fn data_source(source: &Field<'_>, causes: &mut Causes) {
+fn data_source(source: &Field<'_>, groups: Groups, causes: &mut Causes) {
     if !source.is_set() {
         return;
     }
@@ -72,7 +83,7 @@ fn data_source(source: &Field<'_>, causes: &mut Causes) {
     if group.is_empty() && source.member("kind").text() != "PersistentVolumeClaim" {
         causes.invalid(source, "must be 'PersistentVolumeClaim' when referencing the default apiGroup");
     }
-    if !group.is_empty() {
+    if !group.is_empty() && groups == Groups::AreNames {
         causes.invalid_each(&group, names::dns_subdomain(group.text()));
     }
 }
@@ -95,67 +106,134 @@ fn sources_agree(spec: &Field<'_>, causes: &mut Causes) {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource == Some("status") {
-        return;
+        return status(&update.new.member("status"), causes);
     }
-    create(update.new, causes);
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    let bound = update.new.member("status").member("phase").text() == "Bound";
-    let (Some(new_spec), Some(old_spec)) = (new.object(), old.object()) else { return };
-    if fixed_part(new_spec, old_spec, bound) != *old_spec {
+    let has_group = |source| old.member(source).member("apiGroup").is_set();
+    let groups =
+        if ["dataSource", "dataSourceRef"].into_iter().any(has_group) { Groups::AreAnything } else { Groups::AreNames };
+    spec_with(&new, groups, causes);
+    let named_by_annotation = takes_over_annotated_class(update);
+    if !named_by_annotation {
+        let annotation =
+            |root: Root<'_>| root.member("metadata").member("annotations").entry(CLASS_ANNOTATION).text().to_owned();
+        if annotation(update.old) != annotation(update.new) {
+            let annotations = update.new.member("metadata").member("annotations");
+            causes.invalid(&annotations.member(CLASS_ANNOTATION), "field is immutable");
+        }
+    }
+    if fixed_part(update, named_by_annotation) != old.object().cloned().unwrap_or_default() {
         causes.forbidden(
             &new,
             "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims",
         );
-    } else if bound {
-        request_grows(update, &new, &old, causes);
     }
-    let annotations =
-        |root: Root<'_>| root.member("metadata").member("annotations").entry(CLASS_ANNOTATION).text().to_owned();
-    if annotations(update.old) != annotations(update.new) {
-        causes.invalid(
-            &update.new.member("metadata").member("annotations").member(CLASS_ANNOTATION),
-            "field is immutable",
-        );
-    }
-    let attributes = [&new, &old].map(|spec| spec.member("volumeAttributesClassName"));
-    let is_modified = update.old.member("status").member("currentVolumeAttributesClassName").is_set();
-    if attributes[1].is_set() && !attributes[0].is_set() && is_modified {
-        causes.forbidden(&attributes[0], "update from non-nil value to nil is forbidden");
-    }
+    request_shrinks(update, causes);
     // The reference reports this one without `spec`.
     let mode = new.member("volumeMode");
     causes.immutable(&mode.reported_at(&update.new.member("volumeMode")), &old.member("volumeMode"));
+    let attributes = new.member("volumeAttributesClassName");
+    let is_modified = update.old.member("status").member("currentVolumeAttributesClassName").is_set();
+    if is_modified && attributes.is_empty() && old.member("volumeAttributesClassName").value() != attributes.value() {
+        causes.forbidden(&attributes, "may not be unset once status.currentVolumeAttributesClassName is set");
+    }
 }
 
-/// The new spec with the old values of what may still change.
-fn fixed_part(new: &Object, old: &Object, bound: bool) -> Object {
-    let mut spec = new.clone();
-    let mut put_back = |member: &str| match old.get(member) {
-        Some(value) => drop(spec.insert(member.to_owned(), value.clone())),
-        None => drop(spec.remove(member)),
+fn annotated_class<'a>(root: Root<'a>) -> Option<&'a str> {
+    root.member("metadata").member("annotations").property(CLASS_ANNOTATION).map(|annotation| annotation.text())
+}
+
+/// Whether the class that was annotated becomes that of the field.
+fn takes_over_annotated_class(update: Update<'_>) -> bool {
+    let class = |root: Root<'_>| root.member("spec").member("storageClassName").value().cloned();
+    let (before, after) = (annotated_class(update.old), annotated_class(update.new));
+    class(update.old).is_none()
+        && before.is_some_and(|name| class(update.new).is_some_and(|class| class == name))
+        && (after.is_none() || after == before)
+}
+
+/// The new spec with the old values of what may still change: a volume and a class that were not there, and of a bound
+/// claim its request and its class of attributes.
+fn fixed_part(update: Update<'_>, named_by_annotation: bool) -> Object {
+    let member = |root: Root<'_>, name| root.member("spec").member(name).value().cloned();
+    let mut spec = update.new.member("spec").object().cloned().unwrap_or_default();
+    let mut put_back = |name: &'static str| match member(update.old, name) {
+        Some(value) => drop(spec.insert(name.to_owned(), value)),
+        None => drop(spec.remove(name)),
     };
-    if old.get("volumeName").is_none() {
+    if update.old.member("spec").member("volumeName").is_empty() {
         put_back("volumeName");
     }
-    if old.get("storageClassName").is_none() {
+    let class = update.new.member("spec").member("storageClassName");
+    let is_first_class = class.is_set() && member(update.old, "storageClassName").is_none();
+    if named_by_annotation || (is_first_class && annotated_class(update.old).is_none_or(|name| name == class.text())) {
         put_back("storageClassName");
     }
-    if bound {
+    if update.new.member("status").member("phase").text() == "Bound" {
         put_back("volumeAttributesClassName");
-        put_back("resources");
+        put_back_request(&mut spec, update.old);
     }
     spec
 }
 
-/// A bound claim's request grows, or shrinks to no less than what it has.
-fn request_grows(update: Update<'_>, new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    let storage = |spec: &Field<'_>| resources::amount(&spec.member("resources").member("requests").member("storage"));
-    let has = resources::amount(&update.old.member("status").member("capacity").member("storage"));
-    if let (Some(new_amount), Some(old_amount)) = (storage(new), storage(old))
-        && new_amount < old_amount
-        && has.is_none_or(|has| new_amount <= has)
-    {
-        let field = new.member("resources").member("requests").member("storage");
+fn put_back_request(spec: &mut Object, old: Root<'_>) {
+    let requests = spec.get_mut("resources").and_then(|resources| resources.get_mut("requests"));
+    let old = old.member("spec").member("resources").member("requests").member("storage");
+    if let (Some(requests), Some(old)) = (requests.and_then(Value::as_object_mut), old.value()) {
+        requests.insert("storage".to_owned(), old.clone());
+    }
+}
+
+/// A request may shrink after an expansion that failed, to more than the claim has.
+fn request_shrinks(update: Update<'_>, causes: &mut Causes) {
+    let amount = |field: Field<'_>| resources::amount(&field).unwrap_or(Quantity::from_milli(0));
+    let request = |root: Root<'_>| amount(root.member("spec").member("resources").member("requests").member("storage"));
+    let has = amount(update.old.member("status").member("capacity").member("storage"));
+    if request(update.new) < request(update.old) && request(update.new) <= has {
+        let field = update.new.member("spec").member("resources").member("requests").member("storage");
         causes.forbidden(&field, "field can not be less than status.capacity");
+    }
+}
+
+const RESIZE_STATUSES: [&str; 5] = [
+    "ControllerResizeInProgress",
+    "ControllerResizeInfeasible",
+    "NodeResizeInProgress",
+    "NodeResizeInfeasible",
+    "NodeResizePending",
+];
+
+fn status(status: &Field<'_>, causes: &mut Causes) {
+    for (_, amount) in status.member("capacity").entries() {
+        valid_amount(&amount, causes);
+    }
+    let statuses = status.member("allocatedResourceStatuses");
+    for (name, of_resize) in statuses.entries() {
+        resource_key(name, &statuses, causes);
+        causes.one_of(&of_resize.reported_at(&statuses), &RESIZE_STATUSES);
+    }
+    let allocated = status.member("allocatedResources");
+    for (name, amount) in allocated.entries() {
+        let before = causes.len();
+        resource_key(name, &allocated, causes);
+        if causes.len() == before {
+            valid_amount(&amount, causes);
+        }
+    }
+}
+
+fn valid_amount(field: &Field<'_>, causes: &mut Causes) {
+    if resources::amount(field).is_some_and(|amount| amount.signum() < 0) {
+        causes.invalid(field, "must be a valid resource quantity");
+    }
+}
+
+/// Of the platform's own resources a claim has storage alone. The reference reports this at the map.
+fn resource_key(name: &str, map: &Field<'_>, causes: &mut Causes) {
+    let reasons = names::qualified_name(name);
+    if !reasons.is_empty() {
+        causes.invalid_each(map, reasons);
+    } else if resources::is_native(name) && name != "storage" {
+        causes.not_supported(map, &["storage"]);
     }
 }

@@ -42,6 +42,13 @@ pub fn cidr(field: &Field<'_>, causes: &mut Causes) -> Option<(IpAddr, u8)> {
     range
 }
 
+/// As [`cidr`], of a range that is a part of the field's text.
+pub fn cidr_in(range: &str, field: &Field<'_>, causes: &mut Causes) {
+    if parse_cidr(range).is_none() {
+        causes.invalid(field, "must be a valid CIDR value without bits set below its prefix");
+    }
+}
+
 /// Parses `ADDRESS/BITS` of an interface: host bits are what it is about.
 pub fn parse_interface_address(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/')?;
@@ -84,9 +91,13 @@ pub fn strictly_contains(outer: (IpAddr, u8), inner: (IpAddr, u8)) -> bool {
 }
 
 /// An address that traffic may be sent to from outside: not unspecified, loopback or link-local.
-pub fn non_special_ip(field: &Field<'_>, causes: &mut Causes) {
+/// One that was there `before` may be spelled in any way.
+pub fn non_special_ip(field: &Field<'_>, before: bool, causes: &mut Causes) {
     let Some(ip) = parse_ip(field.text()) else {
-        return causes.invalid(field, "must be a valid IP address");
+        if !before {
+            causes.invalid(field, "must be a valid IP address");
+        }
+        return;
     };
     let link_local = |v6: Ipv6Addr| (v6.segments()[0] & 0xffc0) == 0xfe80;
     if ip.is_unspecified() {

@@ -48,6 +48,13 @@ pub fn update(path: &str, old: Value, new: Value) -> Vec<String> {
     texts(validation::validate_update(named(resource(path)), &new, &old, None))
 }
 
+/// `Reason:field` of each cause against a change through a subresource, both objects whole.
+#[track_caller]
+pub fn update_through(path: &str, subresource: &str, old: Value, new: Value) -> Vec<String> {
+    let (old, new) = (object(path, &old), object(path, &new));
+    texts(validation::validate_update(named(resource(path)), &new, &old, Some(subresource)))
+}
+
 /// `Reason:field` of each cause against a change of the status.
 #[track_caller]
 pub fn update_status(path: &str, spec: Value, status: Value) -> Vec<String> {

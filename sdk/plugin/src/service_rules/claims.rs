@@ -1,6 +1,6 @@
 //! What services with a cluster IP or node ports claim from the host's pools.
 
-use super::objects::{Service, ServicePort};
+use super::objects::Service;
 use crate::Claim;
 
 /// The host's pool of cluster IPs.
@@ -22,13 +22,13 @@ pub fn cluster_ip_claim(old: Option<&Service>, new: &Service) -> Option<Claim> {
     })
 }
 
-/// One node port for each port number: a port on two protocols has the same on both. Ports keep what they had.
+/// One node port for each port number: a port on two protocols has the same on both. What a port keeps is named by now.
 ///
 /// With `only_wanted`, ports that name no node port get none.
-pub fn node_port_claims(old: Option<&Service>, new: &Service, only_wanted: bool) -> Vec<Claim> {
+pub fn node_port_claims(new: &Service, only_wanted: bool) -> Vec<Claim> {
     let mut claims: Vec<(u16, Claim)> = Vec::new();
     for (index, port) in new.spec.ports.iter().enumerate() {
-        let want = if port.node_port != 0 { port.node_port } else { kept(old, port) };
+        let want = port.node_port;
         if want == 0 && only_wanted {
             continue;
         }
@@ -43,13 +43,6 @@ pub fn node_port_claims(old: Option<&Service>, new: &Service, only_wanted: bool)
         }
     }
     claims.into_iter().map(|(_, claim)| claim).collect()
-}
-
-/// The node port that the same service port had.
-fn kept(old: Option<&Service>, port: &ServicePort) -> u16 {
-    let ports = old.map(|old| old.spec.ports.as_slice()).unwrap_or_default();
-    let same = |other: &&ServicePort| other.port == port.port && other.protocol == port.protocol;
-    ports.iter().find(same).map(|other| other.node_port).unwrap_or_default()
 }
 
 /// The port on which load balancers ask for local endpoints, under the external policy Local.

@@ -2,12 +2,13 @@
 
 mod app_armor;
 mod label_keys;
+mod observed;
 mod qos;
 
 use gantry_meta::{Cause, FieldPath, Object, ObjectView, Value};
 
 use self::qos::qos_class;
-use super::{Strategy, keep, keep_all_but};
+use super::{Strategy, keep, keep_all_but, keep_in_metadata};
 
 pub(super) struct Pods;
 
@@ -64,8 +65,9 @@ impl Strategy for Pods {
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         match subresource {
             "status" => {
-                keep_owner_references(new, old);
+                keep_in_metadata(&["ownerReferences", "deletionTimestamp"], new, old);
                 keep_qos_class(new, old);
+                observed::keep(new, old);
             }
             "ephemeralcontainers" => keep_all_but_ephemeral_containers(new, old),
             "resize" => keep_all_but_resources(new, old),
@@ -90,20 +92,13 @@ impl Strategy for Pods {
     }
 }
 
-fn keep_owner_references(new: &mut Object, old: &Object) {
-    let kept = old.metadata().and_then(|m| m.get("ownerReferences")).cloned();
-    let metadata = new.metadata_mut();
-    match kept {
-        Some(references) => _ = metadata.insert("ownerReferences".into(), references),
-        None => _ = metadata.remove("ownerReferences"),
-    }
-}
-
-/// The class follows from the spec, which does not change.
+/// The class follows from the spec, which does not change: who leaves it out means what it is.
 fn keep_qos_class(new: &mut Object, old: &Object) {
     let class = old.get("status").and_then(|status| status.get("qosClass")).cloned();
     let status = new.entry("status").or_insert_with(|| Value::Object(Object::new())).as_object_mut();
-    if let (Some(class), Some(status)) = (class, status) {
+    if let (Some(class), Some(status)) = (class, status)
+        && status.get("qosClass").and_then(Value::as_str).unwrap_or_default().is_empty()
+    {
         status.insert("qosClass".into(), class);
     }
 }
@@ -118,20 +113,35 @@ fn keep_all_but_ephemeral_containers(new: &mut Object, old: &Object) {
     }
 }
 
-/// Only resources and resize policies of containers that both have are taken from the request.
+/// Only resources, of containers and of the pod, and resize policies are taken from the request. One that adds, removes,
+/// renames or reorders containers is left as it is, for validation to refuse.
 fn keep_all_but_resources(new: &mut Object, old: &Object) {
     let wanted = spec(new).cloned().unwrap_or_default();
+    let list = |pod: &Object, list: &str| spec(pod).and_then(|spec| spec.get(list)?.as_array()).map_or(0, Vec::len);
+    if LISTS.iter().any(|name| list(new, name) != list(old, name)) {
+        return;
+    }
     keep_all_but(&["metadata"], new, old);
     keep_metadata(new, old);
     let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    for list in ["containers", "initContainers"] {
-        let wanted = wanted.get(list).and_then(Value::as_array);
-        for container in spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
-            let same = wanted.into_iter().flatten().find(|w| w.get("name") == container.get("name"));
-            if let (Some(container), Some(same)) = (container.as_object_mut(), same.and_then(Value::as_object)) {
-                keep("resources", container, same);
-                keep("resizePolicy", container, same);
-            }
+    keep("resources", spec, &wanted);
+    for list in LISTS {
+        resized(spec.get_mut(list), wanted.get(list));
+    }
+}
+
+const LISTS: [&str; 2] = ["containers", "initContainers"];
+
+/// The containers with the resources that are wanted for them, or as they are wanted if they are not the same ones.
+fn resized(containers: Option<&mut Value>, wanted: Option<&Value>) {
+    let (Some(Value::Array(containers)), Some(Value::Array(wanted))) = (containers, wanted) else { return };
+    if containers.iter().zip(wanted).any(|(container, wanted)| container.get("name") != wanted.get("name")) {
+        return containers.clone_from(wanted);
+    }
+    for (container, wanted) in containers.iter_mut().zip(wanted) {
+        if let (Some(container), Some(wanted)) = (container.as_object_mut(), wanted.as_object()) {
+            keep("resources", container, wanted);
+            keep("resizePolicy", container, wanted);
         }
     }
 }

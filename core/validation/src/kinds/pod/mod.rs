@@ -1,15 +1,19 @@
 //! Pod, and the pod specification that templates share.
 
 mod affinity;
+mod annotations;
 mod container;
 mod container_lists;
 mod dns;
 mod env;
+mod ephemeral;
 mod mounts;
 mod probes;
+mod resize;
 mod resources;
 mod security;
 mod spec;
+mod status;
 mod update;
 mod volume_sources;
 mod volumes;
@@ -21,13 +25,12 @@ pub use security::seccomp_profile;
 pub use spec::pod_spec;
 pub use update::update;
 
+use gantry_meta::{Cause, FieldPath};
+
 use crate::{
     field::{Causes, Field, Root},
     metadata,
 };
-
-const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
-const DELETION_COST_ANNOTATION: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     metadata_and_spec(object, causes);
@@ -39,12 +42,18 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
     if !spec.member("nodeName").is_empty() && !spec.member("schedulingGates").is_empty() {
         causes.forbidden(&spec.member("nodeName"), "cannot be set until all schedulingGates have been cleared");
     }
+    annotations::agree_with_fields(&object.member("metadata").member("annotations"), &spec, causes);
+}
+
+/// What concerns the whole object. The reference reports it without a field's name.
+fn refuse_whole(causes: &mut Causes, why: &'static str) {
+    causes.push(Cause::forbidden(&FieldPath::of("[]"), why));
 }
 
 /// The rules of a pod that hold on create and update alike.
 fn metadata_and_spec(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
-    annotations(object, causes);
+    annotations::annotations(&object.member("metadata").member("annotations"), &spec, causes);
     pod_spec(&spec, Owner::Pod { name: object.name() }, causes);
     if spec.member("serviceAccountName").is_empty() {
         no_account_tokens(&spec, causes);
@@ -54,24 +63,6 @@ fn metadata_and_spec(object: Root<'_>, causes: &mut Causes) {
             image_is_trimmed(&container, causes);
         }
     }
-}
-
-/// Annotations that mean something: a mirror has its node, and a cost of deletion is a number.
-fn annotations(object: Root<'_>, causes: &mut Causes) {
-    let annotations = object.member("metadata").member("annotations");
-    let mirror = annotations.entry(MIRROR_ANNOTATION);
-    if mirror.is_set() && object.member("spec").member("nodeName").is_empty() {
-        causes.invalid(&mirror, "must set spec.nodeName if mirror pod annotation is set");
-    }
-    let cost = annotations.entry(DELETION_COST_ANNOTATION);
-    if cost.is_set() && !is_deletion_cost(cost.text()) {
-        causes.invalid(&cost, "must be a 32bit integer");
-    }
-}
-
-/// A 32-bit number without a plus sign or leading zeros.
-fn is_deletion_cost(text: &str) -> bool {
-    text.parse::<i32>().is_ok_and(|number| number.to_string() == text || text == "-0")
 }
 
 fn no_account_tokens(spec: &Field<'_>, causes: &mut Causes) {
@@ -106,13 +97,20 @@ pub enum Owner<'a> {
 pub fn pod_template(template: &Field<'_>, causes: &mut Causes) {
     template_metadata(template, causes);
     template_spec(&template.member("spec"), causes);
+    annotations::agree_with_fields(&template_member(template, "annotations"), &template.member("spec"), causes);
 }
 
-/// Labels and annotations of a template. The reference leaves `metadata` out of these paths.
+/// Labels and annotations of a template.
 pub fn template_metadata(template: &Field<'_>, causes: &mut Causes) {
-    let metadata_of = |member| template.member("metadata").member(member).reported_at(&template.member(member));
-    metadata::labels(&metadata_of("labels"), causes);
-    metadata::annotations(&metadata_of("annotations"), causes);
+    let own = template_member(template, "annotations");
+    metadata::labels(&template_member(template, "labels"), causes);
+    metadata::annotations(&own, causes);
+    annotations::annotations(&own, &template.member("spec"), causes);
+}
+
+/// A member of a template's metadata. The reference leaves `metadata` out of these paths.
+fn template_member<'a>(template: &Field<'a>, member: &'static str) -> Field<'a> {
+    template.member("metadata").member(member).reported_at(&template.member(member))
 }
 
 /// `spec` of a template.

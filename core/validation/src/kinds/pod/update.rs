@@ -2,7 +2,7 @@
 
 use gantry_meta::{Object, Value};
 
-use super::{affinity, metadata_and_spec};
+use super::{affinity, annotations, ephemeral, image_is_trimmed, metadata_and_spec, resize, status};
 use crate::{
     field::{Causes, Field},
     table::Update,
@@ -10,15 +10,16 @@ use crate::{
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     match update.subresource {
-        Some("status") => status(update, causes),
-        Some("ephemeralcontainers") => ephemeral_containers(update, causes),
-        Some("resize") => resize(update, causes),
+        Some("status") => status::update(update, causes),
+        Some("ephemeralcontainers") => ephemeral::update(update, causes),
+        Some("resize") => resize::update(update, causes),
         _ => pod(update, causes),
     }
 }
 
 fn pod(update: Update<'_>, causes: &mut Causes) {
     metadata_and_spec(update.new, causes);
+    annotations::changes(update, causes);
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
     for list in ["containers", "initContainers"] {
         if !same_number(&new.member(list), &old.member(list), causes) {
@@ -47,8 +48,9 @@ fn same_number(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
         causes.forbidden(new, "pod updates may not add or remove containers");
         return false;
     }
-    for container in new.items().filter(|container| container.member("image").text().trim().is_empty()) {
-        causes.required(&container.member("image"));
+    for container in new.items() {
+        causes.require(&container.member("image"));
+        image_is_trimmed(&container, causes);
     }
     true
 }
@@ -69,21 +71,24 @@ fn deadline(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
     false
 }
 
+/// Tolerations come; those that are there change in their seconds alone.
 fn only_added_tolerations(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
     let identity = |toleration: &Field<'_>| {
         ["key", "operator", "value", "effect"].map(|member| toleration.member(member).text().to_owned())
     };
     if old.items().any(|old| !new.items().any(|new| identity(&new) == identity(&old))) {
-        causes.forbidden(new, "existing toleration can not be modified except its tolerationSeconds");
+        return causes.forbidden(new, "existing toleration can not be modified except its tolerationSeconds");
     }
     affinity::tolerations(new, causes);
 }
 
+/// Gates go. One that is new is reported where its name stands last.
 fn only_removed_gates(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    for gate in new.items() {
-        let name = gate.member("name");
-        if !old.items().any(|old| old.member("name").text() == name.text()) {
-            causes.forbidden(&name, "only deletion is allowed, but found new scheduling gate");
+    let names: Vec<&str> = new.items().map(|gate| gate.member("name").text()).collect();
+    let is_old = |name: &str| old.items().any(|gate| gate.member("name").text() == name);
+    for (at, gate) in new.items().enumerate() {
+        if !is_old(names[at]) && !names[at + 1..].contains(&names[at]) {
+            causes.forbidden(&gate.member("name"), "only deletion is allowed, but found new scheduling gate");
         }
     }
 }
@@ -114,8 +119,11 @@ fn terms_of<'a>(spec: &Field<'a>) -> Field<'a> {
     node.member("requiredDuringSchedulingIgnoredDuringExecution").member("nodeSelectorTerms")
 }
 
-/// Each list of requirements starts with the old one.
+/// Each list of requirements starts with the old one. A term that asked for nothing matched nothing, and goes on so.
 fn only_grew(new: Object, old: Object) -> bool {
+    if old.is_empty() && !new.is_empty() {
+        return false;
+    }
     old.iter().all(|(member, old)| match (new.get(member), old) {
         (Some(Value::Array(new)), Value::Array(old)) => new.starts_with(old),
         (new, old) => new == Some(old),
@@ -154,86 +162,19 @@ fn put_back_images(new: Option<&mut Value>, old: Option<&Value>) {
 }
 
 fn put_back_node_affinity(spec: &mut Object, old: &Object) {
-    let old_node = old.get("affinity").and_then(|affinity| affinity.get("nodeAffinity"));
+    let node_affinity = |spec: &Object| spec.get("affinity").and_then(|affinity| affinity.get("nodeAffinity")).cloned();
+    let old_node = node_affinity(old);
+    if node_affinity(spec) == old_node {
+        return;
+    }
     let affinity = spec.entry("affinity").or_insert_with(|| Value::Object(Object::new()));
     if let Some(affinity) = affinity.as_object_mut() {
         match old_node {
-            Some(node) => drop(affinity.insert("nodeAffinity".to_owned(), node.clone())),
+            Some(node) => drop(affinity.insert("nodeAffinity".to_owned(), node)),
             None => drop(affinity.remove("nodeAffinity")),
         }
     }
     if old.get("affinity").is_none() && spec["affinity"].as_object().is_some_and(Object::is_empty) {
         spec.remove("affinity");
-    }
-}
-
-fn ephemeral_containers(update: Update<'_>, causes: &mut Causes) {
-    metadata_and_spec(update.new, causes);
-    let list = |root: crate::field::Root<'_>| root.member("spec").member("ephemeralContainers").value().cloned();
-    let field = update.new.member("spec").member("ephemeralContainers");
-    let (Some(Value::Array(old)), new) = (list(update.old), list(update.new)) else { return };
-    let new = match new {
-        Some(Value::Array(new)) => new,
-        _ => Vec::new(),
-    };
-    for old in old {
-        match new.iter().find(|new| new.get("name") == old.get("name")) {
-            None => causes.forbidden(&field, "existing ephemeral containers may not be removed"),
-            Some(new) if *new != old => causes.forbidden(&field, "existing ephemeral containers may not be changed"),
-            Some(_) => {}
-        }
-    }
-}
-
-/// Only amounts of cpu and memory change through `resize`.
-fn resize(update: Update<'_>, causes: &mut Causes) {
-    metadata_and_spec(update.new, causes);
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    for list in ["containers", "initContainers"] {
-        for (new, old) in new.member(list).items().zip(old.member(list).items()) {
-            resized_container(&new, &old, causes);
-        }
-    }
-    let class = |root: crate::field::Root<'_>| root.member("status").member("qosClass").text().to_owned();
-    if class(update.new) != class(update.old) {
-        causes.invalid(&update.new.member("metadata"), "Pod QOS Class may not change as a result of resizing");
-    }
-}
-
-fn resized_container(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    for member in ["requests", "limits"] {
-        let (new, old) = (new.member("resources").member(member), old.member("resources").member(member));
-        for (name, amount) in old.entries().filter(|(name, _)| !new.entries().any(|(key, _)| key == *name)) {
-            let why = match name {
-                "cpu" | "memory" => "resource requests and limits cannot be removed",
-                _ => "only cpu and memory resources are mutable",
-            };
-            causes.forbidden(&amount.reported_at(&new), why);
-        }
-        for (name, amount) in new.entries().filter(|(name, _)| !matches!(*name, "cpu" | "memory")) {
-            if old.entries().all(|(key, old)| key != name || old.value() != amount.value()) {
-                causes.forbidden(&amount, "only cpu and memory resources are mutable");
-            }
-        }
-    }
-}
-
-fn status(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("status"), update.old.member("status"));
-    if update.new.member("spec").member("nodeName").text() != update.old.member("spec").member("nodeName").text() {
-        causes.forbidden(&new.member("nodeName"), "may not be changed directly");
-    }
-    let nominated = new.member("nominatedNodeName");
-    if !nominated.is_empty() {
-        causes.invalid_each(&nominated, crate::names::dns_subdomain(nominated.text()));
-    }
-    for list in ["hostIPs", "podIPs"] {
-        for address in new.member(list).items() {
-            crate::rules::net::ip(&address.member("ip").reported_at(&address), causes);
-        }
-    }
-    let class = new.member("qosClass");
-    if class.is_set() && old.member("qosClass").is_set() {
-        causes.immutable(&class, &old.member("qosClass"));
     }
 }

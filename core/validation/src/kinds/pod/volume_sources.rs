@@ -47,7 +47,7 @@ pub(super) const SOURCES: [(&str, Check); 30] = [
     ("scaleIO", |s, c| required(s, &["gateway", "system", "volumeName"], c)),
     ("csi", csi),
     ("ephemeral", ephemeral),
-    ("image", |_, _| {}),
+    ("image", image),
 ];
 
 fn empty_dir(source: &Field<'_>, causes: &mut Causes) {
@@ -79,7 +79,12 @@ fn key_to_path(item: &Field<'_>, causes: &mut Causes) {
 
 fn downward_api(source: &Field<'_>, causes: &mut Causes) {
     numbers::in_range(&source.member("defaultMode"), 0, MODE_MAX, causes);
-    source.member("items").items().for_each(|file| downward_file(&file, causes));
+    downward_files(source, causes);
+}
+
+/// The reference reports what is wrong with a file at its source.
+fn downward_files(source: &Field<'_>, causes: &mut Causes) {
+    source.member("items").items().for_each(|file| downward_file(&file.reported_at(source), causes));
 }
 
 fn downward_file(file: &Field<'_>, causes: &mut Causes) {
@@ -107,42 +112,46 @@ fn projected(source: &Field<'_>, causes: &mut Causes) {
     }
 }
 
+/// One part of a projected volume. The reference finds nothing wrong with one that names no source.
 fn projection<'a>(source: &Field<'a>, part: &Field<'a>, files: &mut Vec<&'a str>, causes: &mut Causes) {
     const KINDS: [&str; 6] =
         ["secret", "configMap", "downwardAPI", "serviceAccountToken", "clusterTrustBundle", "podCertificate"];
-    let mut given = 0;
-    for kind in KINDS {
+    let given: Vec<&str> = KINDS.into_iter().filter(|kind| part.member(kind).is_set()).collect();
+    for kind in &given {
         let projection = part.member(kind);
-        if !projection.is_set() {
-            continue;
-        }
-        if given > 0 {
-            causes.forbidden(&projection, "may not specify more than 1 volume type per source");
-            continue;
-        }
-        given += 1;
-        projected_kind(kind, &projection, causes);
-        let paths = projection.member("items").items().map(|item| item.member("path").text());
-        for path in paths.chain(std::iter::once(projection.member("path").text())).filter(|path| !path.is_empty()) {
+        projected_kind(kind, &projection, source, causes);
+        for path in files_of(kind, &projection) {
             if files.contains(&path) {
                 causes.invalid(source, "conflicting duplicate paths");
             }
             files.push(path);
         }
     }
-    if given == 0 {
-        causes.required(part);
+    if given.len() > 1 {
+        causes.forbidden(part, "may not specify more than 1 volume type per source");
     }
 }
 
-fn projected_kind(kind: &str, projection: &Field<'_>, causes: &mut Causes) {
+/// The files that must not be another's too. A token's is not among them.
+fn files_of<'a>(kind: &str, projection: &Field<'a>) -> Vec<&'a str> {
+    let members: &[&'static str] = match kind {
+        "clusterTrustBundle" => &["path"],
+        "podCertificate" => &["credentialBundlePath", "keyPath", "certificateChainPath"],
+        _ => &[],
+    };
+    let items = projection.member("items").items().map(|item| item.member("path").text());
+    let own = members.iter().map(|member| projection.member(member).text());
+    items.chain(own).filter(|path| !path.is_empty()).collect()
+}
+
+fn projected_kind(kind: &str, projection: &Field<'_>, source: &Field<'_>, causes: &mut Causes) {
     match kind {
         "secret" | "configMap" => {
             causes.require(&projection.member("name"));
             projection.member("items").items().for_each(|item| key_to_path(&item, causes));
         }
-        "downwardAPI" => projection.member("items").items().for_each(|file| downward_file(&file, causes)),
-        "serviceAccountToken" => account_token(projection, causes),
+        "downwardAPI" => downward_files(projection, causes),
+        "serviceAccountToken" => account_token(projection, source, causes),
         "clusterTrustBundle" => {
             let (name, signer) = (projection.member("name"), projection.member("signerName"));
             if name.is_set() == signer.is_set() {
@@ -154,8 +163,9 @@ fn projected_kind(kind: &str, projection: &Field<'_>, causes: &mut Causes) {
     }
 }
 
-fn account_token(token: &Field<'_>, causes: &mut Causes) {
-    let (seconds, path) = (token.member("expirationSeconds"), token.member("path"));
+/// The reference reports the file of a token at the volume's source.
+fn account_token(token: &Field<'_>, source: &Field<'_>, causes: &mut Causes) {
+    let (seconds, path) = (token.member("expirationSeconds"), token.member("path").reported_at(&source.member("path")));
     if seconds.int().is_some_and(|n| n < TOKEN_MIN_SECONDS) {
         causes.invalid(&seconds, "may not specify a duration less than 10 minutes");
     }
@@ -165,6 +175,10 @@ fn account_token(token: &Field<'_>, causes: &mut Causes) {
     if causes.require(&path) {
         paths::local_non_reserved(&path, causes);
     }
+}
+
+fn image(source: &Field<'_>, causes: &mut Causes) {
+    causes.require_one_of(&source.member("pullPolicy"), &["Always", "IfNotPresent", "Never"]);
 }
 
 fn csi(source: &Field<'_>, causes: &mut Causes) {

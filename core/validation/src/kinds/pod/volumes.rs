@@ -23,6 +23,10 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Ca
         let before = causes.len();
         let kind = source(&volume, causes);
         let name = volume.member("name");
+        if kind == "image" && owner != Owner::Template {
+            // A template may be filled in later.
+            causes.require(&volume.member("image").member("reference"));
+        }
         with_its_name(&volume, owner, causes);
         if causes.require(&name) {
             causes.invalid_each(&name, names::dns_label(name.text()));

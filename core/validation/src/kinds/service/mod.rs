@@ -1,16 +1,21 @@
 //! Service.
 
-use gantry_meta::Value;
+mod addresses;
+mod update;
+
+pub use update::update;
 
 use crate::{
     field::{Causes, Field, Root},
     metadata, names,
     rules::{net, numbers},
-    table::Update,
 };
 
-const KUBELET_PORT: i64 = 10250;
 const AFFINITY_MAX_SECONDS: i64 = 86_400;
+const HINTS: &str = "service.kubernetes.io/topology-aware-hints";
+const TOPOLOGY: &str = "service.kubernetes.io/topology-mode";
+/// Ranges as they were set before there was the field.
+const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
 
 /// What the rules ask about a Service all the time.
 struct Service<'a> {
@@ -41,6 +46,10 @@ impl<'a> Service<'a> {
         self.kind == "LoadBalancer"
     }
 
+    fn is_health_checked(&self) -> bool {
+        self.is_load_balancer() && self.spec.member("externalTrafficPolicy").text() == "Local"
+    }
+
     fn is_reached_from_outside(&self) -> bool {
         matches!(self.kind, "LoadBalancer" | "NodePort")
             || (self.kind == "ClusterIP" && !self.spec.member("externalIPs").is_empty())
@@ -50,24 +59,43 @@ impl<'a> Service<'a> {
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let service = Service::new(object);
     let before = causes.len();
-    cluster_ips(&service, causes);
+    addresses::check(&service, None, causes);
     // The reference looks at addresses before anything else.
-    if causes.len() > before {
-        return;
+    if causes.len() == before {
+        self::service(&service, object, None, causes);
     }
-    of_type(&service, causes);
-    ports(&service, causes);
+}
+
+/// The rules that hold on create and update alike, but for addresses. What is `old` stays as it is spelled.
+fn service(service: &Service<'_>, object: Root<'_>, old: Option<Root<'_>>, causes: &mut Causes) {
+    topology(object, causes);
+    of_type(service, causes);
+    ports(service, causes);
     metadata::labels(&service.spec.member("selector"), causes);
     session_affinity(&service.spec, causes);
+    let before = texts(old, "externalIPs");
     for address in service.spec.member("externalIPs").items() {
-        net::non_special_ip(&address, causes);
+        net::non_special_ip(&address, before.contains(&address.text()), causes);
     }
     causes.require_one_of(&service.spec.member("type"), &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
-    node_ports(&service, causes);
-    duplicate_ports(&service, causes);
-    load_balancer_fields(&service, causes);
-    load_balancer_class(&service, causes);
-    traffic(&service, causes);
+    node_ports(service, causes);
+    duplicate_ports(service, causes);
+    load_balancer_fields(service, object, old, causes);
+    load_balancer_class(service, causes);
+    traffic(service, causes);
+}
+
+/// The texts of a list of the old service.
+fn texts<'a>(old: Option<Root<'a>>, list: &'a str) -> Vec<&'a str> {
+    old.into_iter().flat_map(|old| old.member("spec").member(list).items()).map(|item| item.text()).collect()
+}
+
+fn topology(object: Root<'_>, causes: &mut Causes) {
+    let annotations = object.member("metadata").member("annotations");
+    let (mode, hints) = (annotations.entry(TOPOLOGY), annotations.entry(HINTS));
+    if mode.is_set() && hints.is_set() && mode.text() != hints.text() {
+        causes.invalid(&mode, "must match the annotation of hints when both are specified");
+    }
 }
 
 fn of_type(service: &Service<'_>, causes: &mut Causes) {
@@ -76,16 +104,9 @@ fn of_type(service: &Service<'_>, causes: &mut Causes) {
         causes.required(&ports);
     }
     match service.kind {
-        "LoadBalancer" | "NodePort" => {
-            for port in ports.items().filter(|_| service.is_load_balancer()) {
-                if port.member("port").int() == Some(KUBELET_PORT) {
-                    causes.invalid(&port, "may not expose port 10250 externally since it is used by kubelet");
-                }
-            }
-            if service.is_headless() {
-                let first = service.spec.member("clusterIPs").items().next();
-                first.iter().for_each(|first| causes.invalid(first, "may not be set to 'None' for this type"));
-            }
+        "LoadBalancer" | "NodePort" if service.is_headless() => {
+            let first = service.spec.member("clusterIPs").element(0);
+            causes.invalid(&first, "may not be set to 'None' for this type");
         }
         "ExternalName" => external_name(&service.spec, causes),
         _ => {}
@@ -100,7 +121,7 @@ fn external_name(spec: &Field<'_>, causes: &mut Causes) {
         }
     }
     let name = spec.member("externalName");
-    match name.text().trim_end_matches('.') {
+    match name.text().strip_suffix('.').unwrap_or(name.text()) {
         "" => causes.required(&name),
         cname => causes.invalid_each(&name, names::dns_subdomain(cname)),
     }
@@ -154,69 +175,6 @@ fn session_affinity(spec: &Field<'_>, causes: &mut Causes) {
     }
 }
 
-fn cluster_ips(service: &Service<'_>, causes: &mut Causes) {
-    if service.is_external_name() {
-        return;
-    }
-    let (one, all) = (service.spec.member("clusterIP"), service.spec.member("clusterIPs"));
-    match (one.is_empty(), all.items().next()) {
-        (false, None) => causes.required(&all),
-        (false, Some(first)) if first.text() != one.text() => {
-            causes.invalid(&all, "first value must match `clusterIP`");
-        }
-        (true, Some(_)) => causes.invalid(&all, "must be empty when `clusterIP` is not specified"),
-        _ => {}
-    }
-    families(&service.spec, causes);
-    if !addresses_parse(&all, causes) {
-        return;
-    }
-    let ips = service.cluster_ips();
-    if ips.len() == 2 && ips[0].contains(':') == ips[1].contains(':') {
-        causes.invalid(&all, "may specify no more than one IP for each IP family");
-    }
-    if !service.is_headless() {
-        for (ip, family) in all.items().zip(service.spec.member("ipFamilies").items()) {
-            if (family.text() == "IPv6") != ip.text().contains(':') {
-                causes.invalid(&ip, "expected a value of the family that `ipFamilies` indicates");
-            }
-        }
-    }
-}
-
-fn families(spec: &Field<'_>, causes: &mut Causes) {
-    let mut seen: Vec<&str> = Vec::new();
-    for family in spec.member("ipFamilies").items() {
-        causes.one_of(&family, &["IPv4", "IPv6"]);
-        if seen.contains(&family.text()) {
-            causes.duplicate(&family);
-        }
-        seen.push(family.text());
-    }
-    let policy = spec.member("ipFamilyPolicy");
-    if policy.is_set() {
-        causes.one_of(&policy, &["SingleStack", "PreferDualStack", "RequireDualStack"]);
-    }
-}
-
-fn addresses_parse(all: &Field<'_>, causes: &mut Causes) -> bool {
-    let before = causes.len();
-    for (at, ip) in all.items().enumerate() {
-        if at == 0 && ip.text() == "None" {
-            if all.len() > 1 {
-                causes.invalid(all, "'None' must be the first and only value");
-            }
-        } else {
-            net::ip(&ip, causes);
-        }
-    }
-    let fine = causes.len() == before;
-    if all.len() > 2 {
-        causes.invalid(all, "may only hold up to 2 values");
-    }
-    fine
-}
-
 fn node_ports(service: &Service<'_>, causes: &mut Causes) {
     let given = |port: &Field<'_>| port.member("nodePort").int().is_some_and(|n| n != 0);
     let ports = service.spec.member("ports");
@@ -250,20 +208,32 @@ fn duplicates(
     }
 }
 
-fn load_balancer_fields(service: &Service<'_>, causes: &mut Causes) {
+fn load_balancer_fields(service: &Service<'_>, object: Root<'_>, old: Option<Root<'_>>, causes: &mut Causes) {
     // The reference capitalises this name.
     let ranges = service.spec.member_as("loadBalancerSourceRanges", "LoadBalancerSourceRanges");
+    let annotation = object.member("metadata").member("annotations").entry(SOURCE_RANGES);
     if !ranges.is_empty() {
-        if !service.is_load_balancer() {
-            causes.forbidden(&ranges, "may only be used when `type` is 'LoadBalancer'");
+        of_load_balancers(service, &ranges, causes);
+        let before: Vec<&str> = texts(old, "loadBalancerSourceRanges").into_iter().map(str::trim).collect();
+        for range in ranges.items().filter(|range| !before.contains(&range.text().trim())) {
+            net::cidr_in(range.text().trim(), &range, causes);
         }
-        for range in ranges.items() {
-            net::cidr(&range, causes);
+    } else if annotation.is_set() {
+        of_load_balancers(service, &annotation, causes);
+        let before = old.map(|old| old.member("metadata").member("annotations").entry(SOURCE_RANGES).text());
+        if before != Some(annotation.text()) && !annotation.text().trim().is_empty() {
+            annotation.text().split(',').for_each(|range| net::cidr_in(range.trim(), &annotation, causes));
         }
     }
     let allocate = service.spec.member("allocateLoadBalancerNodePorts");
-    if allocate.is_set() && !service.is_load_balancer() {
-        causes.forbidden(&allocate, "may only be used when `type` is 'LoadBalancer'");
+    if allocate.is_set() {
+        of_load_balancers(service, &allocate, causes);
+    }
+}
+
+fn of_load_balancers(service: &Service<'_>, field: &Field<'_>, causes: &mut Causes) {
+    if !service.is_load_balancer() {
+        causes.forbidden(field, "may only be used when `type` is 'LoadBalancer'");
     }
 }
 
@@ -272,10 +242,9 @@ fn load_balancer_class(service: &Service<'_>, causes: &mut Causes) {
     if !class.is_set() {
         return;
     }
+    of_load_balancers(service, &class, causes);
     if service.is_load_balancer() {
         causes.invalid_each(&class, names::qualified_name(class.text()));
-    } else {
-        causes.forbidden(&class, "may only be used when `type` is 'LoadBalancer'");
     }
 }
 
@@ -288,7 +257,7 @@ fn traffic(service: &Service<'_>, causes: &mut Causes) {
     }
     let health = service.spec.member("healthCheckNodePort");
     if health.int().is_some_and(|n| n != 0) {
-        if service.is_load_balancer() && external.text() == "Local" {
+        if service.is_health_checked() {
             numbers::port(&health, causes);
         } else {
             causes.invalid(
@@ -304,72 +273,5 @@ fn traffic(service: &Service<'_>, causes: &mut Causes) {
     let distribution = service.spec.member("trafficDistribution");
     if distribution.is_set() {
         causes.one_of(&distribution, &["PreferClose", "PreferSameZone", "PreferSameNode"]);
-    }
-}
-
-pub fn update(update: Update<'_>, causes: &mut Causes) {
-    if update.subresource == Some("status") {
-        let service = Service::new(update.new);
-        let status = update.new.member("status").member("loadBalancer");
-        return load_balancer_status(&status, service.is_load_balancer(), causes);
-    }
-    let (new, old) = (Service::new(update.new), Service::new(update.old));
-    kept_addresses(&new, &old, causes);
-    if new.is_load_balancer() && old.is_load_balancer() {
-        causes.immutable(&new.spec.member("loadBalancerClass"), &old.spec.member("loadBalancerClass"));
-    }
-    create(update.new, causes);
-}
-
-/// The first cluster address stays for good, unless the type changes from or to ExternalName.
-fn kept_addresses(new: &Service<'_>, old: &Service<'_>, causes: &mut Causes) {
-    if new.is_external_name() || old.is_external_name() || (new.is_headless() && old.is_headless()) {
-        return;
-    }
-    let (new_ips, old_ips) = (new.cluster_ips(), old.cluster_ips());
-    let field = new.spec.member("clusterIPs");
-    let at = |index: usize| field.items().nth(index).unwrap_or_else(|| field.clone());
-    if new_ips.is_empty() && !old_ips.is_empty() {
-        return causes.invalid(&field, "primary clusterIP can not be unset");
-    }
-    let compared = if new_ips.len() == old_ips.len() { new_ips.len() } else { 1 };
-    for (index, (new, old)) in new_ips.iter().zip(&old_ips).take(compared).enumerate() {
-        if new != old {
-            causes.invalid(&at(index), "may not change once set");
-        }
-    }
-}
-
-/// `status.loadBalancer` of a Service or an Ingress.
-pub fn load_balancer_status(status: &Field<'_>, allowed: bool, causes: &mut Causes) {
-    let ingress = status.member("ingress");
-    if !allowed && !ingress.is_empty() {
-        return causes.forbidden(&ingress, "may only be used when `spec.type` is 'LoadBalancer'");
-    }
-    for point in ingress.items() {
-        let (ip, mode, hostname) = (point.member("ip"), point.member("ipMode"), point.member("hostname"));
-        if !ip.is_empty() {
-            net::ip(&ip, causes);
-        }
-        if mode.is_set() {
-            match ip.is_empty() {
-                true => causes.forbidden(&mode, "may not be specified when `ip` is not set"),
-                false => causes.one_of(&mode, &["Proxy", "VIP"]),
-            }
-        }
-        if !hostname.is_empty() {
-            causes.invalid_each(&hostname, names::dns_subdomain(hostname.text()));
-            if net::parse_ip(hostname.text()).is_some() {
-                causes.invalid(&hostname, "must be a DNS name, not an IP address");
-            }
-        }
-        for port in point.member("ports").items() {
-            let error = port.member("error");
-            if error.value().is_some_and(Value::is_string) {
-                causes.invalid_each(&error, names::qualified_name(error.text()));
-            }
-            causes.one_of(&port.member("protocol"), &["SCTP", "TCP", "UDP"]);
-            numbers::port(&port.member("port"), causes);
-        }
     }
 }

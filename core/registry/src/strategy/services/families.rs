@@ -1,0 +1,108 @@
+//! Families of addresses, and how many of them, where a service does not say.
+
+use gantry_meta::{Object, Value};
+
+use super::{has_cluster_ip, items, member, service_type, spec, spec_mut, text};
+
+/// Fills in `ipFamilyPolicy` and `ipFamilies`. Addresses of this cluster are IPv4 alone.
+pub(super) fn settle(service: &mut Object, old: Option<&Object>) {
+    if !has_cluster_ip(service) || old.is_some_and(|old| prefers_both_as_before(service, old)) {
+        return;
+    }
+    let policy = policy(service, old);
+    let is_single = policy == "SingleStack";
+    if let (true, Some(old)) = (is_single, old) {
+        release_second(service, old);
+    }
+    let families = families(service, is_single);
+    if let Some(spec) = spec_mut(service) {
+        spec.insert("ipFamilyPolicy".into(), policy);
+        spec.insert("ipFamilies".into(), families.into());
+    }
+}
+
+fn prefers_both_as_before(new: &Object, old: &Object) -> bool {
+    let prefers = |service: &Object| text(service, "ipFamilyPolicy") == "PreferDualStack";
+    let same = |member: &str| items(new, member) == items(old, member);
+    let old_agrees = prefers(old) || member(old, "ipFamilyPolicy").is_none();
+    let same_type = service_type(new) == service_type(old);
+    prefers(new) && old_agrees && same_type && same("clusterIPs") && same("ipFamilies")
+}
+
+/// A headless service without a selector may list endpoints of either family.
+fn lists_any(service: &Object) -> bool {
+    let selects = spec(service).and_then(|spec| spec.get("selector")?.as_object()).is_some_and(|s| !s.is_empty());
+    text(service, "clusterIP") == "None" && !selects
+}
+
+fn policy(service: &Object, old: Option<&Object>) -> Value {
+    let default = if lists_any(service) { "RequireDualStack" } else { "SingleStack" };
+    let stated = member(service, "ipFamilyPolicy").or_else(|| member(old?, "ipFamilyPolicy"));
+    stated.cloned().unwrap_or_else(|| default.into())
+}
+
+/// Who asks for one family where there were two gives the second back.
+fn release_second(service: &mut Object, old: &Object) {
+    for member in ["clusterIPs", "ipFamilies"] {
+        let unchanged = items(service, member) == items(old, member);
+        let list = spec_mut(service).and_then(|spec| spec.get_mut(member)).and_then(Value::as_array_mut);
+        if let (true, Some(list)) = (unchanged, list) {
+            list.truncate(1);
+        }
+    }
+}
+
+fn families(service: &Object, is_single: bool) -> Vec<Value> {
+    let mut families = items(service, "ipFamilies").to_vec();
+    let is_ipv4 = |ip: &Value| ip.as_str().is_some_and(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
+    for _ in items(service, "clusterIPs").iter().skip(families.len()).take_while(|ip| is_ipv4(ip)) {
+        families.push("IPv4".into());
+    }
+    if families.is_empty() {
+        families.push("IPv4".into());
+    }
+    if lists_any(service) && !is_single && families.len() < 2 {
+        let other = if families[0] == "IPv4" { "IPv6" } else { "IPv4" };
+        families.push(other.into());
+    }
+    families
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settled(service: Value, old: Option<Value>) -> Value {
+        let of = |spec: Value| json!({ "spec": spec }).as_object().cloned().unwrap();
+        let mut service = of(service);
+        settle(&mut service, old.map(of).as_ref());
+        json!([service["spec"]["ipFamilyPolicy"], service["spec"]["ipFamilies"]])
+    }
+
+    #[test]
+    fn families_follow_policy_addresses_and_selector() {
+        for (service, expected) in [
+            (json!({}), json!(["SingleStack", ["IPv4"]])),
+            (json!({"clusterIP": "None"}), json!(["RequireDualStack", ["IPv4", "IPv6"]])),
+            (json!({"clusterIP": "None", "selector": {"a": "b"}}), json!(["SingleStack", ["IPv4"]])),
+            (json!({"clusterIP": "None", "ipFamilyPolicy": "SingleStack"}), json!(["SingleStack", ["IPv4"]])),
+            (
+                json!({"clusterIP": "None", "ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6"]}),
+                json!(["PreferDualStack", ["IPv6", "IPv4"]]),
+            ),
+            (json!({"ipFamilyPolicy": "PreferDualStack"}), json!(["PreferDualStack", ["IPv4"]])),
+        ] {
+            assert_eq!(settled(service.clone(), None), expected, "{service}");
+        }
+    }
+
+    #[test]
+    fn an_update_keeps_the_policy_and_gives_the_second_family_back() {
+        let both = json!({"ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv4", "IPv6"]});
+        let kept = settled(json!({"ipFamilies": ["IPv4"]}), Some(both.clone()));
+        assert_eq!(kept, json!(["PreferDualStack", ["IPv4"]]));
+        let single = json!({"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]});
+        assert_eq!(settled(single, Some(both)), json!(["SingleStack", ["IPv4"]]));
+    }
+}
