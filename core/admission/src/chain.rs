@@ -8,8 +8,9 @@ use gantry_meta::{Object, Status};
 
 use crate::{
     Attributes, CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction,
-    ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, PluginDeclaration,
-    PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, Operation,
+    PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection,
+    TaintNodesByCondition,
 };
 
 /// Changes an object on its way in, or refuses it.
@@ -27,6 +28,41 @@ pub trait MutatingPlugin: Send + Sync {
         object: Option<&mut Object>,
         old: Option<&Object>,
     ) -> Result<(), Status>;
+}
+
+/// Completes new objects of one resource, or refuses them: what most of those that change something do.
+#[async_trait]
+pub trait CreationPlugin: Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// Group and plural.
+    fn resource(&self) -> (&'static str, &'static str);
+
+    async fn complete(&self, attributes: &Attributes<'_>, object: &mut Object) -> Result<(), Status>;
+}
+
+#[async_trait]
+impl<P: CreationPlugin> MutatingPlugin for P {
+    fn name(&self) -> &'static str {
+        CreationPlugin::name(self)
+    }
+
+    fn handles(&self, attributes: &Attributes<'_>) -> bool {
+        let (group, plural) = self.resource();
+        attributes.operation == Operation::Create && attributes.is(group, plural)
+    }
+
+    async fn admit(
+        &self,
+        attributes: &Attributes<'_>,
+        object: Option<&mut Object>,
+        _old: Option<&Object>,
+    ) -> Result<(), Status> {
+        match object {
+            Some(object) => self.complete(attributes, object).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// Refuses what may not be stored. Runs after validation.

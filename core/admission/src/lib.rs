@@ -11,7 +11,7 @@ mod plugins;
 mod tree;
 
 pub use attributes::{Attributes, Operation};
-pub use chain::{Chain, MutatingPlugin, ValidatingPlugin};
+pub use chain::{Chain, CreationPlugin, MutatingPlugin, ValidatingPlugin};
 pub use cluster_view::ClusterView;
 pub use plugins::{
     CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction, DefaultStorageClass,

@@ -3,28 +3,22 @@
 use async_trait::async_trait;
 use gantry_meta::{Object, Status, Value};
 
-use crate::{Attributes, MutatingPlugin, Operation, tree};
+use crate::{Attributes, CreationPlugin, tree};
 
 /// Writes the user into `spec` of a new CertificateSigningRequest.
 pub struct CertificateRequester;
 
 #[async_trait]
-impl MutatingPlugin for CertificateRequester {
+impl CreationPlugin for CertificateRequester {
     fn name(&self) -> &'static str {
         "CertificateRequester"
     }
 
-    fn handles(&self, attributes: &Attributes<'_>) -> bool {
-        attributes.operation == Operation::Create && attributes.is("certificates.k8s.io", "certificatesigningrequests")
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("certificates.k8s.io", "certificatesigningrequests")
     }
 
-    async fn admit(
-        &self,
-        attributes: &Attributes<'_>,
-        object: Option<&mut Object>,
-        _old: Option<&Object>,
-    ) -> Result<(), Status> {
-        let Some(request) = object else { return Ok(()) };
+    async fn complete(&self, attributes: &Attributes<'_>, request: &mut Object) -> Result<(), Status> {
         let spec = tree::object_mut(request, "spec");
         for member in ["username", "uid", "groups", "extra"] {
             spec.remove(member);

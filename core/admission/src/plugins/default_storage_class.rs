@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gantry_meta::{Object, ObjectView, Status, Value};
 
-use crate::{Attributes, ClusterView, MutatingPlugin, Operation, tree};
+use crate::{Attributes, ClusterView, CreationPlugin, tree};
 
 const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
@@ -32,22 +32,16 @@ impl DefaultStorageClass {
 }
 
 #[async_trait]
-impl MutatingPlugin for DefaultStorageClass {
+impl CreationPlugin for DefaultStorageClass {
     fn name(&self) -> &'static str {
         "DefaultStorageClass"
     }
 
-    fn handles(&self, attributes: &Attributes<'_>) -> bool {
-        attributes.operation == Operation::Create && attributes.is("", "persistentvolumeclaims")
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("", "persistentvolumeclaims")
     }
 
-    async fn admit(
-        &self,
-        _attributes: &Attributes<'_>,
-        object: Option<&mut Object>,
-        _old: Option<&Object>,
-    ) -> Result<(), Status> {
-        let Some(claim) = object else { return Ok(()) };
+    async fn complete(&self, _attributes: &Attributes<'_>, claim: &mut Object) -> Result<(), Status> {
         let named = tree::spec(claim).is_some_and(|spec| spec.get("storageClassName").is_some_and(|c| !c.is_null()));
         if named || claim.annotations().is_some_and(|a| a.contains_key(CLASS_ANNOTATION)) {
             return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gantry_meta::{Object, Status, Value, quantity::Quantity};
 
-use crate::{Attributes, ClusterView, MutatingPlugin, Operation, tree};
+use crate::{Attributes, ClusterView, CreationPlugin, tree};
 
 pub struct RuntimeClass {
     view: Arc<dyn ClusterView>,
@@ -68,22 +68,16 @@ fn set_scheduling(attributes: &Attributes<'_>, spec: &mut Object, scheduling: &O
 }
 
 #[async_trait]
-impl MutatingPlugin for RuntimeClass {
+impl CreationPlugin for RuntimeClass {
     fn name(&self) -> &'static str {
         "RuntimeClass"
     }
 
-    fn handles(&self, attributes: &Attributes<'_>) -> bool {
-        attributes.operation == Operation::Create && attributes.is("", "pods")
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("", "pods")
     }
 
-    async fn admit(
-        &self,
-        attributes: &Attributes<'_>,
-        object: Option<&mut Object>,
-        _old: Option<&Object>,
-    ) -> Result<(), Status> {
-        let Some(pod) = object else { return Ok(()) };
+    async fn complete(&self, attributes: &Attributes<'_>, pod: &mut Object) -> Result<(), Status> {
         let spec = tree::object_mut(pod, "spec");
         let name = tree::text(spec, "runtimeClassName").to_owned();
         if name.is_empty() {

@@ -7,7 +7,7 @@ use gantry_meta::{Object, ObjectView, Status, Value};
 use rand::Rng as _;
 use serde_json::json;
 
-use crate::{Attributes, ClusterView, MutatingPlugin, Operation, tree};
+use crate::{Attributes, ClusterView, CreationPlugin, tree};
 
 const DEFAULT_ACCOUNT: &str = "default";
 const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -98,22 +98,16 @@ fn mount_token(spec: &mut Object) {
 }
 
 #[async_trait]
-impl MutatingPlugin for ServiceAccount {
+impl CreationPlugin for ServiceAccount {
     fn name(&self) -> &'static str {
         "ServiceAccount"
     }
 
-    fn handles(&self, attributes: &Attributes<'_>) -> bool {
-        attributes.operation == Operation::Create && attributes.is("", "pods")
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("", "pods")
     }
 
-    async fn admit(
-        &self,
-        attributes: &Attributes<'_>,
-        object: Option<&mut Object>,
-        _old: Option<&Object>,
-    ) -> Result<(), Status> {
-        let Some(pod) = object else { return Ok(()) };
+    async fn complete(&self, attributes: &Attributes<'_>, pod: &mut Object) -> Result<(), Status> {
         if pod.annotations().is_some_and(|a| a.contains_key(MIRROR_ANNOTATION)) {
             return check_mirror(attributes, pod);
         }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use gantry_meta::{Object, Status, Value};
 use serde_json::json;
 
-use crate::{Attributes, MutatingPlugin, Operation, tree};
+use crate::{Attributes, CreationPlugin, tree};
 
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
@@ -16,22 +16,16 @@ fn is_not_ready_taint(taint: &Value) -> bool {
 }
 
 #[async_trait]
-impl MutatingPlugin for TaintNodesByCondition {
+impl CreationPlugin for TaintNodesByCondition {
     fn name(&self) -> &'static str {
         "TaintNodesByCondition"
     }
 
-    fn handles(&self, attributes: &Attributes<'_>) -> bool {
-        attributes.operation == Operation::Create && attributes.is("", "nodes")
+    fn resource(&self) -> (&'static str, &'static str) {
+        ("", "nodes")
     }
 
-    async fn admit(
-        &self,
-        _attributes: &Attributes<'_>,
-        object: Option<&mut Object>,
-        _old: Option<&Object>,
-    ) -> Result<(), Status> {
-        let Some(node) = object else { return Ok(()) };
+    async fn complete(&self, _attributes: &Attributes<'_>, node: &mut Object) -> Result<(), Status> {
         let taints = tree::list_mut(tree::object_mut(node, "spec"), "taints");
         if !taints.iter().any(is_not_ready_taint) {
             taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));
