@@ -8,18 +8,10 @@ use serde_json::value::RawValue;
 
 use crate::ClientError;
 
-#[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    metadata: Metadata,
-}
-
+/// A list's own metadata.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Metadata {
-    namespace: String,
-    name: String,
-    uid: String,
     resource_version: String,
 }
 
@@ -37,14 +29,7 @@ fn unreadable(error: &serde_json::Error) -> ClientError {
 
 /// An object's bytes with the parts of its metadata that identify it.
 pub(crate) fn observed(json: Bytes) -> Result<Observed, ClientError> {
-    let Head { metadata } = serde_json::from_slice(&json).map_err(|error| unreadable(&error))?;
-    Ok(Observed {
-        namespace: metadata.namespace,
-        name: metadata.name,
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
-        json,
-    })
+    Observed::read(json).map_err(|error| unreadable(&error))
 }
 
 /// A list's items as slices of its body.

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use gantry_meta::{GroupVersionResource, Status};
+use serde::Deserialize;
 use thiserror::Error;
 
 /// An object as it came over the wire: JSON with `metadata.resourceVersion`. Decode it only where its content is needed.
@@ -14,6 +15,33 @@ pub struct Observed {
     pub uid: String,
     pub resource_version: String,
     pub json: Bytes,
+}
+
+/// The part of an object that says which one it is.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    metadata: Metadata,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Metadata {
+    namespace: String,
+    name: String,
+    uid: String,
+    resource_version: String,
+}
+
+impl Observed {
+    /// Reads just enough to tell which object it is; the rest stays bytes. A Status reads as an object without a name.
+    ///
+    /// # Errors
+    /// If it is not JSON, or its metadata not an object's.
+    pub fn read(json: Bytes) -> Result<Self, serde_json::Error> {
+        let Head { metadata: Metadata { namespace, name, uid, resource_version } } = serde_json::from_slice(&json)?;
+        Ok(Self { namespace, name, uid, resource_version, json })
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -13,7 +13,6 @@ use bytes::Bytes;
 use gantry_auth::UserInfo;
 use gantry_meta::Status;
 use gantry_runtime::{Observed, SinkError, SourceError};
-use serde::Deserialize;
 
 use crate::{Executor, RequestContext};
 
@@ -41,32 +40,9 @@ impl LocalClient {
     }
 }
 
-#[derive(Deserialize)]
-struct Head {
-    #[serde(default)]
-    metadata: Metadata,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase", default)]
-struct Metadata {
-    namespace: String,
-    name: String,
-    uid: String,
-    resource_version: String,
-}
-
-/// An answer's bytes with what identifies the object. A Status reads as an object without a name.
+/// An answer's bytes with what identifies the object.
 fn observed(json: Bytes) -> Observed {
-    let head: Result<Head, _> = serde_json::from_slice(&json);
-    let metadata = head.expect("the executor answers in JSON").metadata;
-    Observed {
-        namespace: metadata.namespace,
-        name: metadata.name,
-        uid: metadata.uid,
-        resource_version: metadata.resource_version,
-        json,
-    }
+    Observed::read(json).expect("the executor answers in JSON")
 }
 
 fn source_error(status: Status) -> SourceError {

@@ -1,33 +1,8 @@
 use super::*;
-use crate::pod::{observed::ObservedSandbox, probe_state::ProbeKind, testing::pod_of};
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).expect("in range")
-}
-
-fn sandbox() -> ObservedSandbox {
-    ObservedSandbox { id: "s0".into(), attempt: 0, created_at: at(1), is_ready: true, ips: vec!["10.0.0.1".into()] }
-}
-
-fn container(name: &str, attempt: u32, phase: ContainerPhase, exit_code: i32) -> ObservedContainer {
-    ObservedContainer {
-        id: format!("{name}-{attempt}"),
-        name: name.into(),
-        attempt,
-        sandbox_id: "s0".into(),
-        phase,
-        created_at: at(1),
-        started_at: Some(at(2)),
-        finished_at: (phase == ContainerPhase::Exited).then(|| at(100)),
-        exit_code,
-        reason: String::new(),
-        message: String::new(),
-        image: "i".into(),
-        image_id: "i".into(),
-        hash: String::new(),
-        log_path: String::new(),
-    }
-}
+use crate::pod::{
+    probe_state::ProbeKind,
+    testing::{at, container, observed, pod_of},
+};
 
 fn running(name: &str) -> ObservedContainer {
     container(name, 0, ContainerPhase::Running, 0)
@@ -35,10 +10,6 @@ fn running(name: &str) -> ObservedContainer {
 
 fn exited(name: &str, exit_code: i32) -> ObservedContainer {
     container(name, 0, ContainerPhase::Exited, exit_code)
-}
-
-fn observed(containers: &[ObservedContainer]) -> ObservedPod {
-    ObservedPod { sandboxes: vec![sandbox()], containers: containers.to_vec() }
 }
 
 fn plan_at(spec: &str, observed: &ObservedPod, probes: &ProbeStates, backoffs: &RestartBackoffs, now: i64) -> Plan {

@@ -1,35 +1,8 @@
 use super::*;
-use crate::pod::{observed::ObservedSandbox, probe_state::ProbeKind, testing::pod_of};
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(second).expect("in range")
-}
-
-fn container(name: &str, phase: ContainerPhase, exit_code: i32) -> ObservedContainer {
-    ObservedContainer {
-        id: name.into(),
-        name: name.into(),
-        attempt: 0,
-        sandbox_id: "s".into(),
-        phase,
-        created_at: at(1),
-        started_at: Some(at(2)),
-        finished_at: (phase == ContainerPhase::Exited).then(|| at(3)),
-        exit_code,
-        reason: String::new(),
-        message: String::new(),
-        image: "i".into(),
-        image_id: "i".into(),
-        hash: String::new(),
-        log_path: String::new(),
-    }
-}
-
-fn observed(containers: &[ObservedContainer]) -> ObservedPod {
-    let sandbox =
-        ObservedSandbox { id: "s".into(), attempt: 0, created_at: at(1), is_ready: true, ips: vec!["10.0.0.1".into()] };
-    ObservedPod { sandboxes: vec![sandbox], containers: containers.to_vec() }
-}
+use crate::pod::{
+    probe_state::ProbeKind,
+    testing::{at, container, observed, pod_of},
+};
 
 struct Case {
     spec: &'static str,
@@ -93,9 +66,9 @@ fn a_pod_without_containers_is_pending_and_names_what_it_waits_for() {
 
 #[test]
 fn a_running_pod_is_ready_when_its_readiness_probe_says_so() {
-    let mut case = Case::new(PROBED, &[container("a", ContainerPhase::Running, 0)]);
+    let mut case = Case::new(PROBED, &[container("a", 0, ContainerPhase::Running, 0)]);
     assert_eq!(condition(&case.status(), "Ready").status, "False");
-    case.probes.set("a", ProbeKind::Readiness, true);
+    case.probes.set("a-0", ProbeKind::Readiness, true);
     let status = case.status();
     assert_eq!((status.phase.as_deref(), condition(&status, "Ready").status.as_str()), (Some("Running"), "True"));
     assert_eq!(status.pod_ip.as_deref(), Some("10.0.0.1"));
@@ -106,14 +79,14 @@ fn a_running_pod_is_ready_when_its_readiness_probe_says_so() {
 #[test]
 fn a_finished_pod_has_succeeded_or_failed_and_stays_so() {
     let spec = r#"{"restartPolicy":"Never","containers":[{"name":"a"}]}"#;
-    let mut case = Case::new(spec, &[container("a", ContainerPhase::Exited, 0)]);
+    let mut case = Case::new(spec, &[container("a", 0, ContainerPhase::Exited, 0)]);
     let status = case.status();
     assert_eq!(status.phase.as_deref(), Some("Succeeded"));
     assert_eq!(condition(&status, "Ready").reason.as_deref(), Some("PodCompleted"));
     case.last = status;
     case.observed = ObservedPod::default();
     assert_eq!(case.status().phase.as_deref(), Some("Succeeded"));
-    let failed = Case::new(spec, &[container("a", ContainerPhase::Exited, 2)]).status();
+    let failed = Case::new(spec, &[container("a", 0, ContainerPhase::Exited, 2)]).status();
     assert_eq!(failed.phase.as_deref(), Some("Failed"));
     let state = failed.container_statuses.expect("statuses")[0].state.clone().expect("a state");
     assert_eq!(state.terminated.expect("terminated").reason.as_deref(), Some("Error"));
@@ -121,7 +94,7 @@ fn a_finished_pod_has_succeeded_or_failed_and_stays_so() {
 
 #[test]
 fn a_crash_loop_shows_the_last_end_and_why_it_waits() {
-    let mut case = Case::new(ONE, &[container("a", ContainerPhase::Exited, 1)]);
+    let mut case = Case::new(ONE, &[container("a", 0, ContainerPhase::Exited, 1)]);
     case.waiting.insert("a".into(), Waiting { reason: "CrashLoopBackOff", message: "back-off".into() });
     let status = case.status();
     assert_eq!(status.phase.as_deref(), Some("Running"));
@@ -132,13 +105,13 @@ fn a_crash_loop_shows_the_last_end_and_why_it_waits() {
 
 #[test]
 fn transition_times_move_only_with_the_status() {
-    let mut case = Case::new(PROBED, &[container("a", ContainerPhase::Running, 0)]);
+    let mut case = Case::new(PROBED, &[container("a", 0, ContainerPhase::Running, 0)]);
     let mut before = case.status();
     for condition in before.conditions.iter_mut().flatten() {
         condition.last_transition_time = Some(Time(at(50)));
     }
     case.last = before;
-    case.probes.set("a", ProbeKind::Readiness, true);
+    case.probes.set("a-0", ProbeKind::Readiness, true);
     let status = case.status();
     assert_eq!(condition(&status, "Ready").last_transition_time, Some(Time(at(100))));
     assert_eq!(condition(&status, "PodScheduled").last_transition_time, Some(Time(at(50))));
@@ -147,9 +120,9 @@ fn transition_times_move_only_with_the_status() {
 #[test]
 fn a_container_that_was_not_resized_yet_shows_what_it_has() {
     let spec = r#"{"containers":[{"name":"a","resources":{"requests":{"cpu":"2"}}}]}"#;
-    let mut case = Case::new(spec, &[container("a", ContainerPhase::Running, 0)]);
+    let mut case = Case::new(spec, &[container("a", 0, ContainerPhase::Running, 0)]);
     let had: ResourceRequirements = serde_json::from_str(r#"{"requests":{"cpu":"1"}}"#).expect("resources");
-    case.actuated.insert("a".into(), had.clone());
+    case.actuated.insert("a-0".into(), had.clone());
     case.resize = Some(Resize::Deferred("no room".into()));
     let status = case.status();
     assert_eq!(status.container_statuses.expect("one")[0].resources, Some(had));
