@@ -6,6 +6,7 @@ mod server;
 
 use std::{path::PathBuf, sync::Arc};
 
+use gantry_auth::pki::write_private;
 use gantry_storage::memory::MemoryStorage;
 
 #[tokio::main]
@@ -16,8 +17,10 @@ async fn main() -> std::io::Result<()> {
     let folder = PathBuf::from(arguments.next().unwrap_or_else(|| ".".into()));
     let storage = Arc::new(MemoryStorage::new());
     let served = server::TestServer::start(&folder, storage, listen, server::Setting::default()).await;
-    std::fs::write(folder.join("kubeconfig"), served.kubeconfig())?;
-    println!("serving https://{}, kubeconfig in {}", served.address, folder.display());
+    // It holds the administrator's key.
+    write_private(&folder.join("kubeconfig"), served.kubeconfig().as_bytes()).map_err(std::io::Error::other)?;
+    let resources = served.executor.catalog().resources().count();
+    println!("serving {resources} resources on https://{}, kubeconfig in {}", served.address, folder.display());
     tokio::signal::ctrl_c().await?;
     served.shutdown.cancel();
     served.handle.ended().await

@@ -185,3 +185,19 @@ async fn the_last_eviction_that_a_budget_allows_is_noted_in_its_condition() {
     let condition = &spent["status"]["conditions"][0];
     assert_eq!((&condition["type"], &condition["reason"]), (&json!("DisruptionAllowed"), &json!("InsufficientPods")));
 }
+
+#[tokio::test]
+async fn grace_and_patience_of_any_length_are_taken() {
+    let server = TestServer::memory().await;
+    let api = server.admin_api();
+    pod(&api, "patient", json!({})).await;
+    let binding = json!({"metadata": {"name": "patient"}, "target": {"kind": "Node", "name": "n1"}});
+    assert_eq!(api.json(Method::POST, &format!("{PODS}/patient/binding"), &binding).await.0, 201);
+    let longest = i64::MAX;
+    let path = format!("{PODS}/patient?gracePeriodSeconds={longest}");
+    let (code, deleted) = api.send(Method::DELETE, &path, None, Bytes::new()).await;
+    assert_eq!((code, &deleted["metadata"]["deletionGracePeriodSeconds"]), (200, &json!(longest)));
+    assert!(deleted["metadata"]["deletionTimestamp"].as_str().is_some_and(|at| at.starts_with("9999-")), "{deleted}");
+    let mut watch = api.watch(&format!("{PODS}?watch=1&timeoutSeconds={longest}")).await;
+    assert_eq!(watch.next_named("patient").await, "ADDED");
+}
