@@ -1,6 +1,9 @@
 //! The node's containerd: one that runs already, or one of our own that outlives the daemon.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 use futures::future::join_all;
@@ -17,6 +20,9 @@ use crate::say;
 
 /// What containers may take to end when their node is taken down.
 const GRACE_SECONDS: i64 = 2;
+/// For how long pods are asked to end that cannot just now.
+const PATIENCE: Duration = Duration::from_secs(5);
+const TRY_AGAIN: Duration = Duration::from_millis(100);
 
 /// Of the containerd that we start for a node with this folder.
 pub fn containerd_config(data_dir: &Path) -> ContainerdConfig {
@@ -68,7 +74,7 @@ pub async fn stop(data_dir: &Path, node: Option<&str>) -> Result<()> {
     if config.socket().exists() {
         let runtime = RuntimeClient::new(connect(&config.socket())?);
         if answers(&config, &runtime).await
-            && let Err(error) = stop_pods(&runtime).await
+            && let Err(error) = stop_pods_patiently(&runtime).await
         {
             say::line(format_args!("{}: pods do not end when asked, and are killed: {error}", data_dir.display()));
         }
@@ -80,6 +86,17 @@ pub async fn stop(data_dir: &Path, node: Option<&str>) -> Result<()> {
     }
     end_shims(&config).await;
     Ok(())
+}
+
+/// A container that was being started when its node daemon ended cannot be removed for a moment.
+async fn stop_pods_patiently(runtime: &RuntimeClient) -> Result<(), CriError> {
+    let started = Instant::now();
+    loop {
+        match stop_pods(runtime).await {
+            Err(_) if started.elapsed() < PATIENCE => tokio::time::sleep(TRY_AGAIN).await,
+            done => return done,
+        }
+    }
 }
 
 async fn stop_pods(runtime: &RuntimeClient) -> Result<(), CriError> {
