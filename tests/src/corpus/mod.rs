@@ -1,4 +1,4 @@
-//! Recorded cases: requests to a reference server and what it answered, replayed against a server of ours.
+//! Recorded cases: requests and the answers that clients of the reference know, replayed against a server of ours.
 //!
 //! `tests/corpus/FOLDER/CASE.json` holds one case each; what differs from run to run (uids, versions, times) stands in it as
 //! what it is: `<uid:1>`, `<rv:2>`, `<time>`. Texts of messages are not compared. `tests/corpus/known.tsv` lists the cases that
