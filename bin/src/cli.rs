@@ -6,7 +6,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use clap::{Args, Parser, Subcommand};
 use gantry_base::{DataDir, telemetry::TelemetryOptions};
 
-use crate::control_plane::AuditConfig;
+use crate::control_plane::{AuditConfig, Role};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -127,13 +127,6 @@ pub struct DownArgs {
     /// Leave containers and their containerd running
     #[arg(long, env = "GANTRY_KEEP_PODS")]
     pub keep_pods: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
-    Api,
-    Scheduler,
-    Controllers,
 }
 
 #[derive(Debug, Clone, Args)]

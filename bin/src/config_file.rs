@@ -152,6 +152,6 @@ mod tests {
         let yaml = "database-url: postgres:///x\nroles: [api]\n";
         let Chosen::Server(server) = parse(&["gantry", "server"], yaml).unwrap().command else { panic!("not server") };
         assert_eq!(server.database_url, "postgres:///x");
-        assert_eq!(server.roles, [crate::cli::Role::Api]);
+        assert_eq!(server.roles, [crate::control_plane::Role::Api]);
     }
 }

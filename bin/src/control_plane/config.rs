@@ -10,7 +10,14 @@ use gantry_base::DataDir;
 use gantry_registry::bootstrap;
 
 use super::{API_SERVICE_ADDRESS, DNS_SERVICE_ADDRESS, SERVICE_CIDR};
-use crate::cli::Role;
+
+/// A part of a control plane that a process may run, or leave to another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Role {
+    Api,
+    Scheduler,
+    Controllers,
+}
 
 #[derive(Clone, Debug)]
 pub struct ControlPlaneConfig {

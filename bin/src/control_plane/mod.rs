@@ -29,8 +29,8 @@ use gantry_registry::{CachedAccounts, Executor, ExecutorParts, LocalClient, Serv
 use gantry_runtime::{ElectionConfig, ObjectSink, ObjectSource};
 use gantry_watch_cache::WatchCache;
 
-use crate::{cli::Role, plugin_folder::Family};
-pub use config::{AuditConfig, ControlPlaneConfig};
+use crate::plugin_folder::Family;
+pub use config::{AuditConfig, ControlPlaneConfig, Role};
 use identity::Identity;
 use metrics::Metrics;
 use plugins::ClusterFacts;

@@ -18,8 +18,8 @@ use gantry_runtime::ObjectSource;
 use gantry_storage_pg::{ManagedOptions, ManagedPostgres};
 
 use crate::{
-    cli::{Role, TelemetryArgs, UpArgs},
-    control_plane::{ControlPlane, ControlPlaneConfig},
+    cli::{TelemetryArgs, UpArgs},
+    control_plane::{ControlPlane, ControlPlaneConfig, Role},
     instance::InstanceLock,
     plugin_folder,
     progress::Progress,
