@@ -9,8 +9,8 @@ use gantry_meta::{Object, Status};
 use crate::{
     Attributes, CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction,
     ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, Operation,
-    PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection,
-    TaintNodesByCondition,
+    PersistentVolumeClaimResize, PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount,
+    StorageObjectInUseProtection, TaintNodesByCondition,
 };
 
 /// Changes an object on its way in, or refuses it.
@@ -108,6 +108,7 @@ impl Chain {
                 Box::new(PodTopologyLabels::new(view.clone())),
             ],
             vec![
+                Box::new(PersistentVolumeClaimResize::new(view.clone())),
                 Box::new(CertificateApproval(authorizer.clone())),
                 Box::new(CertificateSigning(authorizer.clone())),
                 Box::new(CertificateSubjectRestriction),

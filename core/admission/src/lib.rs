@@ -15,6 +15,6 @@ pub use chain::{Chain, CreationPlugin, MutatingPlugin, ValidatingPlugin};
 pub use cluster_view::ClusterView;
 pub use plugins::{
     CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction, DefaultStorageClass,
-    DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, PluginDeclaration, PodTopologyLabels, Priority,
-    RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, PersistentVolumeClaimResize, PluginDeclaration,
+    PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
 };

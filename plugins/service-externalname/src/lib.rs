@@ -41,7 +41,7 @@ fn wrong(new: &Service) -> Vec<Cause> {
     } else {
         (!is_subdomain(name)).then(|| checks::invalid("spec.externalName", name, SUBDOMAIN))
     };
-    address.into_iter().chain(name).chain(checks::no_node_ports(new)).collect()
+    address.into_iter().chain(name).collect()
 }
 
 const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and \
@@ -71,6 +71,8 @@ mod tests {
         assert!(fields(serde_json::json!({"externalName": "db.example.com."})).is_empty());
         assert_eq!(fields(serde_json::json!({})), ["spec.externalName"]);
         assert_eq!(fields(serde_json::json!({"externalName": "_x..y"})), ["spec.externalName"]);
+        let with_port = serde_json::json!({"externalName": "a.b", "ports": [{"port": 80, "nodePort": 30080}]});
+        assert!(fields(with_port).is_empty(), "a port that nobody serves is nobody's");
         let both = serde_json::json!({"externalName": "a.b", "clusterIP": "10.96.0.7"});
         assert_eq!(fields(both), ["spec.clusterIPs[0]"]);
     }

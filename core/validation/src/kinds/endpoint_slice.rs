@@ -87,7 +87,7 @@ fn address<'a>(addresses: &Field<'a>, address: &Field<'a>, kind: &str, causes: &
                 // The wrong family is reported at the list.
                 causes.invalid(addresses, "must contain addresses of the slice's addressType");
             }
-            net::non_special_ip(address, false, causes);
+            net::non_special_ip(address, causes);
         }
         _ => {}
     }

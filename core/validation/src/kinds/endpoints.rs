@@ -23,7 +23,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 fn address(address: &Field<'_>, causes: &mut Causes) {
     let (ip, hostname, node) = (address.member("ip"), address.member("hostname"), address.member("nodeName"));
-    let parsed = net::ip(&ip, causes);
+    net::ip(&ip, causes);
     if !hostname.is_empty() {
         causes.invalid_each(&hostname, names::dns_label(hostname.text()));
     }
@@ -31,9 +31,7 @@ fn address(address: &Field<'_>, causes: &mut Causes) {
         causes.invalid_each(&node, names::dns_subdomain(node.text()));
     }
     // An address that does not parse is reported by both checks.
-    if parsed.is_none() || !ip.is_empty() {
-        net::non_special_ip(&ip, false, causes);
-    }
+    net::non_special_ip(&ip, causes);
 }
 
 fn port(port: &Field<'_>, require_name: bool, causes: &mut Causes) {

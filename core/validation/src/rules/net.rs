@@ -16,12 +16,16 @@ pub fn parse_ip(text: &str) -> Option<IpAddr> {
 
 /// True for an address in any spelling that anything takes for one: with leading zeros, or of IPv4 within IPv6.
 pub fn is_address_somehow(text: &str) -> bool {
+    parse_somehow(text).is_some()
+}
+
+fn parse_somehow(text: &str) -> Option<IpAddr> {
     let number = |part: &str| {
-        (1..=8).contains(&part.len())
-            && part.bytes().all(|b| b.is_ascii_digit())
-            && part.parse().is_ok_and(|n: u32| n < 256)
+        let digits = (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        digits.then(|| part.parse::<u32>().ok()?.try_into().ok()).flatten()
     };
-    text.parse::<IpAddr>().is_ok() || (text.split('.').count() == 4 && text.split('.').all(number))
+    let numbers = || text.split('.').map(number).collect::<Option<Vec<u8>>>();
+    text.parse().ok().or_else(|| Some(IpAddr::from(<[u8; 4]>::try_from(numbers()?).ok()?)))
 }
 
 /// [`Causes::invalid`] unless the text is an address. Spellings of IPv6 are free here, as in all older fields.
@@ -90,14 +94,10 @@ pub fn strictly_contains(outer: (IpAddr, u8), inner: (IpAddr, u8)) -> bool {
     inner.1 > outer.1 && network(inner.0, outer.1) == Some(outer.0) && inner.0.is_ipv4() == outer.0.is_ipv4()
 }
 
-/// An address that traffic may be sent to from outside: not unspecified, loopback or link-local.
-/// One that was there `before` may be spelled in any way.
-pub fn non_special_ip(field: &Field<'_>, before: bool, causes: &mut Causes) {
-    let Some(ip) = parse_ip(field.text()) else {
-        if !before {
-            causes.invalid(field, "must be a valid IP address");
-        }
-        return;
+/// An address, spelled in any way, that traffic may be sent to from outside: not unspecified, loopback or link-local.
+pub fn non_special_ip(field: &Field<'_>, causes: &mut Causes) {
+    let Some(ip) = parse_somehow(field.text()) else {
+        return causes.invalid(field, "must be a valid IP address");
     };
     let link_local = |v6: Ipv6Addr| (v6.segments()[0] & 0xffc0) == 0xfe80;
     if ip.is_unspecified() {

@@ -130,6 +130,25 @@ fn annotations_that_are_about_a_running_pod_stay() {
     assert_eq!(update_through("pods", "ephemeralcontainers", mirror.clone(), mirror), ["Forbidden:[]"]);
 }
 
+#[test]
+fn an_ephemeral_container_has_no_life_of_its_own_and_stays() {
+    let with = |containers: Value| pod(json!({ "ephemeralContainers": containers }), json!({}));
+    let ephemeral = |members: Value| {
+        let mut one = json!({"name": "e", "image": "i"});
+        one.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        json!([one])
+    };
+    let through = |old: Value, new: Value| update_through("pods", "ephemeralcontainers", with(old), with(new));
+    for member in ["lifecycle", "livenessProbe"] {
+        let causes = through(json!([]), ephemeral(json!({ member: {} })));
+        assert_eq!(causes, [format!("Forbidden:spec.ephemeralContainers[0].{member}")]);
+    }
+    let one = || ephemeral(json!({}));
+    assert_eq!(through(one(), one()), NOTHING);
+    assert_eq!(through(one(), json!([])), ["Forbidden:spec.ephemeralContainers"]);
+    assert_eq!(through(one(), ephemeral(json!({"image": "j"}))), ["Forbidden:spec.ephemeralContainers"]);
+}
+
 fn claim(spec: Value, status: Value) -> Value {
     let mut all = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "volumeName": "v",
         "resources": {"requests": {"storage": "4Gi"}}});
@@ -242,6 +261,16 @@ fn a_node_keeps_its_ranges_and_names_its_features() {
             "Invalid:status.declaredFeatures[1]"
         ]
     );
+}
+
+#[test]
+fn endpoints_keep_what_they_had_and_take_new_addresses_in_one_spelling() {
+    let with = |ip: &str, label: &str| json!({"metadata": {"labels": {"l": label}}, "subsets": [{"addresses": [{"ip": ip}], "ports": [{"port": 80}]}]});
+    let at = "Invalid:subsets[0].addresses[0].ip";
+    assert_eq!(update("endpoints", with("192.0.2.1", "a"), with("192.0.02.1", "a")), [at]);
+    assert_eq!(update("endpoints", with("192.0.2.1", "a"), with("nowhere", "a")), [at; 2]);
+    assert_eq!(update("endpoints", with("192.0.2.1", "a"), with("127.0.0.1", "a")), [at]);
+    assert_eq!(update("endpoints", with("nowhere", "a"), with("nowhere", "b")), NOTHING);
 }
 
 fn service(spec: Value) -> Value {

@@ -76,7 +76,7 @@ impl Strategy for Pods {
     }
 
     fn validate_update(&self, subresource: &str, new: &Object, old: &Object) -> Vec<Cause> {
-        if subresource != "resize" || qos_class(new) == qos_class(old) {
+        if subresource != "resize" || !is_resizable(old) || qos_class(new) == qos_class(old) {
             return Vec::new();
         }
         let spec = FieldPath::root().field("spec");
@@ -103,13 +103,20 @@ fn keep_qos_class(new: &mut Object, old: &Object) {
     }
 }
 
-/// Only the list of ephemeral containers is taken from the request.
+/// Pods that are refused for what they are, whatever is asked for.
+fn is_resizable(pod: &Object) -> bool {
+    let is_windows = spec(pod).and_then(|spec| spec.get("os")?.get("name")).is_some_and(|name| name == "windows");
+    let annotations = pod.metadata().and_then(|metadata| metadata.get("annotations")?.as_object());
+    !is_windows && annotations.is_none_or(|annotations| !annotations.contains_key("kubernetes.io/config.mirror"))
+}
+
+/// Only the list of ephemeral containers is taken from the request, and an empty one too.
 fn keep_all_but_ephemeral_containers(new: &mut Object, old: &Object) {
-    let wanted = spec(new).and_then(|spec| spec.get("ephemeralContainers")).cloned();
+    let wanted = spec(new).cloned().unwrap_or_default();
     keep_all_but(&["metadata"], new, old);
     keep_metadata(new, old);
-    if let (Some(wanted), Some(spec)) = (wanted, new.get_mut("spec").and_then(Value::as_object_mut)) {
-        spec.insert("ephemeralContainers".into(), wanted);
+    if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
+        keep("ephemeralContainers", spec, &wanted);
     }
 }
 
@@ -176,5 +183,32 @@ mod tests {
         assert_eq!(grace(bound, Some(-1)), 1);
         assert_eq!(grace(json!({"spec": {"terminationGracePeriodSeconds": 7}}), None), 0);
         assert_eq!(grace(json!({"spec": {"nodeName": "n"}, "status": {"phase": "Failed"}}), Some(30)), 0);
+    }
+
+    #[test]
+    fn a_subresource_takes_its_own_part_of_the_spec() {
+        let of = |value: Value| value.as_object().cloned().unwrap();
+        let container = |cpu: &str| json!({"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu}}});
+        let old = of(json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container("1")],
+            "ephemeralContainers": [{"name": "e"}]}}));
+        let asked = of(json!({"metadata": {}, "spec": {"nodeName": "n", "containers": [container("2")],
+            "resources": {"requests": {"cpu": "4"}}}}));
+        let mut emptied = asked.clone();
+        Pods.prepare_update("ephemeralcontainers", &mut emptied, &old);
+        assert_eq!(
+            emptied["spec"],
+            json!({"containers": [container("1")]}),
+            "an empty list is for validation to refuse"
+        );
+        assert_eq!(emptied["metadata"], old["metadata"]);
+        let mut resized = asked.clone();
+        Pods.prepare_update("resize", &mut resized, &old);
+        let expected = json!({"containers": [container("2")], "ephemeralContainers": [{"name": "e"}],
+            "resources": {"requests": {"cpu": "4"}}});
+        assert_eq!(resized["spec"], expected);
+        let mut renamed = asked;
+        renamed["spec"]["containers"][0]["name"] = "d".into();
+        Pods.prepare_update("resize", &mut renamed, &old);
+        assert_eq!(renamed["spec"]["containers"][0]["name"], "d", "another name is for validation to refuse");
     }
 }

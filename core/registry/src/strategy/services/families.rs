@@ -14,7 +14,10 @@ pub(super) fn settle(service: &mut Object, old: Option<&Object>) {
     if let (true, Some(old)) = (is_single, old) {
         release_second(service, old);
     }
-    let families = families(service, is_single);
+    // Who takes a family away is refused, not given another one.
+    let stated = items(service, "ipFamilies").len();
+    let reduces = old.is_some_and(|old| (1..items(old, "ipFamilies").len()).contains(&stated));
+    let families = families(service, is_single || reduces);
     if let Some(spec) = spec_mut(service) {
         spec.insert("ipFamilyPolicy".into(), policy);
         spec.insert("ipFamilies".into(), families.into());
@@ -52,7 +55,7 @@ fn release_second(service: &mut Object, old: &Object) {
     }
 }
 
-fn families(service: &Object, is_single: bool) -> Vec<Value> {
+fn families(service: &Object, is_whole: bool) -> Vec<Value> {
     let mut families = items(service, "ipFamilies").to_vec();
     let is_ipv4 = |ip: &Value| ip.as_str().is_some_and(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
     for _ in items(service, "clusterIPs").iter().skip(families.len()).take_while(|ip| is_ipv4(ip)) {
@@ -61,7 +64,7 @@ fn families(service: &Object, is_single: bool) -> Vec<Value> {
     if families.is_empty() {
         families.push("IPv4".into());
     }
-    if lists_any(service) && !is_single && families.len() < 2 {
+    if lists_any(service) && !is_whole && families.len() < 2 {
         let other = if families[0] == "IPv4" { "IPv6" } else { "IPv4" };
         families.push(other.into());
     }
@@ -104,5 +107,9 @@ mod tests {
         assert_eq!(kept, json!(["PreferDualStack", ["IPv4"]]));
         let single = json!({"ipFamilyPolicy": "SingleStack", "ipFamilies": ["IPv4", "IPv6"]});
         assert_eq!(settled(single, Some(both)), json!(["SingleStack", ["IPv4"]]));
+        let headless =
+            json!({"clusterIP": "None", "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"]});
+        let fewer = json!({"clusterIP": "None", "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6"]});
+        assert_eq!(settled(fewer, Some(headless)), json!(["RequireDualStack", ["IPv6"]]), "validation refuses it");
     }
 }

@@ -74,7 +74,8 @@ pub(super) fn ephemeral_containers(spec: &Field<'_>, volumes: &Volumes<'_>, clai
         }
         for member in NOT_EPHEMERAL {
             let field = container.member(member);
-            if field.is_set() && (member == "restartPolicy" || !field.is_empty()) {
+            // Resources are always there.
+            if field.is_set() && (member != "resources" || !field.is_empty()) {
                 causes.forbidden(&container.member(member), "cannot be set for an Ephemeral Container");
             }
         }

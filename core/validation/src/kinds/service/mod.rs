@@ -75,7 +75,9 @@ fn service(service: &Service<'_>, object: Root<'_>, old: Option<Root<'_>>, cause
     session_affinity(&service.spec, causes);
     let before = texts(old, "externalIPs");
     for address in service.spec.member("externalIPs").items() {
-        net::non_special_ip(&address, before.contains(&address.text()), causes);
+        if before.contains(&address.text()) || net::ip(&address, causes).is_some() {
+            net::non_special_ip(&address, causes);
+        }
     }
     causes.require_one_of(&service.spec.member("type"), &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
     node_ports(service, causes);
