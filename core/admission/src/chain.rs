@@ -109,6 +109,7 @@ impl Chain {
             ],
             vec![
                 Box::new(PersistentVolumeClaimResize::new(view.clone())),
+                Box::new(RuntimeClass::new(view.clone())),
                 Box::new(CertificateApproval(authorizer.clone())),
                 Box::new(CertificateSigning(authorizer.clone())),
                 Box::new(CertificateSubjectRestriction),

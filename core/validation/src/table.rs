@@ -61,10 +61,10 @@ pub fn metadata_looks(group: &str, resource: &str, subresource: Option<&str>) ->
         ("", "persistentvolumes") => (2, 0, true),
         ("", "limitranges") => (1, 0, true),
         ("coordination.k8s.io", _) => (0, 1, false),
-        ("apps", "controllerrevisions") => (2, 1, true),
         ("", "configmaps" | "secrets" | "endpoints" | "serviceaccounts" | "pods" | "nodes" | "namespaces")
         | ("", "persistentvolumeclaims")
-        | ("batch", "jobs") => (1, 1, true),
+        | ("batch", "jobs")
+        | ("apps", "controllerrevisions") => (1, 1, true),
         (ADMISSION, _) => (1, 0, false),
         ("node.k8s.io" | "apiregistration.k8s.io", _) => (1, 1, false),
         ("apiextensions.k8s.io", _) => (0, 1, false),

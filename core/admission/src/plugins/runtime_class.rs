@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use gantry_meta::{Object, Status, Value, quantity::Quantity};
 
-use crate::{Attributes, ClusterView, CreationPlugin, tree};
+use crate::{Attributes, ClusterView, CreationPlugin, Operation, ValidatingPlugin, tree};
 
 pub struct RuntimeClass {
     view: Arc<dyn ClusterView>,
@@ -32,20 +32,19 @@ fn same_amounts(a: &Object, b: &Object) -> bool {
         })
 }
 
-fn set_overhead(attributes: &Attributes<'_>, spec: &mut Object, class: Option<&Object>) -> Result<(), Status> {
-    let fixed = class.and_then(|c| c.get("overhead")?.get("podFixed")?.as_object());
-    match (spec.get("overhead").and_then(Value::as_object), fixed) {
-        (None, None) => Ok(()),
-        (None, Some(fixed)) => {
+fn fixed_overhead(class: &Object) -> Option<&Object> {
+    class.get("overhead")?.get("podFixed")?.as_object()
+}
+
+fn set_overhead(attributes: &Attributes<'_>, spec: &mut Object, class: &Object) -> Result<(), Status> {
+    let Some(fixed) = fixed_overhead(class) else { return Ok(()) };
+    match spec.get("overhead").and_then(Value::as_object) {
+        None => {
             spec.insert("overhead".into(), Value::Object(fixed.clone()));
             Ok(())
         }
-        (Some(given), Some(fixed)) if same_amounts(given, fixed) => Ok(()),
-        (Some(_), Some(_)) => Err(attributes.forbidden("pod rejected: Pod's Overhead doesn't match RuntimeClass's")),
-        (Some(_), None) => {
-            Err(attributes
-                .forbidden("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"))
-        }
+        Some(given) if same_amounts(given, fixed) => Ok(()),
+        Some(_) => Err(attributes.forbidden("pod rejected: Pod's Overhead doesn't match RuntimeClass's")),
     }
 }
 
@@ -81,13 +80,40 @@ impl CreationPlugin for RuntimeClass {
         let spec = tree::object_mut(pod, "spec");
         let name = tree::text(spec, "runtimeClassName").to_owned();
         if name.is_empty() {
-            return set_overhead(attributes, spec, None);
+            return Ok(());
         }
         let class = self.class(attributes, &name).await?;
-        set_overhead(attributes, spec, Some(&class))?;
+        set_overhead(attributes, spec, &class)?;
         match class.get("scheduling").and_then(Value::as_object) {
             Some(scheduling) => set_scheduling(attributes, spec, scheduling),
             None => Ok(()),
         }
+    }
+}
+
+/// Overhead is the class's to say. That it is another one is found while it is set, that there is none once the pod is valid.
+#[async_trait]
+impl ValidatingPlugin for RuntimeClass {
+    fn name(&self) -> &'static str {
+        "RuntimeClass"
+    }
+
+    fn handles(&self, attributes: &Attributes<'_>) -> bool {
+        attributes.operation == Operation::Create && attributes.is("", "pods")
+    }
+
+    async fn validate(
+        &self,
+        attributes: &Attributes<'_>,
+        object: Option<&Object>,
+        _old: Option<&Object>,
+    ) -> Result<(), Status> {
+        let spec = object.and_then(|pod| pod.get("spec")?.as_object());
+        let Some(spec) = spec.filter(|spec| spec.get("overhead").is_some_and(Value::is_object)) else { return Ok(()) };
+        let name = tree::text(spec, "runtimeClassName");
+        if !name.is_empty() && fixed_overhead(&self.class(attributes, name).await?).is_some() {
+            return Ok(());
+        }
+        Err(attributes.forbidden("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead"))
     }
 }

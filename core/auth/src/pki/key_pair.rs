@@ -3,7 +3,7 @@
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use thiserror::Error;
-use x509_parser::{certificate::X509Certificate, der_parser::parse_der, prelude::FromDer as _};
+use x509_parser::{certificate::X509Certificate, der_parser::parse_der, prelude::FromDer as _, public_key::PublicKey};
 
 /// Why a certificate and a key cannot be served together.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -20,19 +20,33 @@ pub enum KeyPairError {
     Mismatch,
 }
 
-/// Checks that the first certificate of one PEM text is for the private key in another. A key of a kind that cannot be used
-/// here, though others may, is not compared.
+/// Checks that the first certificate of one PEM text is for the private key in another.
 pub fn check_key_pair(certificates_pem: &[u8], key_pem: &[u8]) -> Result<(), KeyPairError> {
     let certificate = CertificateDer::pem_slice_iter(certificates_pem).find_map(Result::ok);
     let certificate = certificate.ok_or(KeyPairError::NoCertificate)?;
     let key = PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| KeyPairError::NoKey)?;
     let (_, certificate) = X509Certificate::from_der(&certificate).map_err(|_| KeyPairError::BadCertificate)?;
-    let whole = |der: &[u8]| parse_der(der).is_ok_and(|(rest, _)| rest.is_empty());
-    match any_supported_type(&key).ok().and_then(|key| key.public_key().map(|public| public.to_vec())) {
-        Some(public) if public != certificate.public_key().raw => Err(KeyPairError::Mismatch),
-        None if !whole(key.secret_der()) => Err(KeyPairError::BadKey),
-        _ => Ok(()),
+    if parse_der(key.secret_der()).is_ok_and(|(rest, _)| rest.is_empty()) {
+        if belongs(&key, &certificate) { Ok(()) } else { Err(KeyPairError::Mismatch) }
+    } else {
+        Err(KeyPairError::BadKey)
     }
+}
+
+/// Of a key that cannot be used here, though others may (a short one, a rare curve), its public part is looked for in it.
+fn belongs(key: &PrivateKeyDer<'_>, certificate: &X509Certificate<'_>) -> bool {
+    let public = certificate.public_key();
+    if let Some(of_key) = any_supported_type(key).ok().and_then(|key| key.public_key().map(|public| public.to_vec())) {
+        return of_key == public.raw;
+    }
+    match public.parsed() {
+        Ok(PublicKey::RSA(rsa)) => holds(key.secret_der(), rsa.modulus),
+        _ => holds(key.secret_der(), &public.subject_public_key.data),
+    }
+}
+
+fn holds(whole: &[u8], part: &[u8]) -> bool {
+    !part.is_empty() && whole.windows(part.len()).any(|window| window == part)
 }
 
 #[cfg(test)]

@@ -157,9 +157,9 @@ impl State {
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
         if let ApiRequest::Unacceptable { refusal, target, .. } = request {
-            if let Ok(served) = self.served.find(&target) {
-                warn_of_deprecation(ctx, served);
-            }
+            // What cannot be done with a resource says nothing about it.
+            let found = self.served.find(&target).ok().filter(|_| !refusal.is(Reason::MethodNotAllowed));
+            found.into_iter().for_each(|served| warn_of_deprecation(ctx, served));
             return Err(*refusal);
         }
         let served = authorised.served(self, &request)?;

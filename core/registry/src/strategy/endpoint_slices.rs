@@ -11,7 +11,8 @@ impl Strategy for EndpointSlices {
         drop_topology(slice);
     }
 
-    fn prepare_update(&self, _subresource: &str, new: &mut Object, old: &Object) {
+    /// A topology that is stated makes a new generation all the same.
+    fn drop_from_update(&self, new: &mut Object, old: &Object) {
         if new.get("endpoints") != old.get("endpoints") {
             drop_topology(new);
         }

@@ -42,6 +42,9 @@ pub(crate) trait Strategy: Send + Sync {
     /// Sets and resets what this request may not write, after the generic separation of status and spec.
     fn prepare_update(&self, _subresource: &str, _new: &mut Object, _old: &Object) {}
 
+    /// Removes what is not kept of an update, once it is decided whether that makes a new generation.
+    fn drop_from_update(&self, _new: &mut Object, _old: &Object) {}
+
     /// Whether a change makes a new generation. `None`: every change of what is desired does, where generations are kept.
     fn is_new_generation(&self, _new: &Object, _old: &Object) -> Option<bool> {
         None
@@ -207,6 +210,7 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
     let counts = own_rule.unwrap_or_else(|| served.resource.manages_generation && differs());
     let before = generation.unwrap_or_default();
     set_generation(new, if counts { Some(before + 1) } else { generation });
+    served.strategy.drop_from_update(new, old);
 }
 
 /// As [`keep`], of members of metadata.

@@ -82,6 +82,9 @@ fn address<'a>(addresses: &Field<'a>, address: &Field<'a>, kind: &str, causes: &
     match (kind, net::parse_ip(address.text())) {
         ("FQDN", _) => fully_qualified_name(address, causes),
         ("IPv4" | "IPv6", None) => causes.invalid(address, "must be a valid IP address"),
+        ("IPv6", Some(ip)) if ip.to_string() != address.text() => {
+            causes.invalid(address, "must be in canonical form");
+        }
         ("IPv4" | "IPv6", Some(ip)) => {
             if ip.is_ipv4() != (kind == "IPv4") {
                 // The wrong family is reported at the list.

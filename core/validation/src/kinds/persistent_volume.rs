@@ -262,7 +262,7 @@ const MOUNTED_WITH_OPTIONS: [&str; 13] = [
     "azureDisk",
     "photonPersistentDisk",
 ];
-const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
+pub const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
 fn annotated_mount_options(object: Root<'_>, causes: &mut Causes) {
     let (annotations, spec) = (object.member("metadata").member("annotations"), object.member("spec"));

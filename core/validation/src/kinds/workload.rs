@@ -298,6 +298,7 @@ pub mod stateful_set {
         pod::template_metadata(template, causes);
         pod::template_metadata(template, causes);
         pod::template_spec(&pods.reported_at(&template.member("spec")), causes);
+        pod::template_annotations(template, causes);
     }
 
     /// The template's `spec` as pods get it, below `spec`: the controller names them, and mounts the set's claims.

@@ -3,11 +3,9 @@
 use super::{Found, Written, annotation, node_labels};
 use crate::{
     field::{Field, Root},
-    kinds::persistent_volume_claim::CLASS_ANNOTATION,
+    kinds::{persistent_volume::MOUNT_OPTIONS, persistent_volume_claim::CLASS_ANNOTATION},
     rules::resources::amount,
 };
-
-const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
 /// Volume sources that are deprecated or gone, under the name that the reference reports.
 pub(super) struct OldSource {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{pod, pod_with, template};
-use crate::support::{named, object, resource};
+use crate::support::{create, named, object, resource, update};
 
 /// The field, or the first words, of each warning about a new object.
 #[track_caller]
@@ -180,4 +180,26 @@ fn formats_that_nothing_knows_are_named_when_they_are_new() {
     assert_eq!(of_new(path, definition(&["date-time", "ipv4", "colour", "int32"])).len(), 2);
     let changed = of_change(path, &definition(&["colour"]), &definition(&["colour", "taste"]), None);
     assert_eq!(changed, ["unrecognized format \"taste\""]);
+}
+
+#[test]
+fn profiles_of_annotations_and_fields_say_the_same() {
+    let armed = |annotation: &str, profile: Value| {
+        let mut pod = pod_with(json!({"securityContext": {"appArmorProfile": profile}}));
+        pod["metadata"] = json!({"annotations": {"container.apparmor.security.beta.kubernetes.io/c": annotation}});
+        pod
+    };
+    let local = json!({"type": "Localhost", "localhostProfile": "p"});
+    let at = |member: &str| format!("Forbidden:spec.containers[0].securityContext.appArmorProfile.{member}");
+    assert_eq!(create("pods", armed("localhost/p", local.clone())), [] as [String; 0]);
+    assert_eq!(create("pods", armed("localhost/q", local.clone())), [at("localhostProfile")]);
+    assert_eq!(create("pods", armed("unconfined", local)), [at("type")]);
+    let mut odd = pod(json!({}));
+    odd["metadata"] = json!({"annotations": {"container.apparmor.security.beta.kubernetes.io/d": "odd",
+        "seccomp.security.alpha.kubernetes.io/pod": "localhost/../x"}});
+    let apparmor = "Invalid:metadata.annotations[container.apparmor.security.beta.kubernetes.io/d]";
+    let seccomp = "Invalid:metadata.annotations.seccomp.security.alpha.kubernetes.io/pod";
+    assert_eq!(create("pods", odd.clone()), [apparmor, apparmor, seccomp]);
+    let added = apparmor.replace("Invalid", "Forbidden");
+    assert!(update("pods", pod(json!({})), odd).contains(&added));
 }

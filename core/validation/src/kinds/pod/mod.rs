@@ -97,6 +97,11 @@ pub enum Owner<'a> {
 pub fn pod_template(template: &Field<'_>, causes: &mut Causes) {
     template_metadata(template, causes);
     template_spec(&template.member("spec"), causes);
+    template_annotations(template, causes);
+}
+
+/// Profiles that a template names in annotations are those that it has in fields.
+pub fn template_annotations(template: &Field<'_>, causes: &mut Causes) {
     annotations::agree_with_fields(&template_member(template, "annotations"), &template.member("spec"), causes);
 }
 
