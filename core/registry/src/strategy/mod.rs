@@ -7,6 +7,7 @@ mod custom_resource_definitions;
 mod daemon_sets;
 mod endpoint_slices;
 mod events;
+mod generation;
 mod jobs;
 mod limit_ranges;
 mod namespaces;
@@ -205,7 +206,7 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
     let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
     // A status says nothing of what is wanted.
     let counted = if subresource == "status" { &[] } else { served.strategy.counted_metadata() };
-    let differs = || desired_state_differs(new, old) || metadata_differs(counted, new, old);
+    let differs = || generation::desired_state_differs(new, old) || metadata_differs(counted, new, old);
     let own_rule = served.strategy.is_new_generation(new, old);
     let counts = own_rule.unwrap_or_else(|| served.resource.manages_generation && differs());
     let before = generation.unwrap_or_default();
@@ -253,13 +254,4 @@ fn set_generation(object: &mut Object, generation: Option<i64>) {
         Some(generation) => _ = metadata.insert("generation".into(), generation.into()),
         None => _ = metadata.remove("generation"),
     }
-}
-
-/// Everything but metadata and status says what is wanted.
-fn desired_state_differs(new: &Object, old: &Object) -> bool {
-    let desired = |object: &Object, member: &str| {
-        object.get(member).is_some_and(|_| !matches!(member, "metadata" | "status" | "kind" | "apiVersion"))
-    };
-    let changed = |member: &String| new.get(member) != old.get(member);
-    new.keys().filter(|m| desired(new, m)).any(changed) || old.keys().filter(|m| desired(old, m)).any(changed)
 }
