@@ -54,7 +54,7 @@ fn applied(stored: Option<&[u8]>, config: &str, second: u32) -> anyhow::Result<V
         reset: managed::reset_fields("apps", "deployments", ""),
         now,
     };
-    let old: Option<Object> = stored.map(serde_json::from_slice).transpose()?;
+    let old: Option<Object> = stored.map(gantry_codec::parse_stored).transpose()?;
     let config = gantry_codec::decode(Expected::from(resource), config.as_bytes(), Format::Json, Strictness::Ignore)?;
     let merged = managed::apply(writer, old.as_ref(), &config.object, false)?;
     let mut object = gantry_codec::decode_value(resource.into(), Value::Object(merged), Strictness::Ignore)?.object;

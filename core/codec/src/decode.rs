@@ -92,6 +92,15 @@ pub fn decode_value(expected: Expected<'_>, value: Value, strictness: Strictness
     finish(expected, object, problems, strictness)
 }
 
+/// Reads an object that this crate wrote. Its text is checked to be text once, and not each member's by itself.
+///
+/// # Errors
+/// If it is not one JSON object.
+pub fn parse_stored(stored: &[u8]) -> Result<Object, DecodeError> {
+    let text = str::from_utf8(stored).map_err(|error| DecodeError::Syntax(error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| DecodeError::Syntax(error.to_string()))
+}
+
 /// Parses JSON without a type: patches. Repeated names are warnings, the last one counts.
 pub fn parse_json(body: &[u8]) -> Result<Value, DecodeError> {
     parse_untyped(body, Format::Json).map(|(value, _)| value)

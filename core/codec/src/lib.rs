@@ -16,7 +16,9 @@ pub mod table;
 mod wire;
 mod yaml;
 
-pub use decode::{Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_untyped};
+pub use decode::{
+    Decoded, Expected, Format, Strictness, decode, decode_value, parse_json, parse_stored, parse_untyped,
+};
 pub use defaults::{Surroundings, apply_defaults};
 pub use encode::{ListMeta, Splice, encode, encode_stored, pretty, write_list_head, write_watch_frame};
 pub use error::DecodeError;

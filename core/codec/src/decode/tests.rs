@@ -176,6 +176,14 @@ fn a_tree_decodes_to_the_same_as_its_text() {
 }
 
 #[test]
+fn what_is_stored_is_read_back_and_nothing_else_is() {
+    let object = json_body("configmaps", r#"{"metadata":{"name":"a"},"data":{"k":"\u00e4\n"}}"#).unwrap().object;
+    assert_eq!(parse_stored(&crate::encode_stored(&object)).unwrap(), object);
+    let others: [&[u8]; 4] = [b"", b"[]", b"{", b"{\"a\":\"\xff\"}"];
+    assert!(others.iter().all(|other| parse_stored(other).is_err()));
+}
+
+#[test]
 fn decoding_again_changes_nothing() {
     let body = r#"{"metadata":{"name":"a"},"spec":{"replicas":0,"template":{"spec":{"containers":[{"name":"c"}]}}}}"#;
     let once = json_body("deployments", body).unwrap().object;

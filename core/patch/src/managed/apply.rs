@@ -7,7 +7,7 @@ use super::{
     compare::compare,
     entries::{self, Entry, Operation},
     extract::field_set,
-    fields_v1, last_applied,
+    last_applied,
     merge::merge,
     prune::prune,
     set::{FieldSet, Marks},
@@ -81,16 +81,18 @@ type Outcome = (Option<Object>, Option<Value>);
 
 fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) -> Result<Outcome, PatchError> {
     let stored = live.metadata().and_then(|metadata| metadata.get("managedFields"));
-    let mut managed = stored.and_then(entries::decode).unwrap_or_default();
+    let owner = writer.owner(Operation::Apply);
+    let set = stated(writer, config);
+    let recorded = recorded_part(set.clone());
+    let mut managed = stored.and_then(|stored| entries::decode_but(stored, &owner, &recorded)).unwrap_or_default();
     let nothing = Object::new();
     if managed.is_empty() {
         let before = Writer { manager: BEFORE_FIRST_APPLY, ..writer };
         managed = updated(before, &nothing, live, managed);
     }
     let (own, mut others): (Vec<Entry<'_>>, Vec<Entry<'_>>) =
-        managed.into_iter().partition(|entry| entry.owner.is(&writer.owner(Operation::Apply)));
+        managed.into_iter().partition(|entry| entry.owner.is(&owner));
     let last = own.into_iter().next();
-    let set = stated(writer, config);
 
     let mut merged = without_record(live);
     merge(writer.ty, &mut merged, config);
@@ -104,13 +106,11 @@ fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) ->
     take_from_others(writer, live, &mut others, &changes, force)?;
 
     let changed = !same_without_record(live, &merged);
+    // Known to be what has to be written, or nothing.
     let fields = last.as_ref().and_then(|last| last.fields);
     let time = if changed { writer.time() } else { last.map(|last| last.time).unwrap_or_default() };
-    let set = recorded_part(set);
-    let fields = fields.filter(|fields| fields_v1::is_spelled(&set, fields));
-    others.push(applied(writer, time, set, fields));
-    let recorded = entries::encode(others);
-    Ok((changed.then_some(merged), recorded))
+    others.push(applied(writer, time, recorded, fields));
+    Ok((changed.then_some(merged), entries::encode(others)))
 }
 
 /// True if `live` is `bare` but for its record.

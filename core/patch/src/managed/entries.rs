@@ -32,7 +32,25 @@ pub(crate) struct Owner {
     pub subresource: String,
 }
 
+fn text<'w>(wire: &'w Value, member: &str) -> &'w str {
+    wire.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
 impl Owner {
+    fn read(wire: &Value) -> Option<Self> {
+        let operation = match text(wire, "operation") {
+            "Apply" => Operation::Apply,
+            "Update" => Operation::Update,
+            _ => return None,
+        };
+        Some(Self {
+            manager: text(wire, "manager").to_owned(),
+            operation,
+            api_version: text(wire, "apiVersion").to_owned(),
+            subresource: text(wire, "subresource").to_owned(),
+        })
+    }
+
     pub fn is(&self, other: &Owner) -> bool {
         self.manager == other.manager
             && self.operation == other.operation
@@ -50,27 +68,20 @@ pub(crate) struct Entry<'a> {
     pub set: FieldSet<'a>,
     /// The wire form, as long as the entry is what it was.
     pub wire: Option<&'a Value>,
-    /// The wire form of the set, as long as that is what it was.
+    /// The wire form of the set where that is known to be what has to be written.
     pub fields: Option<&'a Value>,
 }
 
 impl<'a> Entry<'a> {
-    fn decode(wire: &'a Value) -> Option<Self> {
-        let text = |member: &str| wire.get(member).and_then(Value::as_str).unwrap_or_default();
-        let operation = match text("operation") {
-            "Apply" => Operation::Apply,
-            "Update" => Operation::Update,
-            _ => return None,
-        };
-        let owner = Owner {
-            manager: text("manager").to_owned(),
-            operation,
-            api_version: text("apiVersion").to_owned(),
-            subresource: text("subresource").to_owned(),
-        };
+    fn decode(wire: &'a Value, is_known: impl FnOnce(&Owner, &Value) -> bool) -> Option<Self> {
+        let owner = Owner::read(wire)?;
         let fields = wire.get("fieldsV1");
-        let set = fields.map_or(Some(FieldSet::default()), fields_v1::decode)?;
-        Some(Self { owner, time: text("time").to_owned(), set, wire: Some(wire), fields })
+        let known = fields.filter(|fields| is_known(&owner, fields));
+        let set = match (known, fields) {
+            (None, Some(fields)) => fields_v1::decode(fields)?,
+            _ => FieldSet::default(),
+        };
+        Some(Self { owner, time: text(wire, "time").to_owned(), set, wire: Some(wire), fields: known })
     }
 
     /// Forgets what is on the wire: something else has to be written.
@@ -145,7 +156,14 @@ impl<'a> Entry<'a> {
 
 /// Reads the list. `None` if an entry is of no known kind or its set cannot be read.
 pub(crate) fn decode(managed_fields: &Value) -> Option<Vec<Entry<'_>>> {
-    managed_fields.as_array()?.iter().map(Entry::decode).collect()
+    managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, |_, _| false)).collect()
+}
+
+/// As [`decode`], but for the entry of `owner` if it spells `set`: that one comes with its `fields` and an empty set, as whoever
+/// writes `set` again has nothing to find out about it.
+pub(crate) fn decode_but<'a>(managed_fields: &'a Value, owner: &Owner, set: &FieldSet<'_>) -> Option<Vec<Entry<'a>>> {
+    let is_known = |of: &Owner, fields: &Value| of.is(owner) && fields_v1::is_spelled(set, fields);
+    managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, is_known)).collect()
 }
 
 /// The list in its order on the wire; `None` if nothing is owned.

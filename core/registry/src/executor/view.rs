@@ -33,7 +33,7 @@ impl CacheView {
 
 /// The stored tree, with its resourceVersion.
 pub(crate) fn tree(object: &CachedObject) -> Object {
-    serde_json::from_slice(&object.wire()).expect("what is stored was written by the codec")
+    gantry_codec::parse_stored(&object.wire()).expect("what is stored was written by the codec")
 }
 
 #[async_trait]
