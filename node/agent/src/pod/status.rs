@@ -68,7 +68,8 @@ pub fn pod_status(pod: &DesiredPod, input: &StatusInput<'_>) -> PodStatus {
         pod_ip: ips.first().cloned(),
         pod_ips: (!ips.is_empty()).then(|| ips.into_iter().map(|ip| PodIP { ip }).collect()),
         phase: Some(phase.into()),
-        qos_class: Some(QosClass::of(pod).name().into()),
+        // What the API says stands: it takes no other.
+        qos_class: input.last.qos_class.clone().or_else(|| Some(QosClass::of(pod).name().into())),
         start_time: Some(input.last.start_time.clone().unwrap_or(Time(input.now))),
         observed_generation: pod.metadata.generation,
         reason: input.failure.map(|(reason, _)| (*reason).into()),

@@ -130,3 +130,11 @@ fn a_container_that_was_not_resized_yet_shows_what_it_has() {
     let pending = conditions.iter().find(|c| c.type_ == "PodResizePending").expect("the resize is pending");
     assert_eq!((pending.status.as_str(), pending.reason.as_deref()), ("True", Some("Deferred")));
 }
+
+#[test]
+fn a_class_that_the_api_has_given_stands() {
+    let mut case = Case::new(r#"{"containers":[{"name":"a"}]}"#, &[]);
+    assert_eq!(case.status().qos_class.as_deref(), Some("BestEffort"));
+    case.last.qos_class = Some("Guaranteed".into());
+    assert_eq!(case.status().qos_class.as_deref(), Some("Guaranteed"), "what the pod asks for as a whole counts too");
+}
