@@ -74,6 +74,43 @@ fn an_element_order_arranges_the_merged_list() {
 }
 
 #[test]
+fn an_item_added_where_another_is_deleted_comes_after_those_of_the_server() {
+    let server = json!({"volumes": [{"name": "a"}, {"name": "b"}, {"name": "c"}]});
+    let order = json!([{"name": "e"}, {"name": "d"}]);
+    let swap =
+        json!({"$setElementOrder/volumes": order, "volumes": [{"name": "e"}, {"name": "a", "$patch": "delete"}]});
+    pod_becomes(server.clone(), swap, json!({"volumes": [{"name": "b"}, {"name": "c"}, {"name": "e"}]}));
+    let both = json!({"$setElementOrder/volumes": [{"name": "d"}, {"name": "e"}],
+        "volumes": [{"name": "d"}, {"name": "c", "$patch": "delete"}, {"name": "e"}]});
+    let after = json!({"volumes": [{"name": "a"}, {"name": "b"}, {"name": "d"}, {"name": "e"}]});
+    pod_becomes(server, both, after);
+}
+
+#[test]
+fn what_is_new_and_carries_a_directive_is_nothing() {
+    let server = json!({"containers": [{"name": "a"}], "securityContext": {"runAsUser": 1}});
+    let patch = json!({"dnsConfig": {"$patch": "replace", "searches": ["x"]}, "tolerations": [{"$patch": "delete"}],
+        "nodeSelector": {"k": "v", "gone": null}, "securityContext": {"seLinuxOptions": {"$patch": "merge"}}});
+    let after = json!({"containers": [{"name": "a"}], "securityContext": {"runAsUser": 1}, "tolerations": [],
+        "nodeSelector": {"k": "v"}});
+    pod_becomes(server, patch, after);
+}
+
+#[test]
+fn a_list_that_is_replaced_has_an_order_too_and_a_null_deletes_it() {
+    let container = |args: Value| json!({"containers": [{"name": "c", "args": args}]});
+    let patch = |change: Value| {
+        let mut item = json!({"name": "c"});
+        item.as_object_mut().unwrap().extend(change.as_object().cloned().unwrap());
+        json!({ "containers": [item] })
+    };
+    let server = container(json!(["x", "y", "z"]));
+    pod_becomes(server.clone(), patch(json!({"$setElementOrder/args": ["z", "x"]})), container(json!(["y", "z", "x"])));
+    pod_becomes(server.clone(), patch(json!({"$deleteFromPrimitiveList/args": ["y"]})), container(json!(["x", "z"])));
+    pod_becomes(server, patch(json!({"$deleteFromPrimitiveList/args": null})), json!({"containers": [{"name": "c"}]}));
+}
+
+#[test]
 fn finalizers_are_a_set() {
     let of = |list: Value| json!({"metadata": {"finalizers": list}});
     let server = of(json!(["x/a", "x/b"]));
@@ -100,6 +137,9 @@ fn what_cannot_be_followed_is_malformed() {
         json!({"containers": [{"$patch": "frobnicate", "name": "a"}]}),
         json!({"$setElementOrder/containers": [{"name": "z"}], "containers": [{"name": "a"}]}),
         json!({"$patch": "odd"}),
+        json!({"$patch": "merge"}),
+        json!({"$setElementOrder/containers": [{"name": "a"}], "containers": null}),
+        json!({"$setElementOrder/nothing": [{"name": "a"}]}),
     ] {
         let result = patched("Pod", &server, &pod(patch.clone()));
         assert!(matches!(result, Err(PatchError::Malformed(_))), "{patch} gave {result:?}");

@@ -3,7 +3,7 @@
 //! Source: the API conventions and the design document "Strategic Merge Patch"; the order of merged lists follows the
 //! reference. Directives: `$patch` (replace, delete, merge), `$retainKeys`, `$setElementOrder/LIST`,
 //! `$deleteFromPrimitiveList/LIST`. What the reference answers with 500 (an unknown directive, a missing merge key, an
-//! order that does not match) is malformed here.
+//! order that does not match or is of no list) is malformed here.
 
 mod directives;
 mod lists;
@@ -12,7 +12,8 @@ use gantry_kinds::{Field, Type};
 use gantry_meta::{Object, Value};
 
 use crate::PatchError;
-use directives::{DELETE_FROM_LIST, PATCH, RETAIN_KEYS, SET_ORDER, without_directives};
+use directives::{DELETE_FROM_LIST, PATCH, RETAIN_KEYS, SET_ORDER, as_new};
+use lists::Merged;
 
 /// Applies `patch` to an object of type `ty`. A null changes nothing.
 ///
@@ -37,7 +38,6 @@ fn malformed(why: impl Into<String>) -> PatchError {
 fn merge_object(target: &mut Object, mut patch: Object, ty: Option<&Type>) -> Result<(), PatchError> {
     match patch.remove(PATCH) {
         None => {}
-        Some(Value::String(directive)) if directive == "merge" => {}
         Some(Value::String(directive)) if directive == "replace" => {
             *target = patch;
             return Ok(());
@@ -52,7 +52,7 @@ fn merge_object(target: &mut Object, mut patch: Object, ty: Option<&Type>) -> Re
     merge_ordered_lists(target, &mut patch, ty)?;
     for (name, change) in patch {
         match name.strip_prefix(DELETE_FROM_LIST) {
-            Some(list) => delete_from_list(target, list, change)?,
+            Some(list) => delete_from_list(target, list, change, ty)?,
             None => merge_member(target, name, change, ty)?,
         }
     }
@@ -72,12 +72,17 @@ fn retain_keys(target: &mut Object, patch: &mut Object) -> Result<(), PatchError
     Ok(())
 }
 
-fn delete_from_list(target: &mut Object, list: &str, doomed: Value) -> Result<(), PatchError> {
-    let Value::Array(doomed) = doomed else {
-        return Err(malformed(format!("$deleteFromPrimitiveList/{list} is not a list")));
-    };
-    if let Some(Value::Array(items)) = target.get_mut(list) {
-        items.retain(|item| !doomed.contains(item));
+/// Takes values out of a list; `null` takes the list away. Objects are no values: they merge as if they were sent plainly.
+fn delete_from_list(target: &mut Object, list: &str, doomed: Value, ty: Option<&Type>) -> Result<(), PatchError> {
+    match (target.get_mut(list), doomed) {
+        (_, Value::Null) => {
+            target.remove(list);
+        }
+        (Some(Value::Array(items)), Value::Array(doomed)) if doomed.iter().chain(&*items).any(Value::is_object) => {
+            *items = merge_list(items, doomed, ty.and_then(|ty| ty.field(list)))?;
+        }
+        (Some(Value::Array(items)), Value::Array(doomed)) => items.retain(|item| !doomed.contains(item)),
+        _ => {}
     }
     Ok(())
 }
@@ -92,18 +97,17 @@ fn merge_member(target: &mut Object, name: String, change: Value, ty: Option<&Ty
             merge_object(current, change, field.and_then(|f| f.shape.as_struct()))?;
         }
         (Some(Value::Array(current)), Value::Array(change)) => *current = merge_list(current, change, field)?,
-        (_, change) => {
-            if let Some(change) = without_directives(change) {
-                target.insert(name, change);
-            }
-        }
+        (_, change) => match as_new(change) {
+            Some(change) => _ = target.insert(name, change),
+            None => _ = target.remove(&name),
+        },
     }
     Ok(())
 }
 
 fn merge_list(current: &mut Vec<Value>, change: Vec<Value>, field: Option<&Field>) -> Result<Vec<Value>, PatchError> {
     match field {
-        Some(field) if field.patch.merge => lists::merge(std::mem::take(current), change, field, None),
+        Some(field) if field.patch.merge => Ok(lists::merge(std::mem::take(current), change, field)?.items),
         _ => Ok(change),
     }
 }
@@ -112,25 +116,28 @@ fn merge_list(current: &mut Vec<Value>, change: Vec<Value>, field: Option<&Field
 fn merge_ordered_lists(target: &mut Object, patch: &mut Object, ty: Option<&Type>) -> Result<(), PatchError> {
     let ordered: Vec<String> = patch.keys().filter_map(|key| key.strip_prefix(SET_ORDER)).map(str::to_owned).collect();
     for name in ordered {
-        let Some(Value::Array(order)) = patch.remove(&format!("{SET_ORDER}{name}")) else {
-            return Err(malformed(format!("$setElementOrder/{name} is not a list")));
+        let order = patch.remove(&format!("{SET_ORDER}{name}"));
+        let order = list(order, &name)?.ok_or_else(|| malformed(format!("$setElementOrder/{name} is not a list")))?;
+        let Some(ty) = ty else { continue };
+        let field = ty.field(&name).ok_or_else(|| malformed(format!("$setElementOrder/{name}: no such field")))?;
+        let (current, change) = (list(target.get(&name).cloned(), &name)?, list(patch.remove(&name), &name)?);
+        lists::check_order(change.as_deref().unwrap_or_default(), &order, field)?;
+        let merged = match (current, change) {
+            (None, None) => continue,
+            (Some(current), None) => Merged::unchanged(current, field),
+            (None, Some(change)) => Merged::added(change),
+            (Some(current), Some(change)) => lists::merge(current, change, field)?,
         };
-        let Some(field) = ty.and_then(|ty| ty.field(&name)).filter(|field| field.patch.merge) else { continue };
-        // A list that is removed or given with a wrong type has no items to order.
-        let change = match patch.get_mut(&name) {
-            None => Vec::new(),
-            Some(Value::Array(items)) => std::mem::take(items),
-            Some(_) => continue,
-        };
-        patch.remove(&name);
-        let current = match target.get_mut(&name) {
-            Some(Value::Array(items)) => std::mem::take(items),
-            _ => Vec::new(),
-        };
-        let merged = lists::merge(current, change, field, Some(order))?;
-        if !merged.is_empty() || target.contains_key(&name) {
-            target.insert(name, Value::Array(merged));
-        }
+        target.insert(name, Value::Array(lists::reorder(merged, &order, field)?));
     }
     Ok(())
+}
+
+/// The items of a list that is there.
+fn list(value: Option<Value>, name: &str) -> Result<Option<Vec<Value>>, PatchError> {
+    match value {
+        None => Ok(None),
+        Some(Value::Array(items)) => Ok(Some(items)),
+        Some(_) => Err(malformed(format!("{name} has an order and is not a list"))),
+    }
 }
