@@ -19,7 +19,7 @@ use gantry_auth::{
     feed,
     pki::{CertificateAuthority, ClientCertificates},
     signing::{self, SigningController, SigningParts},
-    token::{TokenIssuer, TokenVerifier},
+    token::{SigningKey, TokenIssuer, TokenSecretController, TokenSecretParts, TokenVerifier},
     user::{service_account_groups, service_account_user_name},
 };
 use gantry_base::Shutdown;
@@ -74,7 +74,8 @@ impl ControlPlane {
         open_files::raise_limit();
         doors::open_rest(&config, &identity, &executor, metrics.registry.clone(), shutdown)?;
         let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
-        let plugins = Plugins { host, authority: identity.authority.clone(), metrics };
+        let plugins =
+            Plugins { host, authority: identity.authority.clone(), key: identity.signing_key.clone(), metrics };
         run_plugins(&config, &executor, plugins, &source, shutdown);
         identity.write_kubeconfig(&config)?;
         Ok(Self { identity, executor, grpc_port, _store: store })
@@ -147,6 +148,7 @@ fn audit_log(config: &AuditConfig) -> Result<Arc<AuditLog>> {
 struct Plugins {
     host: Arc<PluginHost>,
     authority: Arc<CertificateAuthority>,
+    key: Arc<SigningKey>,
     metrics: Metrics,
 }
 
@@ -154,7 +156,7 @@ struct Plugins {
 fn run_plugins(
     config: &ControlPlaneConfig,
     executor: &Executor,
-    Plugins { host, authority, metrics }: Plugins,
+    Plugins { host, authority, key, metrics }: Plugins,
     source: &Arc<dyn ObjectSource>,
     shutdown: &Shutdown,
 ) {
@@ -172,6 +174,13 @@ fn run_plugins(
         Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "plugin-host"));
     shutdown.spawn(gantry_controllers::report_plugins(host.clone(), loopback.clone(), shutdown.token()));
     if config.runs(Role::Controllers) {
+        let tokens = TokenSecretController::new(TokenSecretParts {
+            issuer: Arc::new(TokenIssuer::new(key, ISSUER)),
+            root_ca: authority.certificate_pem().to_owned(),
+            source: source.clone(),
+            sink: Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "tokens-controller")),
+        });
+        shutdown.spawn(tokens.run(shutdown.token()));
         let signing = SigningController::new(SigningParts {
             authority,
             authorizer: executor.authorizer().clone(),

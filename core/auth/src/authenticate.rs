@@ -158,6 +158,10 @@ mod tests {
         fn pod_deleted_at(&self, _namespace: &str, _name: &str) -> Option<Timestamp> {
             None
         }
+
+        fn secret_token(&self, _namespace: &str, _name: &str) -> Option<String> {
+            None
+        }
     }
 
     struct Fixture {

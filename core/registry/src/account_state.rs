@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use gantry_auth::token::{AccountState, BoundObject};
 use gantry_meta::time;
 use gantry_storage::Key;
@@ -33,6 +34,16 @@ struct Metadata {
     deletion_timestamp: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Secret {
+    data: SecretData,
+}
+
+#[derive(Deserialize)]
+struct SecretData {
+    token: String,
+}
+
 impl AccountState for CachedAccounts {
     fn uid_is(&self, resource: &str, namespace: &str, bound: &BoundObject) -> bool {
         self.find(resource, namespace, &bound.name).is_some_and(|object| object.uid() == bound.uid)
@@ -42,5 +53,11 @@ impl AccountState for CachedAccounts {
         let pod = self.find("pods", namespace, name)?;
         let head: Head = serde_json::from_slice(&pod.wire()).ok()?;
         time::parse_time(&head.metadata.deletion_timestamp?)
+    }
+
+    fn secret_token(&self, namespace: &str, name: &str) -> Option<String> {
+        let secret = self.find("secrets", namespace, name)?;
+        let secret: Secret = serde_json::from_slice(&secret.wire()).ok()?;
+        String::from_utf8(BASE64.decode(secret.data.token).ok()?).ok()
     }
 }

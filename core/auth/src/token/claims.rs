@@ -35,3 +35,21 @@ pub struct Claims {
     pub nbf: i64,
     pub sub: String,
 }
+
+/// `iss` of tokens that stand in secrets.
+pub const SECRET_ISSUER: &str = "kubernetes/serviceaccount";
+
+/// All claims of a token that stands in a secret: it has no end, and holds as long as the secret holds it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SecretClaims {
+    pub iss: String,
+    #[serde(rename = "kubernetes.io/serviceaccount/namespace")]
+    pub namespace: String,
+    #[serde(rename = "kubernetes.io/serviceaccount/secret.name")]
+    pub secret: String,
+    #[serde(rename = "kubernetes.io/serviceaccount/service-account.name")]
+    pub account: String,
+    #[serde(rename = "kubernetes.io/serviceaccount/service-account.uid")]
+    pub account_uid: String,
+    pub sub: String,
+}

@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Header};
 
-use super::{BoundObject, Claims, SigningKey, claims::KubernetesClaims};
+use super::{
+    BoundObject, Claims, SigningKey,
+    claims::{KubernetesClaims, SECRET_ISSUER, SecretClaims},
+};
 use crate::{pki::PkiError, user::service_account_user_name};
 
 /// What a token is to say.
@@ -50,9 +53,24 @@ impl TokenIssuer {
             nbf: issued,
             sub: service_account_user_name(&spec.namespace, &spec.account.name),
         };
+        Ok((self.sign(&claims)?, Timestamp::from_second(expires).unwrap_or(Timestamp::MAX)))
+    }
+
+    /// The token that a secret of `namespace` keeps for an account.
+    pub fn issue_for_secret(&self, namespace: &str, account: &BoundObject, secret: &str) -> Result<String, PkiError> {
+        self.sign(&SecretClaims {
+            iss: SECRET_ISSUER.to_owned(),
+            namespace: namespace.to_owned(),
+            secret: secret.to_owned(),
+            account: account.name.clone(),
+            account_uid: account.uid.clone(),
+            sub: service_account_user_name(namespace, &account.name),
+        })
+    }
+
+    fn sign(&self, claims: &impl serde::Serialize) -> Result<String, PkiError> {
         let header = Header { kid: Some(self.key.id.clone()), ..Header::new(Algorithm::ES256) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.key.encoding)?;
-        Ok((token, Timestamp::from_second(expires).unwrap_or(Timestamp::MAX)))
+        Ok(jsonwebtoken::encode(&header, claims, &self.key.encoding)?)
     }
 }
 

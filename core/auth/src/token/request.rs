@@ -7,6 +7,8 @@ use serde_json::json;
 const GROUP: &str = "authentication.k8s.io";
 const KIND: &str = "TokenRequest";
 const DEFAULT_SECONDS: i64 = 3600;
+/// Members of metadata that a client cannot set.
+const WIPED: [&str; 3] = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
 const MIN_SECONDS: i64 = 600;
 const MAX_SECONDS: i64 = 1 << 32;
 
@@ -96,8 +98,23 @@ fn bound_ref(reference: &Object) -> Result<BoundRef, Box<Status>> {
     Ok(bound)
 }
 
-/// The answer (201): the request with its defaults, the token and its end.
+/// Sets the time that a token lives where the body leaves it out.
+pub fn fill_expiration(body: &mut Object) {
+    let spec = body.entry("spec").or_insert(Value::Null);
+    if spec.is_null() {
+        *spec = json!({});
+    }
+    if let Some(spec) = spec.as_object_mut() {
+        let seconds = spec.entry("expirationSeconds").or_insert(Value::Null);
+        if seconds.is_null() {
+            *seconds = DEFAULT_SECONDS.into();
+        }
+    }
+}
+
+/// The answer (201): `body` with its defaults, named after the account, the token and its end.
 pub fn token_request_answer(
+    body: &Object,
     request: &TokenRequest,
     account: &Object,
     token: &str,
@@ -114,13 +131,16 @@ pub fn token_request_answer(
         }
         reference
     });
+    let mut metadata = body.metadata().cloned().unwrap_or_default();
+    WIPED.iter().for_each(|member| _ = metadata.remove(*member));
+    for (member, text) in [("name", account.name()), ("namespace", account.namespace()), ("uid", account.uid())] {
+        metadata.insert(member.into(), text.into());
+    }
+    metadata.insert("creationTimestamp".into(), time::format_time(now).into());
     let answer = json!({
         "kind": KIND,
         "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {
-            "name": account.name(), "namespace": account.namespace(), "uid": account.uid(),
-            "creationTimestamp": time::format_time(now),
-        },
+        "metadata": metadata,
         "spec": {
             "audiences": request.audiences, "boundObjectRef": bound, "expirationSeconds": request.expires_in_seconds,
         },

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use gantry_meta::Value;
 use hashbrown::HashMap;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, Validation};
@@ -9,7 +10,10 @@ use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::{BoundObject, Claims, SigningKey};
+use super::{
+    BoundObject, Claims, SigningKey,
+    claims::{SECRET_ISSUER, SecretClaims},
+};
 use crate::{
     UserInfo,
     user::{GROUP_AUTHENTICATED, UserFields, service_account_groups},
@@ -41,6 +45,9 @@ pub trait AccountState: Send + Sync {
 
     /// When a pod's deletion was asked for, if it was.
     fn pod_deleted_at(&self, namespace: &str, name: &str) -> Option<Timestamp>;
+
+    /// The token in a secret.
+    fn secret_token(&self, namespace: &str, name: &str) -> Option<String>;
 }
 
 /// A token that holds, for these of the audiences asked for.
@@ -51,8 +58,15 @@ pub struct VerifiedToken {
 }
 
 struct CachedToken {
-    claims: Claims,
+    claims: AnyClaims,
     user: UserInfo,
+}
+
+enum AnyClaims {
+    /// Of a token that was asked for.
+    Bound(Box<Claims>),
+    /// Of a token that stands in a secret.
+    Secret(Box<SecretClaims>),
 }
 
 /// Verifies service-account tokens.
@@ -77,7 +91,14 @@ impl TokenVerifier {
     /// Checks a token for one of `audiences`.
     pub fn verify(&self, token: &str, audiences: &[String], now: Timestamp) -> Result<VerifiedToken, TokenError> {
         let cached = self.signature_checked(token)?;
-        let claims = &cached.claims;
+        let matching = match &cached.claims {
+            AnyClaims::Bound(claims) => self.check(claims, audiences, now)?,
+            AnyClaims::Secret(claims) => self.check_secret(claims, token, audiences)?,
+        };
+        Ok(VerifiedToken { user: cached.user.clone(), audiences: matching })
+    }
+
+    fn check(&self, claims: &Claims, audiences: &[String], now: Timestamp) -> Result<Vec<String>, TokenError> {
         if now.as_second() >= claims.exp || now.as_second() < claims.nbf {
             return Err(TokenError::Expired);
         }
@@ -86,7 +107,23 @@ impl TokenVerifier {
             return Err(TokenError::Audience);
         }
         self.check_bound(claims, now)?;
-        Ok(VerifiedToken { user: cached.user.clone(), audiences: matching })
+        Ok(matching)
+    }
+
+    /// Such a token is for the API server, and for as long as its secret holds it.
+    fn check_secret(
+        &self,
+        claims: &SecretClaims,
+        token: &str,
+        audiences: &[String],
+    ) -> Result<Vec<String>, TokenError> {
+        if !audiences.contains(&self.issuer) {
+            return Err(TokenError::Audience);
+        }
+        let account = BoundObject { name: claims.account.clone(), uid: claims.account_uid.clone() };
+        let held = self.state.secret_token(&claims.namespace, &claims.secret).is_some_and(|held| held == token);
+        let exists = held && self.state.uid_is("serviceaccounts", &claims.namespace, &account);
+        if exists { Ok(vec![self.issuer.clone()]) } else { Err(TokenError::BoundObjectGone) }
     }
 
     fn signature_checked(&self, token: &str) -> Result<Arc<CachedToken>, TokenError> {
@@ -95,7 +132,10 @@ impl TokenVerifier {
             return Ok(known.clone());
         }
         let claims = self.decode(token)?;
-        let user = user_of(&claims);
+        let user = match &claims {
+            AnyClaims::Bound(claims) => user_of(claims),
+            AnyClaims::Secret(claims) => user_of_secret(claims),
+        };
         let checked = Arc::new(CachedToken { claims, user });
         let mut cache = self.cache.write();
         if cache.len() >= CACHE_CAPACITY {
@@ -105,16 +145,23 @@ impl TokenVerifier {
         Ok(checked)
     }
 
-    fn decode(&self, token: &str) -> Result<Claims, TokenError> {
+    fn decode(&self, token: &str) -> Result<AnyClaims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Unknown)?;
         let key = self.keys.iter().find(|key| header.kid.as_deref() == Some(&*key.id)).ok_or(TokenError::Unknown)?;
         let mut validation = Validation::new(Algorithm::ES256);
-        validation.set_issuer(&[&self.issuer]);
         // Time and audience differ from use to use; both are checked by `verify`, on cached tokens too.
         (validation.validate_exp, validation.validate_nbf, validation.validate_aud) = (false, false, false);
-        let data =
-            jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(|_| TokenError::Unknown)?;
-        Ok(data.claims)
+        validation.required_spec_claims.clear();
+        let data = jsonwebtoken::decode::<Value>(token, &key.decoding, &validation).map_err(|_| TokenError::Unknown)?;
+        let issuer = data.claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+        let read = if issuer == self.issuer {
+            serde_json::from_value(data.claims).map(|claims| AnyClaims::Bound(Box::new(claims)))
+        } else if issuer == SECRET_ISSUER {
+            serde_json::from_value(data.claims).map(|claims| AnyClaims::Secret(Box::new(claims)))
+        } else {
+            return Err(TokenError::Unknown);
+        };
+        read.map_err(|_| TokenError::Unknown)
     }
 
     fn check_bound(&self, claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
@@ -134,12 +181,19 @@ impl TokenVerifier {
     }
 }
 
+fn account_user(name: &str, uid: &str, namespace: &str) -> UserFields {
+    let mut groups = service_account_groups(namespace);
+    groups.push(GROUP_AUTHENTICATED.to_owned());
+    UserFields { name: name.to_owned(), uid: uid.to_owned(), groups, ..UserFields::default() }
+}
+
+fn user_of_secret(claims: &SecretClaims) -> UserInfo {
+    account_user(&claims.sub, &claims.account_uid, &claims.namespace).into()
+}
+
 fn user_of(claims: &Claims) -> UserInfo {
     let bound = &claims.kubernetes;
-    let mut groups = service_account_groups(&bound.namespace);
-    groups.push(GROUP_AUTHENTICATED.to_owned());
-    let mut fields =
-        UserFields { name: claims.sub.clone(), uid: bound.serviceaccount.uid.clone(), groups, ..UserFields::default() };
+    let mut fields = account_user(&claims.sub, &bound.serviceaccount.uid, &bound.namespace);
     let mut say = |key: &str, value: String| {
         fields.extra.insert(format!("authentication.kubernetes.io/{key}"), vec![value]);
     };
@@ -165,6 +219,7 @@ mod tests {
     struct State {
         pod_deleted_at: Option<Timestamp>,
         account_uid: &'static str,
+        in_secret: String,
     }
 
     impl AccountState for State {
@@ -178,6 +233,10 @@ mod tests {
 
         fn pod_deleted_at(&self, _namespace: &str, _name: &str) -> Option<Timestamp> {
             self.pod_deleted_at
+        }
+
+        fn secret_token(&self, _namespace: &str, name: &str) -> Option<String> {
+            (name == "kept").then(|| self.in_secret.clone())
         }
     }
 
@@ -259,9 +318,27 @@ mod tests {
         let (token, _) = TokenIssuer::new(key.clone(), DEFAULT_ISSUER).issue(&spec(true), now()).unwrap();
         let other = verifier(&key, State { account_uid: "a-2", ..State::default() });
         assert_eq!(other.verify(&token, &api(), now()), Err(TokenError::BoundObjectGone));
-        let deleted = verifier(&key, State { account_uid: "a-1", pod_deleted_at: Some(now()) });
+        let deleted = verifier(&key, State { account_uid: "a-1", pod_deleted_at: Some(now()), ..State::default() });
         assert!(deleted.verify(&token, &api(), after(60)).is_ok());
         assert_eq!(deleted.verify(&token, &api(), after(61)), Err(TokenError::BoundObjectGone));
+    }
+
+    #[test]
+    fn a_token_in_a_secret_holds_while_the_secret_and_its_account_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = key(folder.path());
+        let account = BoundObject { name: "robot".into(), uid: "a-1".into() };
+        let token = TokenIssuer::new(key.clone(), DEFAULT_ISSUER).issue_for_secret("ns", &account, "kept").unwrap();
+        let with = |account_uid, in_secret: &str| {
+            verifier(&key, State { account_uid, in_secret: in_secret.to_owned(), ..State::default() })
+        };
+        let ours = [DEFAULT_ISSUER.to_owned()];
+        let verified = with("a-1", &token).verify(&token, &ours, after(1 << 40)).unwrap();
+        assert_eq!((&*verified.user.name, &*verified.user.uid), ("system:serviceaccount:ns:robot", "a-1"));
+        assert_eq!(with("a-1", &token).verify(&token, &api(), now()), Err(TokenError::Audience));
+        for judge in [with("a-2", &token), with("a-1", "another")] {
+            assert_eq!(judge.verify(&token, &ours, now()), Err(TokenError::BoundObjectGone));
+        }
     }
 
     #[test]
