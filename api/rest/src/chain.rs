@@ -110,9 +110,10 @@ fn authenticate(state: &RestState, request: &HttpRequest) -> Result<UserInfo, Bo
 }
 
 fn context(state: &RestState, request: &HttpRequest, user: UserInfo, started: Instant) -> RequestContext {
-    let user_agent = header(request.headers(), "user-agent").unwrap_or_default();
+    let agent = request.headers().get("user-agent");
+    let user_agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes())).unwrap_or_default();
     let id = uuid::Uuid::new_v4().to_string();
-    let ctx = RequestContext::new(id, user, user_agent, started + timeout(request));
+    let ctx = RequestContext::new(id, user, &user_agent, started + timeout(request));
     if !state.executor.is_audited() {
         return ctx;
     }

@@ -6,8 +6,8 @@ use gantry_kinds::{Catalog, Group, Resource, Subresource, Text, Version};
 use gantry_meta::{Object, Value};
 use serde_json::json;
 
-/// The media type of [`aggregated`], as requests ask for it and answers name it.
-pub const AGGREGATED_MEDIA_TYPE: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+/// What follows the type of the encoding in the media type of [`aggregated`], as answers name it.
+pub const AGGREGATED_FORM: &str = ";g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// `/api`. `server_address` is `HOST:PORT`. It has no `apiVersion`, which clients of old expect.
 pub fn api_versions(server_address: &str) -> Value {

@@ -1,13 +1,14 @@
 //! Discovery and the issuer's documents.
 
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use gantry_codec::discovery;
 use gantry_meta::{Reason, Status, Value};
 
 use super::document_wish;
 use crate::{
     chain::header,
-    respond::{self, Offer},
+    respond::{self, Encoding, Offer},
     route::{Document, Refused},
     state::RestState,
 };
@@ -15,11 +16,16 @@ use crate::{
 pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Document) -> Result<HttpResponse, Status> {
     let catalog = state.executor.catalog();
     let documents = &state.documents;
-    let aggregated = || respond::wants_aggregated_discovery(header(request.headers(), "accept"));
+    let aggregated = respond::aggregated_discovery(header(request.headers(), "accept"));
     let plain = |value: &Value| Ok(respond::document(value, document_wish(request, Offer::Discovery)?));
+    match (document, aggregated) {
+        (Document::CoreVersions, Some(encoding)) => {
+            return Ok(aggregate(request, &documents.aggregated_core, encoding));
+        }
+        (Document::Groups, Some(encoding)) => return Ok(aggregate(request, &documents.aggregated_groups, encoding)),
+        _ => {}
+    }
     match document {
-        Document::CoreVersions if aggregated() => Ok(aggregate(request, &documents.aggregated_core)),
-        Document::Groups if aggregated() => Ok(aggregate(request, &documents.aggregated_groups)),
         Document::CoreVersions => plain(&documents.core_versions),
         Document::Groups => plain(&documents.groups),
         Document::Group(name) => match catalog.group(name).filter(|group| !group.name.is_empty()) {
@@ -35,7 +41,8 @@ pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Docu
     }
 }
 
-fn aggregate(request: &HttpRequest, document: &(bytes::Bytes, String)) -> HttpResponse {
+/// The tag is the content's, whatever the encoding.
+fn aggregate(request: &HttpRequest, document: &(Bytes, String), encoding: Encoding) -> HttpResponse {
     let (body, etag) = document;
     if header(request.headers(), "if-none-match") == Some(etag) {
         return HttpResponse::NotModified()
@@ -44,11 +51,14 @@ fn aggregate(request: &HttpRequest, document: &(bytes::Bytes, String)) -> HttpRe
             .finish();
     }
     HttpResponse::Ok()
-        .content_type(discovery::AGGREGATED_MEDIA_TYPE)
+        .content_type(format!("{}{}", encoding.content_type(), discovery::AGGREGATED_FORM))
         .insert_header(("etag", etag.as_str()))
         .insert_header(("vary", "Accept"))
         .insert_header(("cache-control", "public"))
-        .body(body.clone())
+        .body(match encoding {
+            Encoding::Json => body.clone(),
+            other => respond::encoded(body, other, false).into(),
+        })
 }
 
 /// The signing keys. Asked for as plain JSON they are not acceptable, as in the reference.

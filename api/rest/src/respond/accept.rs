@@ -79,8 +79,7 @@ pub fn negotiate(header: Option<&str>, offer: Offer) -> Result<Accepted, Status>
     if header == "application/json" || header == "*/*" {
         return Ok(Accepted::default());
     }
-    let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(Clause::parse).collect();
-    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    let clauses = clauses(header);
     if let Some(accepted) = clauses.iter().find_map(|clause| clause.accepted(offer)) {
         return Ok(accepted);
     }
@@ -94,12 +93,25 @@ pub fn error_encoding(header: Option<&str>) -> Encoding {
     negotiate(header, Offer::Error).map_or(Encoding::Json, |accepted| accepted.encoding)
 }
 
-/// True if the client takes aggregated discovery (`apidiscovery.k8s.io/v2`) before the legacy form.
-pub fn wants_aggregated_discovery(header: Option<&str>) -> bool {
-    let mut clauses: Vec<Clause<'_>> = header.unwrap_or_default().split(',').filter_map(Clause::parse).collect();
-    clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality));
-    let first = clauses.iter().find(|c| c.accepted(Offer::Plain).is_some() || c.is_aggregated_discovery());
-    first.is_some_and(Clause::is_aggregated_discovery)
+/// The encoding of aggregated discovery (`apidiscovery.k8s.io/v2`), if the client takes that at all: it comes before the
+/// legacy form, whatever the qualities.
+pub fn aggregated_discovery(header: Option<&str>) -> Option<Encoding> {
+    let clauses = clauses(header.unwrap_or_default());
+    clauses.iter().find(|clause| clause.is_aggregated_discovery())?.encoding()
+}
+
+/// What the header names, best first: by quality, but a wildcard gives way to what is named in full after it.
+fn clauses(header: &str) -> Vec<Clause<'_>> {
+    let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(Clause::parse).collect();
+    for sorted in 1..clauses.len() {
+        for at in (1..=sorted).rev() {
+            if !clauses[at].comes_before(&clauses[at - 1]) {
+                break;
+            }
+            clauses.swap(at, at - 1);
+        }
+    }
+    clauses
 }
 
 fn refusal(known_type: bool) -> Status {
@@ -134,6 +146,11 @@ impl<'a> Clause<'a> {
         Some(clause)
     }
 
+    fn comes_before(&self, other: &Self) -> bool {
+        let wild = |clause: &Self| clause.media_type.ends_with("/*");
+        self.quality > other.quality || (!wild(self) && wild(other))
+    }
+
     fn encoding(&self) -> Option<Encoding> {
         match self.media_type {
             "application/json" | "*/*" => Some(Encoding::Json),
@@ -148,7 +165,7 @@ impl<'a> Clause<'a> {
     }
 
     fn is_aggregated_discovery(&self) -> bool {
-        self.media_type == "application/json"
+        self.encoding().is_some()
             && (self.form, self.version, self.group) == ("APIGroupDiscoveryList", "v2", "apidiscovery.k8s.io")
     }
 
@@ -198,6 +215,8 @@ mod tests {
     fn the_highest_quality_wins_and_half_a_wildcard_is_not_acceptable() {
         assert_eq!(encoding("application/json;q=0.5, application/yaml;q=0.9"), Some(Encoding::Yaml));
         assert_eq!(encoding("application/yaml;q=0.1, */*;q=0.1"), Some(Encoding::Yaml));
+        assert_eq!(encoding("*/*;q=0.9, application/yaml;q=0.1"), Some(Encoding::Yaml));
+        assert_eq!(encoding("application/yaml;q=0.1, */*;q=0.9"), Some(Encoding::Json));
         assert_eq!(encoding("application/bogus, application/json"), Some(Encoding::Json));
         assert_eq!(encoding("text/html, application/*;q=0.2"), None);
     }
@@ -240,10 +259,15 @@ mod tests {
     }
 
     #[test]
-    fn aggregated_discovery_is_given_in_version_two_alone() {
+    fn aggregated_discovery_is_given_in_version_two_alone_and_in_each_encoding() {
         let v2 = "application/json;v=v2;g=apidiscovery.k8s.io;as=APIGroupDiscoveryList,application/json";
-        assert!(wants_aggregated_discovery(Some(v2)));
-        assert!(!wants_aggregated_discovery(Some(&v2.replace("v=v2", "v=v2beta1"))));
-        assert!(!wants_aggregated_discovery(Some("application/json")));
+        assert_eq!(aggregated_discovery(Some(v2)), Some(Encoding::Json));
+        assert_eq!(aggregated_discovery(Some(&v2.replace("v=v2", "v=v2beta1"))), None);
+        assert_eq!(aggregated_discovery(Some("application/json")), None);
+        let protobuf = "application/json;q=0.5,application/vnd.kubernetes.protobuf;as=APIGroupDiscoveryList;v=v2;\
+                        g=apidiscovery.k8s.io";
+        assert_eq!(aggregated_discovery(Some(protobuf)), Some(Encoding::Protobuf));
+        let legacy_first = format!("application/vnd.kubernetes.protobuf,{v2};q=0.1");
+        assert_eq!(aggregated_discovery(Some(&legacy_first)), Some(Encoding::Json));
     }
 }

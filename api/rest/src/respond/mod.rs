@@ -9,7 +9,7 @@ mod view;
 mod watch;
 mod watch_socket;
 
-pub(crate) use accept::{Accepted, Encoding, Form, Offer, error_encoding, negotiate, wants_aggregated_discovery};
+pub(crate) use accept::{Accepted, Encoding, Form, Offer, aggregated_discovery, error_encoding, negotiate};
 pub(crate) use gzip::accepts as accepts_gzip;
 pub(crate) use list::list;
 pub(crate) use object::object;
@@ -71,7 +71,7 @@ pub(crate) fn document(document: &Value, wish: Wish<'_>) -> HttpResponse {
 }
 
 /// JSON bytes in another encoding.
-fn encoded(json: &[u8], encoding: Encoding, pretty: bool) -> Vec<u8> {
+pub(crate) fn encoded(json: &[u8], encoding: Encoding, pretty: bool) -> Vec<u8> {
     match encoding {
         Encoding::Json if pretty => gantry_codec::pretty(json),
         Encoding::Json => json.to_vec(),
