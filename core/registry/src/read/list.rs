@@ -40,7 +40,11 @@ pub(crate) async fn page_to_delete(
     options: &ListOptions,
 ) -> Result<Page, Status> {
     rules::check_list(options)?;
-    page(state, served, target, options).await
+    // It goes through the collection in pages, whatever their size, and so at the very version that is named.
+    let exact = options.limit == 0 && options.resource_version_match.is_empty();
+    let exactly = ListOptions { resource_version_match: "Exact".into(), ..options.clone() };
+    let pinned = !matches!(options.resource_version.as_str(), "" | "0");
+    page(state, served, target, if exact && pinned { &exactly } else { options }).await
 }
 
 /// One page as the options ask for it, at the revision they name.

@@ -2,7 +2,7 @@
 
 use gantry_meta::{Object, ObjectView as _, Value};
 
-use super::Strategy;
+use super::{Strategy, generation::differs};
 
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
@@ -14,8 +14,10 @@ impl Strategy for DaemonSets {
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
-        let template = |set: &Object| set.get("spec").and_then(|spec| spec.get("template")).cloned();
-        let changed = subresource.is_empty() && template(new) != template(old);
+        fn template(set: &Object) -> Option<&Value> {
+            set.get("spec")?.get("template")
+        }
+        let changed = subresource.is_empty() && differs(template(new), template(old));
         set(new, template_generation(old) + i64::from(changed));
     }
 }

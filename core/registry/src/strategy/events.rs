@@ -4,4 +4,9 @@ use super::Strategy;
 
 pub(super) struct Events;
 
-impl Strategy for Events {}
+impl Strategy for Events {
+    /// Under either name they are the core group's.
+    fn named_group<'a>(&self, _served: &'a str) -> &'a str {
+        ""
+    }
+}

@@ -15,7 +15,7 @@ fn members<'a>(new: &'a Object, old: &'a Object) -> impl Iterator<Item = &'a Str
 }
 
 /// A list without items is as good as none.
-fn differs(new: Option<&Value>, old: Option<&Value>) -> bool {
+pub(super) fn differs(new: Option<&Value>, old: Option<&Value>) -> bool {
     match (new, old) {
         (Some(Value::Object(new)), Some(Value::Object(old))) => {
             members(new, old).any(|member| differs(new.get(member), old.get(member)))

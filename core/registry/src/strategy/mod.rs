@@ -37,7 +37,7 @@ pub(crate) trait Strategy: Send + Sync {
     /// Sets and resets what the server owns on a new object, after mutating admission and before validation.
     fn prepare_create(&self, _new: &mut Object) {}
 
-    /// Labels of a new object for which the client stated none.
+    /// Labels of a new object for which the client stated none, made once the object is known to be valid.
     fn fill_labels(&self, _new: &mut Object) {}
 
     /// Sets and resets what this request may not write, after the generic separation of status and spec.
@@ -59,6 +59,11 @@ pub(crate) trait Strategy: Send + Sync {
     /// Members of metadata that a write of the status leaves as they are stored.
     fn kept_by_status(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// Whether server-side apply through `status` makes an object that does not exist; else it is not found.
+    fn applied_status_creates(&self) -> bool {
+        false
     }
 
     /// What a deletion that names no policy for the object's dependents is warned about.
@@ -99,6 +104,11 @@ pub(crate) trait Strategy: Send + Sync {
         false
     }
 
+    /// The group that a deletion whose preconditions fail is answered with; `served` is the resource's own.
+    fn named_group<'a>(&self, served: &'a str) -> &'a str {
+        served
+    }
+
     /// Deletions answer with the object, not a Status.
     fn returns_deleted_object(&self) -> bool {
         false
@@ -124,7 +134,7 @@ struct CsiDrivers;
 
 impl Strategy for CsiDrivers {
     fn is_new_generation(&self, new: &Object, old: &Object) -> Option<bool> {
-        Some(new.get("spec") != old.get("spec"))
+        Some(generation::differs(new.get("spec"), old.get("spec")))
     }
 
     fn returns_deleted_object(&self) -> bool {
@@ -172,15 +182,14 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("storage.k8s.io", "csistoragecapacities") => &Generic,
         ("storage.k8s.io", "volumeattachments") | ("resource.k8s.io", "resourceclaims") => &status::DevicesAndVolumes,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
-        ("flowcontrol.apiserver.k8s.io", _)
-        | ("admissionregistration.k8s.io", "validatingadmissionpolicies")
-        | ("networking.k8s.io", "servicecidrs") => &status::StatusAlone,
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies") => &status::AdmissionPolicies,
+        ("flowcontrol.apiserver.k8s.io", _) | ("networking.k8s.io", "servicecidrs") => &status::StatusAlone,
         _ => &Generic,
     }
 }
 
-/// The generic part of a create, then the resource's own. `labelled`: the client stated labels.
-pub(crate) fn prepare_create(served: &Served, new: &mut Object, labelled: bool) {
+/// The generic part of a create, then the resource's own.
+pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
     if served.resource.status_reset {
         new.remove("status");
     }
@@ -189,9 +198,6 @@ pub(crate) fn prepare_create(served: &Served, new: &mut Object, labelled: bool) 
         set_generation(new, Some(1));
     }
     served.strategy.prepare_create(new);
-    if !labelled {
-        served.strategy.fill_labels(new);
-    }
 }
 
 /// The generic part of an update, then the resource's own: a request writes the status or everything else, never both.

@@ -25,3 +25,16 @@ impl Strategy for DevicesAndVolumes {
         true
     }
 }
+
+/// As [`StatusAlone`]; an apply of the status makes the object that it is of.
+pub(super) struct AdmissionPolicies;
+
+impl Strategy for AdmissionPolicies {
+    fn kept_by_status(&self) -> &'static [&'static str] {
+        SET_BY_CLIENTS
+    }
+
+    fn applied_status_creates(&self) -> bool {
+        true
+    }
+}

@@ -21,6 +21,8 @@ use crate::{
 
 const VERSIONS: [&str; 2] = ["policy/v1", "policy/v1beta1"];
 const MAX_RACES: usize = 16;
+/// Who a budget's changes are noted for.
+const SERVER: &str = "kube-apiserver";
 /// A budget's controller is expected to have counted again by then.
 const RECOUNT_SECONDS: u32 = 10;
 /// After this long without having gone, an evicted pod counts as staying; the budget's controller forgets it then.
@@ -45,8 +47,63 @@ pub(super) async fn evict(
     if !ignores_budgets(&pod) {
         take_from_budget(state, ctx, &target.namespace, &pod, deletion.dry_run).await?;
     }
+    if !deletion.dry_run {
+        mark_disrupted(state, ctx, served, target, &mut deletion).await?;
+    }
     write::delete_object(state, ctx, served, &target.namespace, &target.name, &deletion).await?;
     Ok(done())
+}
+
+/// Tells the pod's own controller why it goes. A version that the deletion is pinned to moves with this write.
+async fn mark_disrupted(
+    state: &State,
+    ctx: &RequestContext,
+    served: &Served,
+    target: &Target,
+    deletion: &mut DeleteOptions,
+) -> Result<(), Status> {
+    let (namespace, name) = (&*target.namespace, &*target.name);
+    let options = WriteOptions::default();
+    for _ in 0..MAX_RACES {
+        let current = read::current(state, served, namespace, name).await?.ok_or_else(|| served.not_found(name))?;
+        let mut pod = read::served_tree(served, &current);
+        write::check_preconditions(served, deletion, &pod)?;
+        let now = Timestamp::now();
+        set_disrupted(&mut pod, now);
+        let write = Write { state, ctx, served, namespace, name, subresource: "status", options: &options, now };
+        match write.put(Accepted::by_server(pod), Expect::At(current.revision()), Vec::new()).await {
+            Ok(stored) => {
+                if let Some(pinned) = &mut deletion.preconditions.resource_version {
+                    *pinned = stored.revision().to_string();
+                }
+                return Ok(());
+            }
+            Err(CommitError::Conflict { .. }) => {
+                state.cache.consistent(served.shard).await.map_err(|error| lagging(&error))?;
+            }
+            Err(error) => return Err(commit_failed(error)),
+        }
+    }
+    Err(served.conflict(name, "the pod changes too often, try again"))
+}
+
+fn set_disrupted(pod: &mut Object, now: Timestamp) {
+    let status = pod.entry("status").or_insert_with(|| json!({}));
+    let Some(status) = status.as_object_mut() else { return };
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    let of_this_kind = |condition: &Value| condition.get("type").and_then(Value::as_str) == Some("DisruptionTarget");
+    let mut condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting", "lastProbeTime": null, "lastTransitionTime": time::format_time(now)});
+    match conditions.iter_mut().find(|condition| of_this_kind(condition)) {
+        Some(before) => {
+            if let (Some(since), Some("True")) = (before.get("lastTransitionTime"), before["status"].as_str()) {
+                condition["lastTransitionTime"] = since.clone();
+            }
+            *before = condition;
+        }
+        None => conditions.push(condition),
+    }
 }
 
 /// The eviction is of a version there was, and about the pod of the URL (400).
@@ -100,13 +157,14 @@ async fn take_from_budget(
         if may_always_go(&budget, pod) {
             return Ok(());
         }
-        let now = Timestamp::now();
+        let (now, before) = (Timestamp::now(), budget.clone());
         take_one(&mut budget, pod.name(), now)?;
         if dry_run {
             return Ok(());
         }
         let options = WriteOptions::default();
         let write = Write { state, ctx, served, namespace, name: "", subresource: "status", options: &options, now };
+        write.record_as(SERVER, &before, &mut budget);
         match write.put(Accepted::by_server(budget), Expect::At(current.revision()), Vec::new()).await {
             Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {

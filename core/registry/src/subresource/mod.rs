@@ -11,7 +11,7 @@ pub(crate) use scale::{scale_apply, scale_patch, scale_read, scale_update};
 use std::sync::Arc;
 
 use gantry_codec::Expected;
-use gantry_meta::{GroupVersionKind, Object, Status};
+use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status};
 
 use crate::{
     context::RequestContext,
@@ -19,8 +19,10 @@ use crate::{
     request::{Body, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
-    write::read_body,
+    write::{read_body, write_of},
 };
+
+const OTHER_NAMESPACE: &str = "the namespace of the provided object does not match the namespace sent on the request";
 
 /// True for a create that is no create of a stored object.
 pub(crate) fn is_post(served: &Served, target: &Target) -> bool {
@@ -44,12 +46,23 @@ pub(crate) async fn post(
             Expected { any_api_version: name == "eviction", ..sub }
         }
     };
-    let object = read_body(ctx, expected, body, options.field_validation)?;
+    let mut object = read_body(ctx, expected, body, options.field_validation)?;
+    let stated = object.namespace();
+    if !stated.is_empty() && !target.namespace.is_empty() && stated != target.namespace {
+        return Err(Status::bad_request(OTHER_NAMESPACE));
+    }
     match (&*served.resource.plural, target.subresource.as_str()) {
         ("pods", "binding") | ("bindings", "") => binding::bind(state, ctx, target, object, options).await,
         ("pods", "eviction") => eviction::evict(state, ctx, served, target, object, options).await,
-        ("serviceaccounts", "token") => token::issue(state, ctx, served, target, &object, options).await,
-        (_, "") => reviews::answer(state, ctx, served, target, object),
+        ("serviceaccounts", "token") => {
+            token::record(&write_of(state, ctx, served, target, options), expected, &mut object);
+            token::issue(state, ctx, served, target, &object, options).await
+        }
+        (_, "") => {
+            let mut recorded = object.clone();
+            write_of(state, ctx, served, target, options).record_posted(expected, &mut recorded);
+            reviews::answer(state, ctx, served, target, object, &recorded)
+        }
         _ => Err(served::method_not_allowed()),
     }
 }

@@ -1,7 +1,7 @@
 //! Reviews: questions about access and identity, answered and forgotten.
 
 use gantry_auth::review::{self, ReviewKind};
-use gantry_meta::{Object, Status};
+use gantry_meta::{Object, ObjectView as _, Status};
 use jiff::Timestamp;
 
 use super::created;
@@ -13,12 +13,14 @@ use crate::{
     served::{self, Served},
 };
 
+/// `recorded` is the body with the record of who set what, which those reviews show that answer with what was sent.
 pub(super) fn answer(
     state: &State,
     ctx: &RequestContext,
     served: &Served,
     target: &Target,
     body: Object,
+    recorded: &Object,
 ) -> Result<ApiResponse, Status> {
     let (user, authorizer) = (&ctx.user, &*state.authorizer);
     let now = Timestamp::now();
@@ -31,5 +33,16 @@ pub(super) fn answer(
         "selfsubjectrulesreviews" => review::self_subject_rules_review(body, authorizer.store().rbac(), user),
         _ => return Err(served::unknown()),
     };
-    Ok(created(served.gvk.clone(), &answer.map_err(|refusal| *refusal)?))
+    let mut answer = answer.map_err(|refusal| *refusal)?;
+    let record =
+        recorded.metadata().and_then(|metadata| metadata.get("managedFields")).filter(|_| shows_record(served));
+    if let Some(record) = record {
+        answer.metadata_mut().insert("managedFields".into(), record.clone());
+    }
+    Ok(created(served.gvk.clone(), &answer))
+}
+
+/// The other reviews answer with objects of their own making.
+fn shows_record(served: &Served) -> bool {
+    !matches!(&*served.resource.plural, "selfsubjectreviews" | "selfsubjectrulesreviews")
 }

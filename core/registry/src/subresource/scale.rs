@@ -12,7 +12,7 @@ use crate::{
     request::{Body, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
-    write::{self, Applied, Decoded, Patched, read_body},
+    write::{self, Applied, Decoded, read_body},
 };
 
 const KIND: &str = "Scale";
@@ -47,8 +47,8 @@ pub(crate) async fn scale_patch(
     let expected = expected(served)?;
     // A patch is made anew from what another writer left; only a version that it names itself can conflict.
     change(state, ctx, served, target, options, false, |current| {
-        let Patched { object, repeated } = write::patched(expected.ty, patch, current)?;
-        write::decode(ctx, expected, object, repeated, options.field_validation)
+        let patched = write::patched(expected.ty, patch, current, options.field_validation)?;
+        write::decode(ctx, expected, patched, options.field_validation)
     })
     .await
 }
@@ -106,10 +106,9 @@ fn check_identity(served: &Served, target: &Target, scale: &Object, old: &Object
         return Err(Status::bad_request("the namespace of the object does not match the namespace on the URL"));
     }
     if !scale.uid().is_empty() && scale.uid() != old.uid() {
-        let resource = format!("{}/scale", served.resource.plural);
         let why =
             format!("the UID in the precondition ({}) does not match the UID in record ({})", scale.uid(), old.uid());
-        return Err(Status::conflict(&served.resource.group, &resource, old.name(), &why));
+        return Err(served.conflict(old.name(), &why));
     }
     let version = scale.resource_version();
     if !matches!(version, "" | "0") && version != old.resource_version() {

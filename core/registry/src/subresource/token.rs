@@ -2,6 +2,7 @@
 
 use gantry_admission::{Attributes, Operation};
 use gantry_auth::token::{self, BoundObject, BoundRef, TokenSpec};
+use gantry_codec::Expected;
 use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status, Value};
 use jiff::Timestamp;
 
@@ -13,6 +14,7 @@ use crate::{
     request::{Target, WriteOptions},
     response::ApiResponse,
     served::Served,
+    write::Write,
 };
 
 pub(super) async fn issue(
@@ -53,8 +55,14 @@ pub(super) async fn issue(
     let now = Timestamp::now();
     let (token, expires) =
         state.tokens.issuer.issue(&spec, now).map_err(|error| Status::internal(format!("signing a token: {error}")))?;
-    let answer = token::token_request_answer(&request, &account, &token, expires, now);
+    let answer = token::token_request_answer(body, &request, &account, &token, expires, now);
     Ok(created(GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest"), &answer))
+}
+
+/// Notes who asked for what, defaults included, as the answer shows it.
+pub(super) fn record(write: &Write<'_>, expected: Expected<'_>, body: &mut Object) {
+    token::fill_expiration(body);
+    write.record_posted(expected, body);
 }
 
 async fn find(state: &State, served: &Served, namespace: &str, name: &str) -> Result<Object, Status> {

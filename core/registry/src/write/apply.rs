@@ -46,7 +46,8 @@ pub(super) async fn apply(
     metadata::check_namespace(served, target, &config)?;
     let write = write_of(state, ctx, served, target, options);
     if !exists {
-        if !target.subresource.is_empty() {
+        let creates = target.subresource.is_empty() || served.strategy.applied_status_creates();
+        if !creates {
             return Err(served.not_found(&target.name));
         }
         if !config.uid().is_empty() {

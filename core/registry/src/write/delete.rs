@@ -111,7 +111,7 @@ pub(crate) async fn delete_object(
 }
 
 /// The details of this conflict name the Kind, unlike those of others; a namespace's do not.
-fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -> Result<(), Status> {
+pub(crate) fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -> Result<(), Status> {
     let wanted = &options.preconditions;
     let pairs = [
         ("UID", wanted.uid.as_deref(), old.uid()),
@@ -123,7 +123,7 @@ fn check_preconditions(served: &Served, options: &DeleteOptions, old: &Object) -
                 format!("the {what} in the precondition ({wanted}) does not match the {what} in record ({stored})");
             let kind =
                 if served.strategy.names_itself_in_plural() { &served.resource.plural } else { &served.resource.kind };
-            return Err(Status::conflict(&served.resource.group, kind, old.name(), &why));
+            return Err(Status::conflict(served.strategy.named_group(&served.resource.group), kind, old.name(), &why));
         }
     }
     Ok(())

@@ -14,9 +14,9 @@ mod update;
 
 pub(crate) use apply::{Applied, read_config};
 pub(crate) use create::create;
-pub(crate) use delete::{delete, delete_object};
+pub(crate) use delete::{check_preconditions, delete, delete_object};
 pub(crate) use delete_collection::delete_collection;
-pub(crate) use patch::{Patched, decode, patch, patched};
+pub(crate) use patch::{decode, patch, patched};
 pub(crate) use stages::{Accepted, Decoded, Write, read_body};
 pub(crate) use update::{change, update, write_of};
 

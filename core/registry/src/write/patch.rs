@@ -8,6 +8,7 @@ use gantry_patch::PatchError;
 
 use super::{
     apply::{self, Applied},
+    metadata,
     stages::{Decoded, strictness},
     update::{change, stale, write_of},
 };
@@ -44,12 +45,10 @@ pub(crate) async fn patch(
     }
     let write = write_of(state, ctx, served, target, options);
     let changed = change(&write, |old| {
-        let Patched { object, repeated } = patched(&served.resource.root, patch, old)?;
-        let mut new = decode(ctx, (&served.resource).into(), object, repeated, options.field_validation)?;
-        if !served.resource.namespaced {
-            new.metadata_mut().remove("namespace");
-        }
-        check_identity(&new, old)?;
+        let patched = patched(&served.resource.root, patch, old, options.field_validation)?;
+        let mut new = decode(ctx, (&served.resource).into(), patched, options.field_validation)?;
+        metadata::settle_namespace(served, target, &mut new)?;
+        metadata::check_name(target, &new)?;
         let pinned = check_version(served, &new, old)?;
         Ok((Decoded::for_update(&write, new, old), pinned))
     });
@@ -60,13 +59,24 @@ pub(crate) async fn patch(
 pub(crate) struct Patched {
     pub object: Value,
     /// One text for each name that stands twice in the patch.
-    pub repeated: Vec<String>,
+    repeated: Vec<String>,
+    /// What it is stands fast, whatever it says of its kind: a strategic merge patch is of a type from the start.
+    typed: bool,
 }
 
-pub(crate) fn patched(ty: &gantry_kinds::Type, patch: &Patch, old: &Object) -> Result<Patched, Status> {
+pub(crate) fn patched(
+    ty: &gantry_kinds::Type,
+    patch: &Patch,
+    old: &Object,
+    validation: FieldValidation,
+) -> Result<Patched, Status> {
     let (Patch::Json(body) | Patch::Merge(body) | Patch::Strategic(body) | Patch::Apply { body, .. }) = patch;
     let undecodable = |error: DecodeError| PatchError::Malformed(format!("error decoding patch: {error}"));
     let (document, repeated) = gantry_codec::parse_untyped(body, Format::Json).map_err(undecodable)?;
+    if matches!(patch, Patch::Merge(_)) && document.is_array() && validation != FieldValidation::Ignore {
+        // Who cares for its fields has it read as an object first.
+        return Err(PatchError::Malformed("error decoding patch: a merge patch is an object".into()).into());
+    }
     let object = match patch {
         Patch::Json(_) => gantry_patch::json::apply(old, document)?,
         Patch::Merge(_) => gantry_patch::merge::apply(old, document)?,
@@ -76,25 +86,23 @@ pub(crate) fn patched(ty: &gantry_kinds::Type, patch: &Patch, old: &Object) -> R
             return Err(PatchError::Malformed(why.into()).into());
         }
     };
-    Ok(Patched { object, repeated })
+    Ok(Patched { object, repeated, typed: matches!(patch, Patch::Strategic(_)) })
 }
 
 /// Reads what a patch made as an object of its kind. What is wrong with it is wrong with the patch (422).
 pub(crate) fn decode(
     ctx: &RequestContext,
     expected: Expected<'_>,
-    patched: Value,
-    repeated: Vec<String>,
+    patched: Patched,
     validation: FieldValidation,
 ) -> Result<Object, Status> {
     let bad = |why: String| Status::from(PatchError::BadResult(why));
-    let stated = |member: &str| patched.get(member).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-    if !stated("kind") || !stated("apiVersion") {
-        // What is of no kind is read as nothing, unless every member has to be known.
-        return Err(match patched {
-            Value::Object(_) if validation != FieldValidation::Strict => Status::bad_request("name must be provided"),
-            _ => bad("the patched object has no kind or no apiVersion".into()),
-        });
+    let Patched { object: mut patched, repeated, typed } = patched;
+    if let (true, Value::Object(object)) = (typed, &mut patched) {
+        object.remove("kind");
+        object.remove("apiVersion");
+    } else if patched.get("apiVersion").and_then(Value::as_str).is_none_or(str::is_empty) {
+        return Err(of_no_version(ctx, &patched, validation));
     }
     if validation == FieldValidation::Strict && !repeated.is_empty() {
         return Err(bad(DecodeError::Strict(repeated).to_string()));
@@ -106,17 +114,24 @@ pub(crate) fn decode(
     Ok(decoded.object)
 }
 
-/// A patch is about the object of the URL (400). A version may be any text: what is none matches nothing.
-fn check_identity(patched: &Object, old: &Object) -> Result<(), Status> {
-    for (what, given, stored) in
-        [("name", patched.name(), old.name()), ("namespace", patched.namespace(), old.namespace())]
-    {
-        if given != stored {
-            let why = format!("the {what} of the object ({given}) does not match the {what} on the URL ({stored})");
-            return Err(Status::bad_request(why));
+/// What is of no version has no known fields, and so no name (400).
+fn of_no_version(ctx: &RequestContext, patched: &Value, validation: FieldValidation) -> Status {
+    let Value::Object(members) = patched else {
+        return PatchError::BadResult("the patched object has no kind or no apiVersion".into()).into();
+    };
+    let unknown: Vec<String> = members
+        .keys()
+        .filter(|name| !matches!(name.as_str(), "kind" | "apiVersion"))
+        .map(|name| format!("unknown field {name:?}"))
+        .collect();
+    match validation {
+        FieldValidation::Strict if !unknown.is_empty() => {
+            return PatchError::BadResult(DecodeError::Strict(unknown).to_string()).into();
         }
+        FieldValidation::Warn => unknown.into_iter().for_each(|warning| ctx.warn(warning)),
+        FieldValidation::Strict | FieldValidation::Ignore => {}
     }
-    Ok(())
+    Status::bad_request("name must be provided")
 }
 
 /// A resourceVersion in the patch that is another one than is stored is a conflict; none, or "0", is no condition.

@@ -55,6 +55,25 @@ impl<'a> Write<'a> {
         }
     }
 
+    /// Notes who set what on a post that stores nothing, as its answer shows it.
+    pub fn record_posted(&self, expected: Expected<'_>, posted: &mut Object) {
+        let manager = self.manager();
+        let writer = managed::Writer {
+            ty: expected.ty,
+            api_version: expected.api_version,
+            manager: &manager,
+            subresource: self.subresource,
+            reset: &[],
+            now: self.now,
+        };
+        managed::record_update(writer, None, posted);
+    }
+
+    /// Notes what the server itself changes, in the name of one of its parts.
+    pub fn record_as(&self, manager: &str, old: &Object, new: &mut Object) {
+        managed::record_update(self.writer(manager), Some(old), new);
+    }
+
     fn manager(&self) -> String {
         match self.options.field_manager.as_str() {
             "" => managed::manager_of_user_agent(&self.ctx.user_agent),
@@ -184,12 +203,15 @@ impl Admitted {
             None => {
                 let warnings = write.served.strategy.modernise(&mut object);
                 warnings.into_iter().for_each(|warning| write.ctx.warn(warning));
-                strategy::prepare_create(write.served, &mut object, labelled);
+                strategy::prepare_create(write.served, &mut object);
             }
             Some(old) => strategy::prepare_update(write.served, write.subresource, &mut object, old),
         }
         canonical::canonicalise(&write.served.resource.root, &mut object);
         accept::validate(write, &object, old)?;
+        if old.is_none() && !labelled {
+            write.served.strategy.fill_labels(&mut object);
+        }
         Ok(Prepared(object))
     }
 }
