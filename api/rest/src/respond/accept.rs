@@ -127,19 +127,21 @@ struct Clause<'a> {
     form: &'a str,
     version: &'a str,
     group: &'a str,
+    stream: &'a str,
 }
 
 impl<'a> Clause<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let media_type = parts.next().filter(|t| !t.is_empty())?;
-        let mut clause = Self { media_type, quality: 1.0, form: "", version: "", group: "" };
+        let mut clause = Self { media_type, quality: 1.0, form: "", version: "", group: "", stream: "" };
         for (name, value) in parts.filter_map(|p| p.split_once('=')) {
             match name.trim() {
                 "q" => clause.quality = value.trim().parse().unwrap_or(1.0),
                 "as" => clause.form = value,
                 "v" => clause.version = value,
                 "g" => clause.group = value,
+                "stream" => clause.stream = value,
                 _ => {}
             }
         }
@@ -171,6 +173,9 @@ impl<'a> Clause<'a> {
 
     fn accepted(&self, offer: Offer) -> Option<Accepted> {
         let encoding = self.encoding()?;
+        if !matches!(self.stream, "" | "watch") {
+            return None;
+        }
         if self.form.is_empty() {
             let fits = encoding != Encoding::Protobuf || offer != Offer::Plain;
             return fits.then_some(Accepted { encoding, form: Form::Object });
@@ -207,6 +212,8 @@ mod tests {
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io";
         assert!(negotiate(Some(table), Offer::One).is_ok());
         assert_eq!(negotiate(Some(table), Offer::Untabled).map_err(|status| status.code), Err(406));
+        assert!(negotiate(Some("application/json;stream=watch"), Offer::Watch).is_ok());
+        assert_eq!(negotiate(Some("application/json;stream=x"), Offer::Watch).map_err(|status| status.code), Err(406));
         let either = format!("{table},application/json");
         assert_eq!(negotiate(Some(&either), Offer::Untabled), Ok(Accepted::default()));
     }

@@ -48,6 +48,11 @@ impl<'a> Side<'a> {
         }
     }
 
+    /// What the wire does not carry: who sends it comes to own nothing by it.
+    fn is_empty_list(self) -> bool {
+        matches!(self, Side::Given(Value::Array(items)) if items.is_empty())
+    }
+
     fn list(self) -> &'a [Value] {
         if let Side::Given(Value::Array(items)) = self { items } else { &[] }
     }
@@ -116,6 +121,7 @@ fn has_emitted(parts: Parts<'_>) -> bool {
 fn leaf(old: Side<'_>, new: Side<'_>) -> Marks {
     match (old.is_absent(), new.is_absent()) {
         (true, true) => Marks::NONE,
+        (true, false) if new.is_empty_list() => Marks::NONE,
         (true, false) => Marks::ADDED,
         (false, true) => Marks::REMOVED,
         (false, false) if old.same_value(new) => Marks::NONE,

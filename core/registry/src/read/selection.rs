@@ -32,7 +32,7 @@ impl Selection {
 }
 
 /// Kinds that list their own fields and this one not among them.
-const NAMELESS: [&str; 2] = ["namespaces", "nodes"];
+const NAMELESS: [&str; 3] = ["namespaces", "nodes", "resourceslices"];
 
 fn check_fields(served: &Served, fields: &FieldSelector) -> Result<(), Status> {
     let known = |field: &str| {

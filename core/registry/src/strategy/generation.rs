@@ -2,11 +2,14 @@
 
 use gantry_meta::{Object, Value};
 
-/// Everything but metadata and status says what is wanted.
-pub(super) fn desired_state_differs(new: &Object, old: &Object) -> bool {
+/// Everything but metadata and status says what is wanted. `exactly`: an empty list says something else than none.
+pub(super) fn desired_state_differs(new: &Object, old: &Object, exactly: bool) -> bool {
     let says_what_is_wanted =
         |member: &&String| !matches!(member.as_str(), "metadata" | "status" | "kind" | "apiVersion");
-    members(new, old).filter(says_what_is_wanted).any(|member| differs(new.get(member), old.get(member)))
+    members(new, old).filter(says_what_is_wanted).any(|member| {
+        let (new, old) = (new.get(member), old.get(member));
+        if exactly { new != old } else { differs(new, old) }
+    })
 }
 
 /// Each member of either, once.
@@ -42,7 +45,7 @@ mod tests {
 
     fn changed(new: Value, old: Value) -> bool {
         let object = |spec: Value| json!({"spec": spec}).as_object().cloned().unwrap();
-        desired_state_differs(&object(new), &object(old))
+        desired_state_differs(&object(new), &object(old), false)
     }
 
     #[test]

@@ -51,6 +51,11 @@ pub(crate) trait Strategy: Send + Sync {
         None
     }
 
+    /// Whether an empty list says something else than an absent one; what is stored has none.
+    fn tells_empty_lists(&self) -> bool {
+        false
+    }
+
     /// Members of metadata whose change counts as one of what is wanted: it raises the generation.
     fn counted_metadata(&self) -> &'static [&'static str] {
         &[]
@@ -142,6 +147,15 @@ impl Strategy for CsiDrivers {
     }
 }
 
+/// Policies and webhooks: the reference compares them by reflection.
+struct TellsEmptyLists;
+
+impl Strategy for TellsEmptyLists {
+    fn tells_empty_lists(&self) -> bool {
+        true
+    }
+}
+
 /// As [`Generic`], but deletions answer with the object.
 struct ReturnsDeleted;
 
@@ -184,6 +198,10 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
         ("admissionregistration.k8s.io", "validatingadmissionpolicies") => &status::AdmissionPolicies,
         ("flowcontrol.apiserver.k8s.io", _) | ("networking.k8s.io", "servicecidrs") => &status::StatusAlone,
+        ("networking.k8s.io", "networkpolicies")
+        | ("admissionregistration.k8s.io", "validatingwebhookconfigurations" | "mutatingwebhookconfigurations") => {
+            &TellsEmptyLists
+        }
         _ => &Generic,
     }
 }
@@ -212,7 +230,8 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
     let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
     // A status says nothing of what is wanted.
     let counted = if subresource == "status" { &[] } else { served.strategy.counted_metadata() };
-    let differs = || generation::desired_state_differs(new, old) || metadata_differs(counted, new, old);
+    let exactly = served.strategy.tells_empty_lists();
+    let differs = || generation::desired_state_differs(new, old, exactly) || metadata_differs(counted, new, old);
     let own_rule = served.strategy.is_new_generation(new, old);
     let counts = own_rule.unwrap_or_else(|| served.resource.manages_generation && differs());
     let before = generation.unwrap_or_default();
