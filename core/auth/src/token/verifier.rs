@@ -333,7 +333,7 @@ mod tests {
             verifier(&key, State { account_uid, in_secret: in_secret.to_owned(), ..State::default() })
         };
         let ours = [DEFAULT_ISSUER.to_owned()];
-        let verified = with("a-1", &token).verify(&token, &ours, after(1 << 40)).unwrap();
+        let verified = with("a-1", &token).verify(&token, &ours, after(3_000_000_000)).unwrap();
         assert_eq!((&*verified.user.name, &*verified.user.uid), ("system:serviceaccount:ns:robot", "a-1"));
         assert_eq!(with("a-1", &token).verify(&token, &api(), now()), Err(TokenError::Audience));
         for judge in [with("a-2", &token), with("a-1", "another")] {

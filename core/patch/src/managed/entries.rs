@@ -154,16 +154,29 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Reads the list. `None` if an entry is of no known kind or its set cannot be read.
+/// Reads the list. Of two entries of one owner the later counts. `None` if an entry is of no known kind or its set cannot be
+/// read.
 pub(crate) fn decode(managed_fields: &Value) -> Option<Vec<Entry<'_>>> {
-    managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, |_, _| false)).collect()
+    last_of_each(managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, |_, _| false)))
 }
 
 /// As [`decode`], but for the entry of `owner` if it spells `set`: that one comes with its `fields` and an empty set, as whoever
 /// writes `set` again has nothing to find out about it.
 pub(crate) fn decode_but<'a>(managed_fields: &'a Value, owner: &Owner, set: &FieldSet<'_>) -> Option<Vec<Entry<'a>>> {
     let is_known = |of: &Owner, fields: &Value| of.is(owner) && fields_v1::is_spelled(set, fields);
-    managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, is_known)).collect()
+    last_of_each(managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, is_known)))
+}
+
+fn last_of_each<'a>(decoded: impl Iterator<Item = Option<Entry<'a>>>) -> Option<Vec<Entry<'a>>> {
+    let mut entries: Vec<Entry<'a>> = Vec::with_capacity(decoded.size_hint().0);
+    for entry in decoded {
+        let entry = entry?;
+        match entries.iter_mut().find(|other| other.owner.is(&entry.owner)) {
+            Some(earlier) => *earlier = entry,
+            None => entries.push(entry),
+        }
+    }
+    Some(entries)
 }
 
 /// The list in its order on the wire; `None` if nothing is owned.

@@ -12,7 +12,7 @@ use crate::{
     request::{Body, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
-    write::{self, Applied, Decoded, read_body},
+    write::{self, Applied, Decoded, Write, read_body},
 };
 
 const KIND: &str = "Scale";
@@ -33,7 +33,8 @@ pub(crate) async fn scale_update(
 ) -> Result<ApiResponse, Status> {
     let scale = read_body(ctx, expected(served)?, body, options.field_validation)?;
     let pinned = !matches!(scale.resource_version(), "" | "0");
-    change(state, ctx, served, target, options, pinned, |_| Ok(scale.clone())).await
+    let write = write::write_of(state, ctx, served, target, options);
+    change(&write, target, Replaces { all: true, pinned }, |_| Ok(scale.clone())).await
 }
 
 pub(crate) async fn scale_patch(
@@ -46,7 +47,8 @@ pub(crate) async fn scale_patch(
 ) -> Result<ApiResponse, Status> {
     let expected = expected(served)?;
     // A patch is made anew from what another writer left; only a version that it names itself can conflict.
-    change(state, ctx, served, target, options, false, |current| {
+    let write = write::write_of(state, ctx, served, target, options);
+    change(&write, target, Replaces { all: false, pinned: false }, |current| {
         let patched = write::patched(expected.ty, patch, current, options.field_validation)?;
         write::decode(ctx, expected, patched, options.field_validation)
     })
@@ -77,7 +79,7 @@ pub(crate) async fn scale_apply(
     let config = workload_config(served, &config, target);
     let write = write::write_of(state, ctx, served, target, options);
     let changed = write::change(&write, |old| {
-        check_identity(served, target, &scale, old)?;
+        check_identity(served, target, &scale, old, false)?;
         check_replicas(replicas_of(&scale), old.name())?;
         let pinned = !matches!(scale.resource_version(), "" | "0");
         Ok((Decoded::for_apply(&write, Some(old), &config, applied.force)?, pinned))
@@ -98,7 +100,13 @@ fn workload_config(served: &Served, scale: &Object, target: &Target) -> Object {
 }
 
 /// A scale is about the workload of the URL (400), and about that very one where it says so (409).
-fn check_identity(served: &Served, target: &Target, scale: &Object, old: &Object) -> Result<(), Status> {
+fn check_identity(
+    served: &Served,
+    target: &Target,
+    scale: &Object,
+    old: &Object,
+    replaces: bool,
+) -> Result<(), Status> {
     if scale.name() != target.name {
         return Err(Status::bad_request("the name of the object does not match the name on the URL"));
     }
@@ -108,7 +116,10 @@ fn check_identity(served: &Served, target: &Target, scale: &Object, old: &Object
     if !scale.uid().is_empty() && scale.uid() != old.uid() {
         let why =
             format!("the UID in the precondition ({}) does not match the UID in record ({})", scale.uid(), old.uid());
-        return Err(served.conflict(old.name(), &why));
+        // A replacement's uid is a condition of its own, and judged of the workload.
+        let below = if replaces { "" } else { "/scale" };
+        let resource = format!("{}{below}", served.resource.plural);
+        return Err(Status::conflict(&served.resource.group, &resource, old.name(), &why));
     }
     let version = scale.resource_version();
     if !matches!(version, "" | "0") && version != old.resource_version() {
@@ -117,27 +128,33 @@ fn check_identity(served: &Served, target: &Target, scale: &Object, old: &Object
     Ok(())
 }
 
-/// Sets the replicas that `wanted`, made from the current scale, asks for. `pinned`: a lost race is the client's to resolve.
-async fn change(
-    state: &State,
-    ctx: &RequestContext,
-    served: &Arc<Served>,
-    target: &Target,
-    options: &WriteOptions,
+/// How a scale is written.
+#[derive(Clone, Copy)]
+struct Replaces {
+    /// By another one, as opposed to a patch.
+    all: bool,
+    /// A lost race is the client's to resolve.
     pinned: bool,
+}
+
+/// Sets the replicas that `wanted`, made from the current scale, asks for.
+async fn change(
+    write: &Write<'_>,
+    target: &Target,
+    Replaces { all: replaces, pinned }: Replaces,
     wanted: impl Fn(&Object) -> Result<Object, Status>,
 ) -> Result<ApiResponse, Status> {
-    let write = write::write_of(state, ctx, served, target, options);
-    let changed = write::change(&write, |old| {
+    let served = write.served;
+    let changed = write::change(write, |old| {
         let scale = wanted(&scale_of(served, old))?;
-        check_identity(served, target, &scale, old)?;
+        check_identity(served, target, &scale, old, replaces)?;
         let replicas = replicas_of(&scale);
         check_replicas(replicas, old.name())?;
         let mut new = old.clone();
         if let Some(spec) = new.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
             spec.insert("replicas".into(), replicas.into());
         }
-        Ok((Decoded::for_update(&write, new, old), pinned))
+        Ok((Decoded::for_update(write, new, old), pinned))
     });
     scale_read(served, &changed.await?.into_tree(served))
 }

@@ -99,9 +99,9 @@ pub(crate) fn decode(
     let bad = |why: String| Status::from(PatchError::BadResult(why));
     let Patched { object: mut patched, repeated, typed } = patched;
     if let (true, Value::Object(object)) = (typed, &mut patched) {
-        object.remove("kind");
-        object.remove("apiVersion");
-    } else if patched.get("apiVersion").and_then(Value::as_str).is_none_or(str::is_empty) {
+        let is_text = |value: &Value| value.is_null() || value.is_string();
+        object.retain(|name, value| !matches!(name.as_str(), "kind" | "apiVersion") || !is_text(value));
+    } else if patched.get("apiVersion").is_none_or(|version| version.is_null() || version == "") {
         return Err(of_no_version(ctx, &patched, validation));
     }
     if validation == FieldValidation::Strict && !repeated.is_empty() {

@@ -15,6 +15,8 @@ use crate::{
     strategy,
 };
 
+const SCALE: &str = "scale";
+
 /// One write: who, what, where.
 #[derive(Clone, Copy)]
 pub(crate) struct Write<'a> {
@@ -138,6 +140,9 @@ impl Decoded {
         let mut object = write.served.settled(object);
         metadata::keep_system_fields(&mut object, old);
         record_owners(write, Some(old), &mut object);
+        if write.subresource == SCALE {
+            managed::settle_scale(&mut object);
+        }
         Self { object, labelled: true }
     }
 
@@ -146,7 +151,13 @@ impl Decoded {
     pub fn for_apply(write: &Write<'_>, old: Option<&Object>, config: &Object, force: bool) -> Result<Self, Status> {
         let resource = &write.served.resource;
         let manager = write.manager();
-        let applied = managed::apply(write.writer(&manager), old, config, force)?;
+        let writer = write.writer(&manager);
+        let scaled =
+            old.filter(|_| write.subresource == SCALE).map(|old| managed::before_scale_is_applied(writer, old));
+        let mut applied = managed::apply(writer, scaled.as_ref().or(old), config, force)?;
+        if scaled.is_some() {
+            managed::settle_scale(&mut applied);
+        }
         let decoded = gantry_codec::decode_value(resource.into(), Value::Object(applied), Strictness::Ignore)
             .map_err(|error| Status::bad_request(error.to_string()))?;
         let mut object = decoded.object;
