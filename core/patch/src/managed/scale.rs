@@ -38,7 +38,7 @@ fn settled(mut entry: Entry<'_>) -> Vec<Entry<'_>> {
     if entry.owner.operation != Operation::Update || !owns_replicas(&entry) {
         return vec![entry];
     }
-    let own = Entry { owner: entry.owner.clone(), time: String::new(), set: replicas(), wire: None };
+    let own = Entry { owner: entry.owner.clone(), time: String::new(), set: replicas(), wire: None, fields: None };
     entry.subtract(&replicas(), Marks::OWNED);
     vec![entry, own]
 }
@@ -52,7 +52,7 @@ pub fn before_scale_is_applied(writer: Writer<'_>, live: &Object) -> Object {
     let mut found = live.clone();
     if is_set && !managed.iter().any(owns_replicas) {
         let owner = Owner { manager: BEFORE_FIRST_APPLY.to_owned(), ..writer.owner(Operation::Update) };
-        managed.push(Entry { owner, time: String::new(), set: replicas(), wire: None });
+        managed.push(Entry { owner, time: String::new(), set: replicas(), wire: None, fields: None });
         entries::put(&mut found, entries::encode(managed));
     }
     found
