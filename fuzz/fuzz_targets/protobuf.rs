@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| gantry_fuzz::decode(input, gantry_codec::Format::Protobuf));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| gantry_fuzz::decode_protobuf(input));
