@@ -46,6 +46,15 @@ fn names_are_matched_by_their_exact_case() {
 }
 
 #[test]
+fn numbers_of_many_digits_stay_what_they_are_when_written_and_read_again() {
+    for digits in ["8".repeat(56), format!("0.{}", "123456789".repeat(4)), "1.7976931348623157e308".to_owned()] {
+        let first = tree("controllerrevisions", &format!(r#"{{"data":{digits}}}"#));
+        assert_eq!(first["data"].as_f64(), digits.parse().ok());
+        assert_eq!(tree("controllerrevisions", &first.to_string()), first);
+    }
+}
+
+#[test]
 fn wrong_types_are_refused_with_the_place() {
     let bad = [
         ("services", r#"{"spec":{"ports":[{"port":"80"}]}}"#),

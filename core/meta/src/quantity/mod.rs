@@ -346,6 +346,9 @@ mod tests {
         for bad in ["", "abc", "1mi", "1 Gi", "1.2.3", "--1", "1e", "1eE5", "1Kii", "1e99999999999", "0x1", &huge] {
             assert!(Quantity::parse(bad).is_err(), "{bad:?}");
         }
+        // Its zeros raise the exponent beyond what could be read again.
+        assert!(Quantity::parse("2000000e10000").is_err());
+        assert_eq!(parse("2000e9000").canonical(), "2e9003");
     }
 
     #[test]

@@ -110,8 +110,13 @@ impl Parsed {
         if format == Format::BinarySi && quantity > limit {
             quantity = limit;
         }
-        if quantity.aligned().0 > MAX_MANTISSA {
+        let (mantissa, exponent) = quantity.aligned();
+        if mantissa > MAX_MANTISSA {
             return Err(QuantityError::Numeric);
+        }
+        // Trailing zeros may have raised it beyond what its canonical form could be read with.
+        if exponent > MAX_EXPONENT {
+            return Err(QuantityError::Suffix);
         }
         if parts.negative {
             quantity.mantissa = -quantity.mantissa;
