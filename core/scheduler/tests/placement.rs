@@ -83,9 +83,14 @@ impl Cluster {
         self.until_text(pod, "/spec/nodeName", |node| !node.is_empty()).await
     }
 
-    /// Why the pod stays pending.
+    /// Why the pod stays pending, once all nodes were looked at: pods and nodes come by watches of their own.
     async fn refused(&self, pod: &str) -> String {
-        self.until_text(pod, "/status/conditions/0/message", |message| !message.is_empty()).await
+        let nodes = self.api.objects(&resource("nodes")).len();
+        let is_early = |message: &str| match message.strip_prefix("0/") {
+            Some(rest) => !rest.starts_with(&format!("{nodes} ")),
+            None => message.is_empty() || (nodes > 0 && message == "no nodes available to schedule pods"),
+        };
+        self.until_text(pod, "/status/conditions/0/message", |message| !is_early(message)).await
     }
 }
 
