@@ -13,6 +13,8 @@ pub enum Encoding {
 }
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// More than any client names.
+const INSERTED_MAX: usize = 64;
 
 impl Encoding {
     pub fn content_type(self) -> &'static str {
@@ -100,9 +102,14 @@ pub fn aggregated_discovery(header: Option<&str>) -> Option<Encoding> {
     clauses.iter().find(|clause| clause.is_aggregated_discovery())?.encoding()
 }
 
-/// What the header names, best first: by quality, but a wildcard gives way to what is named in full after it.
+/// What the header names, best first: by quality, but a wildcard gives way to what is named in full after it. That is no order
+/// of all clauses, so that they are inserted one by one, which takes a time that grows with the square of their number.
 fn clauses(header: &str) -> Vec<Clause<'_>> {
     let mut clauses: Vec<Clause<'_>> = header.split(',').filter_map(Clause::parse).collect();
+    if clauses.len() > INSERTED_MAX {
+        clauses.sort_by(|a, b| b.quality.total_cmp(&a.quality).then(a.is_wildcard().cmp(&b.is_wildcard())));
+        return clauses;
+    }
     for sorted in 1..clauses.len() {
         for at in (1..=sorted).rev() {
             if !clauses[at].comes_before(&clauses[at - 1]) {
@@ -149,8 +156,11 @@ impl<'a> Clause<'a> {
     }
 
     fn comes_before(&self, other: &Self) -> bool {
-        let wild = |clause: &Self| clause.media_type.ends_with("/*");
-        self.quality > other.quality || (!wild(self) && wild(other))
+        self.quality > other.quality || (!self.is_wildcard() && other.is_wildcard())
+    }
+
+    fn is_wildcard(&self) -> bool {
+        self.media_type.ends_with("/*")
     }
 
     fn encoding(&self) -> Option<Encoding> {
@@ -226,6 +236,13 @@ mod tests {
         assert_eq!(encoding("application/yaml;q=0.1, */*;q=0.9"), Some(Encoding::Json));
         assert_eq!(encoding("application/bogus, application/json"), Some(Encoding::Json));
         assert_eq!(encoding("text/html, application/*;q=0.2"), None);
+    }
+
+    #[test]
+    fn a_header_of_very_many_types_is_ordered_too() {
+        let bogus = "text/x;q=0.9,".repeat(INSERTED_MAX);
+        assert_eq!(encoding(&format!("{bogus}application/json;q=0.1,application/yaml;q=0.8")), Some(Encoding::Yaml));
+        assert_eq!(encoding(&format!("{bogus}*/*;q=0.8,application/yaml;q=0.8")), Some(Encoding::Yaml));
     }
 
     #[test]
