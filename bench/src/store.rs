@@ -4,7 +4,7 @@ mod cache;
 mod writes;
 
 pub use cache::lists;
-pub use writes::{own_cpu, value};
+pub use writes::{own_cpu, thread_cpu, value};
 
 use std::{sync::Arc, time::Duration};
 

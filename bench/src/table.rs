@@ -20,6 +20,8 @@ pub enum Budget {
     PeersMost(f64),
     /// At least so many times the peer's figure.
     PeersLeast(f64),
+    /// Nobody set one: the figure is for comparison with other runs.
+    None,
 }
 
 impl Row {
@@ -34,7 +36,7 @@ impl Row {
         Self { peer, ..self }
     }
 
-    /// `None` where it takes a peer to tell.
+    /// `None` where it takes a peer to tell, or there is no budget.
     fn is_met(&self) -> Option<bool> {
         let ratio = self.peer.map(|(peer, _)| self.measured / peer);
         match self.budget {
@@ -42,6 +44,7 @@ impl Row {
             Budget::Least(least) => Some(self.measured >= least),
             Budget::PeersMost(most) => Some(ratio? <= most),
             Budget::PeersLeast(least) => Some(ratio? >= least),
+            Budget::None => None,
         }
     }
 }
@@ -53,6 +56,7 @@ impl fmt::Display for Budget {
             Self::Least(least) => write!(f, ">= {least}"),
             Self::PeersMost(most) => write!(f, "<= {most} x peer"),
             Self::PeersLeast(least) => write!(f, ">= {least} x peer"),
+            Self::None => write!(f, "-"),
         }
     }
 }
@@ -65,10 +69,11 @@ impl fmt::Display for Row {
             Some((peer, name)) => write!(f, "  {:>8} {name:<14} {:>6.2} x", short(peer), self.measured / peer)?,
             None => write!(f, "  {:>8} {:<14} {:>8}", "-", "", "")?,
         }
-        match self.is_met() {
-            Some(true) => write!(f, "  met"),
-            Some(false) => write!(f, "  MISSED"),
-            None => write!(f, "  no peer"),
+        match (self.is_met(), self.budget) {
+            (Some(true), _) => write!(f, "  met"),
+            (Some(false), _) => write!(f, "  MISSED"),
+            (None, Budget::None) => Ok(()),
+            (None, _) => write!(f, "  no peer"),
         }
     }
 }

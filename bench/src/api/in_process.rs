@@ -35,12 +35,12 @@ const DEPLOYMENT: &str = r#"{"apiVersion":"apps/v1","kind":"Deployment","metadat
 /// applied: read, merged, owners noted, decoded with defaults, validated, written.
 fn applies() -> anyhow::Result<f64> {
     let mut stored = applied(None, DEPLOYMENT, 0)?;
-    let before = store::own_cpu();
+    let before = store::thread_cpu();
     for n in 1..=APPLIES {
         let config = DEPLOYMENT.replace("web:1", &format!("web:{n}"));
         stored = applied(Some(&stored), &config, n)?;
     }
-    Ok((store::own_cpu() - before).as_secs_f64() * 1e6 / f64::from(APPLIES))
+    Ok((store::thread_cpu() - before).as_secs_f64() * 1e6 / f64::from(APPLIES))
 }
 
 fn applied(stored: Option<&[u8]>, config: &str, second: u32) -> anyhow::Result<Vec<u8>> {

@@ -9,6 +9,10 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use gantry_storage::{Expect, Key, Operation, Revision, Shard, Storage, Write};
 use gantry_watch_cache::WatchCache;
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeVal,
+};
 
 use crate::{
     cpu,
@@ -111,11 +115,17 @@ impl Target<'_> {
 
 /// Processor time of this process so far.
 pub fn own_cpu() -> Duration {
-    use nix::sys::resource::{UsageWho, getrusage};
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("a process may ask for its own usage");
-    let time = |t: nix::sys::time::TimeVal| {
-        Duration::from_micros(t.tv_sec().unsigned_abs() * 1_000_000 + t.tv_usec().unsigned_abs())
-    };
+    cpu_of(UsageWho::RUSAGE_SELF)
+}
+
+/// Processor time of this thread so far: what other threads still do for an earlier row is not in it.
+pub fn thread_cpu() -> Duration {
+    cpu_of(UsageWho::RUSAGE_THREAD)
+}
+
+fn cpu_of(who: UsageWho) -> Duration {
+    let usage = getrusage(who).expect("a process may ask for its own usage");
+    let time = |t: TimeVal| Duration::from_micros(t.tv_sec().unsigned_abs() * 1_000_000 + t.tv_usec().unsigned_abs());
     time(usage.user_time()) + time(usage.system_time())
 }
 
