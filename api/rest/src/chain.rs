@@ -1,28 +1,35 @@
 //! The way of every request: id, authentication, impersonation, route, handler, answer, measure.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     body::{BodySize, MessageBody},
     http::{
         Method,
-        header::{self, HeaderMap, HeaderName, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
     web,
 };
-use gantry_auth::{Attributes, UserInfo, authenticate::Credentials, impersonation::Wanted};
+use gantry_auth::{
+    Attributes, UserInfo,
+    authenticate::{Credentials, Peer},
+    impersonation::Wanted,
+};
 use gantry_meta::Status;
 use gantry_registry::{Origin, RequestContext, request_span};
 use tracing::Instrument;
 
 use crate::{
     handlers,
+    headers::header,
     metrics::Labels,
     query::Query,
     respond,
     route::{Route, route},
-    server::peer_of,
     socket_token,
     state::RestState,
     warnings,
@@ -74,10 +81,6 @@ fn body_bytes(response: &HttpResponse) -> Option<u64> {
     }
 }
 
-pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
-}
-
 /// Who asks, and until when. A refusal is recorded here: nobody behind us sees the request.
 fn identify(
     state: &RestState,
@@ -107,6 +110,11 @@ fn authenticate(state: &RestState, request: &HttpRequest) -> Result<UserInfo, Bo
     let authorization = header(headers, "authorization").or(of_socket.as_deref());
     let credentials = Credentials { peer: &peer_of(request), authorization };
     state.executor.authenticator().authenticate(credentials, jiff::Timestamp::now())
+}
+
+/// The judged certificate of a request's connection.
+fn peer_of(request: &HttpRequest) -> Arc<Peer> {
+    request.conn_data::<Arc<Peer>>().cloned().unwrap_or_default()
 }
 
 fn context(state: &RestState, request: &HttpRequest, user: UserInfo, started: Instant) -> RequestContext {

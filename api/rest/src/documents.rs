@@ -1,6 +1,6 @@
 //! Documents that are the same for everybody, made once.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use actix_web::HttpResponse;
 use bytes::Bytes;
@@ -10,12 +10,7 @@ use gantry_meta::Value;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use crate::{openapi::OpenApiDocuments, respond, server::RestConfig};
-
-/// The version of Kubernetes that is spoken.
-const MAJOR: &str = "1";
-const MINOR: &str = "36";
-const GIT_VERSION: &str = "v1.36.2+gantry";
+use crate::{config::RestConfig, openapi::OpenApiDocuments, respond, version::VERSION};
 
 pub(crate) struct Documents {
     pub core_versions: Value,
@@ -66,36 +61,6 @@ fn tagged(document: &Value) -> (Bytes, String) {
     let body = Bytes::from(document.to_string());
     let tag = Sha256::digest(&body).iter().map(|byte| format!("{byte:02X}")).collect::<String>();
     (body, format!("\"{tag}\""))
-}
-
-/// What `/version` says.
-pub(crate) static VERSION: LazyLock<Value> = LazyLock::new(version);
-
-fn version() -> Value {
-    json!({
-        "major": MAJOR,
-        "minor": MINOR,
-        "emulationMajor": MAJOR,
-        "emulationMinor": MINOR,
-        "minCompatibilityMajor": MAJOR,
-        "minCompatibilityMinor": "35",
-        "gitVersion": GIT_VERSION,
-        "gitCommit": "",
-        "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": "none",
-        "compiler": "rustc",
-        "platform": format!("{}/{}", std::env::consts::OS, architecture()),
-    })
-}
-
-/// As Go names it, which clients compare with.
-fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    }
 }
 
 fn paths(catalog: &Catalog) -> Value {

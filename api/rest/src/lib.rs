@@ -8,8 +8,10 @@
 //! before it is refused.
 
 mod chain;
+mod config;
 mod documents;
 mod handlers;
+mod headers;
 mod metrics;
 mod openapi;
 mod path;
@@ -20,7 +22,9 @@ mod route;
 mod server;
 mod socket_token;
 mod state;
+mod version;
 mod warnings;
 
+pub use config::RestConfig;
 pub use proxy::{Dial, DialError, NodeDialer, OwnNetwork, PodNetwork, Wire};
-pub use server::{RestConfig, RestHandle, serve};
+pub use server::{RestHandle, serve};

@@ -8,7 +8,7 @@ use prometheus::{
     Encoder as _, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-use crate::{documents::VERSION, route::Route};
+use crate::{route::Route, version::VERSION};
 
 /// Seconds; those of upstream's `apiserver_request_duration_seconds`.
 const DURATION_BUCKETS: &[f64] = &[

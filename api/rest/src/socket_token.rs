@@ -4,7 +4,7 @@
 use actix_web::http::header::HeaderMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::chain::header;
+use crate::headers::header;
 
 pub(crate) const PROTOCOLS: &str = "sec-websocket-protocol";
 const TOKEN: &str = "base64url.bearer.authorization.k8s.io.";

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use gantry_meta::{Reason, Status};
 use gantry_registry::{Body, MediaType, Patch};
 
-use crate::chain::header;
+use crate::headers::header;
 
 /// A body of exactly this size is read, one byte more is 413.
 pub(crate) const BODY_MAX_BYTES: usize = 3 << 20;

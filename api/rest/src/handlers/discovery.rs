@@ -7,7 +7,7 @@ use gantry_meta::{Reason, Status, Value};
 
 use super::document_wish;
 use crate::{
-    chain::header,
+    headers::header,
     respond::{self, Encoding, Offer},
     route::{Document, Refused},
     state::RestState,

@@ -15,7 +15,7 @@ use gantry_meta::Status;
 use gantry_registry::RequestContext;
 
 use crate::{
-    chain::header,
+    headers::header,
     metrics::Labels,
     query::Query,
     respond::{self, Offer, Wish},

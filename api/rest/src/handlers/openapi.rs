@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header as 
 use gantry_meta::Status;
 
 use crate::{
-    chain::header,
+    headers::header,
     openapi::{OpenApiDocument, Sendable},
     query::Query,
     respond::{self, accepts_gzip},

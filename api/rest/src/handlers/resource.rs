@@ -9,7 +9,7 @@ use gantry_registry::{ApiRequest, ApiResponse, DeleteOptions, MediaType, Request
 
 use super::{body, connect, options};
 use crate::{
-    chain::header,
+    headers::header,
     metrics::Labels,
     query::{self, Query},
     respond::{self, Handshake, Offer, Socket, Wish},

@@ -17,7 +17,7 @@ use gantry_meta::{Reason, Status};
 use gantry_registry::ConnectTo;
 use http_body_util::{BodyExt as _, Limited};
 
-use crate::socket_token;
+use crate::{headers::UPGRADE_HEADER, socket_token};
 
 /// Headers between two hops, which are not passed on.
 const HOP_BY_HOP: &[&str] = &[
@@ -31,7 +31,7 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 /// Proof of identity to this server is no other's business.
-const OURS: &[&str] = &["authorization", "host", "content-length", crate::server::UPGRADE_HEADER];
+const OURS: &[&str] = &["authorization", "host", "content-length", UPGRADE_HEADER];
 
 /// A refusal longer than this is cut.
 const REFUSAL_MAX_BYTES: usize = 64 << 10;

@@ -12,7 +12,10 @@ use tokio::io::{AsyncWriteExt as _, WriteHalf};
 use tokio_util::io::ReaderStream;
 
 use super::{Dial, HOP_BY_HOP, onward, refusal, unreachable};
-use crate::{chain::header, metrics::Counted, server::UPGRADE_HEADER};
+use crate::{
+    headers::{UPGRADE_HEADER, header},
+    metrics::Counted,
+};
 
 /// What is read at once from the far end.
 const CHUNK_BYTES: usize = 32 << 10;

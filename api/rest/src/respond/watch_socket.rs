@@ -21,7 +21,7 @@ use tokio_tungstenite::{
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
 use super::{EventWriter, Wish};
-use crate::{chain::header, metrics::Counted, proxy, socket_token};
+use crate::{headers::header, metrics::Counted, proxy, socket_token};
 
 /// What may be on its way to a client that reads slowly; what does not fit waits in the log.
 const BUFFER_BYTES: usize = 64 << 10;

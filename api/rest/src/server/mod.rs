@@ -3,8 +3,6 @@
 mod coalesce;
 mod stream;
 
-pub(crate) use stream::UPGRADE_HEADER;
-
 use std::{
     io,
     net::{SocketAddr, TcpListener},
@@ -16,14 +14,12 @@ use actix_http::{HttpService, Protocol};
 use actix_server::Server;
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{App, dev::AppConfig, rt::net::TcpStream, web};
-use gantry_auth::authenticate::Peer;
 use gantry_registry::Executor;
-use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::stream::Connection;
-use crate::{chain, documents::Documents, metrics::Metrics, proxy::Dial, state::RestState};
+use crate::{chain, config::RestConfig, documents::Documents, metrics::Metrics, state::RestState};
 
 /// How long running requests may take once the server is asked to end.
 const SHUTDOWN_SECONDS: u64 = 5;
@@ -32,26 +28,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(120);
 /// Headers must have come by then.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How the REST door is opened.
-pub struct RestConfig {
-    /// Port 0 takes any that is free; see [`RestHandle::addresses`].
-    pub listen: Vec<SocketAddr>,
-    /// With `h2` and `http/1.1` as ALPN protocols, and asking for client certificates.
-    pub tls: Arc<ServerConfig>,
-    /// Threads that serve requests.
-    pub workers: usize,
-    /// `HOST:PORT` by which clients reach this server; said in discovery.
-    pub advertised: String,
-    /// `/openid/v1/jwks`: see `gantry_auth::token::jwks_document`.
-    pub jwks: serde_json::Value,
-    /// `/.well-known/openid-configuration`: see `gantry_auth::token::openid_configuration`.
-    pub openid_configuration: serde_json::Value,
-    /// How nodes, pods and services are reached for connect verbs.
-    pub dial: Arc<dyn Dial>,
-    /// What `/metrics` shows; the door's own metrics are added to it.
-    pub metrics: prometheus::Registry,
-}
 
 /// A running server.
 pub struct RestHandle {
@@ -156,9 +132,4 @@ async fn accept(
     };
     let peer = state.executor.authenticator().peer(session.peer_certificates(), jiff::Timestamp::now());
     Ok((Connection::new(tls, Arc::new(peer), protocol == Protocol::Http2), protocol, address))
-}
-
-/// The judged certificate of a request's connection.
-pub(crate) fn peer_of(request: &actix_web::HttpRequest) -> Arc<Peer> {
-    request.conn_data::<Arc<Peer>>().cloned().unwrap_or_default()
 }

@@ -19,9 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
 use super::coalesce::Coalesced;
+use crate::headers::UPGRADE_HEADER;
 
-/// The upgrade that the client really asked for.
-pub(crate) const UPGRADE_HEADER: &str = "x-gantry-upgrade";
 const SPDY: &[u8] = b"SPDY/3.1";
 const HEAD_END: &[u8] = b"\r\n\r\n";
 /// A head longer than this is passed on as it is.
