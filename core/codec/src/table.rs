@@ -10,6 +10,7 @@ mod nodes;
 mod objects;
 mod pods;
 mod policy;
+mod row;
 mod rule;
 mod storage;
 mod workloads;

@@ -2,7 +2,7 @@
 
 use super::{
     look,
-    rule::{CellFn, Row},
+    row::{CellFn, Row},
     workloads::{pairs, selector},
 };
 use gantry_meta::{Object, ObjectView, Value};

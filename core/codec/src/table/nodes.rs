@@ -2,7 +2,7 @@
 
 use super::{
     look,
-    rule::{CellFn, Row},
+    row::{CellFn, Row},
 };
 use gantry_meta::{Object, ObjectView, Value};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use super::{
     duration, look,
-    rule::{CellFn, Row},
+    row::{CellFn, Row},
     workloads::selector,
 };
 use gantry_meta::{Object, Value};

@@ -1,18 +1,13 @@
 //! Rules of cells that are short enough to be read from the table; the others are looked up by resource and column.
 
-use super::{duration, look, network, nodes, objects, pods, policy, storage, workloads};
+use super::{
+    duration, look, network, nodes, objects, pods, policy,
+    row::{CellFn, Row},
+    storage, workloads,
+};
 use gantry_kinds::{Column, Resource};
 use gantry_meta::{Object, Value};
 use jiff::Timestamp;
-
-/// What a cell function is given.
-#[derive(Clone, Copy)]
-pub(super) struct Row<'a> {
-    pub object: &'a Object,
-    pub now: Timestamp,
-}
-
-pub(super) type CellFn = fn(Row<'_>) -> Value;
 
 /// How one cell is made.
 pub(super) enum Cell {

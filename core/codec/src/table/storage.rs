@@ -3,7 +3,7 @@
 use super::{
     look,
     network::default_marked,
-    rule::{CellFn, Row},
+    row::{CellFn, Row},
 };
 use gantry_meta::{Object, ObjectView, Value};
 
