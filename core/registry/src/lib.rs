@@ -9,6 +9,7 @@ mod connect;
 mod context;
 mod convert;
 mod executor;
+mod failures;
 mod fields;
 mod local_client;
 mod read;
@@ -16,6 +17,7 @@ mod request;
 mod response;
 mod served;
 mod services;
+mod state;
 mod strategy;
 mod subresource;
 mod trace;
@@ -24,7 +26,7 @@ mod write;
 
 pub use account_state::CachedAccounts;
 pub use context::{Origin, RequestContext};
-pub use executor::{Executor, ExecutorParts, PathEntry, ServiceTokens};
+pub use executor::{Executor, ExecutorParts, PathEntry};
 pub use local_client::LocalClient;
 pub use request::{
     ApiRequest, Body, Connect, DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES,
@@ -35,5 +37,6 @@ pub use response::{
 };
 pub use served::resource_configs;
 pub use services::{POOL_CLUSTER_IPS, POOL_NODE_PORTS, PoolClaim, ServicePools, ServiceTypes};
+pub use state::ServiceTokens;
 pub use trace::request_span;
 pub use watch_event::{WatchEvent, WatchEventType, WatchEvents};

@@ -4,10 +4,10 @@ use gantry_meta::{Cause, FieldPath, Object, ObjectView as _, Status, Value, time
 
 use super::object;
 use crate::{
-    executor::State,
     request::{Connect, Target},
     response::{ApiResponse, ConnectTo, Scheme},
     served::Served,
+    state::State,
 };
 
 const KUBELET_PORT: u16 = 10250;

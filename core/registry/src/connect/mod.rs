@@ -10,11 +10,11 @@ use gantry_meta::{Object, Status};
 
 use crate::{
     context::RequestContext,
-    executor::State,
     read,
     request::{Connect, Target},
     response::ApiResponse,
     served::{self, Served},
+    state::State,
 };
 
 pub(crate) async fn locate(

@@ -6,11 +6,12 @@ use rand::seq::IndexedRandom as _;
 
 use super::{kubelet, object};
 use crate::{
-    executor::{State, list_failed},
+    failures::list_failed,
     read,
     request::{Connect, Target},
     response::{ApiResponse, ConnectTo, Scheme},
     served::Served,
+    state::State,
 };
 
 /// `[scheme:]name[:port]`

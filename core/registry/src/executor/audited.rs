@@ -11,11 +11,11 @@ use gantry_codec::{Expected, Format, Strictness, decode, parse_untyped};
 use gantry_meta::{Status, Value};
 use serde_json::json;
 
-use super::State;
 use crate::{
     context::RequestContext,
     request::{ApiRequest, Body, MediaType, Patch, Target},
     response::{ApiResponse, ListResponse},
+    state::State,
 };
 
 impl State {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use gantry_auth::{Attributes, Authorizer, Decision};
 use gantry_meta::{FieldSelector, LabelSelector, Status};
 
-use super::State;
 use crate::{
     context::RequestContext,
     request::{ApiRequest, Target, Verb},
     served::{self, Served},
+    state::State,
 };
 
 /// Proof that a request was authorised. Only [`State::authorise`] makes one, and nothing runs without.

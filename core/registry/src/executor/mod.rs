@@ -2,24 +2,20 @@
 
 mod audited;
 mod authorise;
-mod errors;
 mod parts;
 mod view;
 
 pub use audited::PathEntry;
-pub use parts::{ExecutorParts, ServiceTokens};
-
-pub(crate) use authorise::Authorised;
-pub(crate) use errors::{commit_failed, lagging, list_failed};
+pub use parts::ExecutorParts;
 
 use std::{sync::Arc, time::Instant};
 
 use gantry_admission::Chain;
-use gantry_auth::{Attributes, Authenticator, Authorizer, AuthorizerChain, audit::AuditLog};
+use gantry_auth::{Attributes, Authenticator, Authorizer, AuthorizerChain};
 use gantry_kinds::Catalog;
 use gantry_meta::{Reason, Status};
-use gantry_watch_cache::WatchCache;
 
+use self::authorise::Authorised;
 use crate::{
     connect,
     context::RequestContext,
@@ -28,24 +24,13 @@ use crate::{
     response::ApiResponse,
     served::{Served, ServedResources},
     services::ServiceClaims,
+    state::State,
     subresource, write,
 };
 
 /// Runs API requests: authorise, decode, default, admit, prepare, validate, commit. Cheap to clone.
 #[derive(Clone)]
 pub struct Executor(Arc<State>);
-
-pub(crate) struct State {
-    pub catalog: Catalog,
-    pub served: ServedResources,
-    pub cache: Arc<WatchCache>,
-    pub authorizer: Arc<AuthorizerChain>,
-    pub authenticator: Arc<Authenticator>,
-    pub tokens: ServiceTokens,
-    pub admission: Chain,
-    pub service_claims: ServiceClaims,
-    pub audit: Option<Arc<AuditLog>>,
-}
 
 impl Executor {
     pub fn new(parts: ExecutorParts) -> Self {

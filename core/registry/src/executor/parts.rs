@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use gantry_auth::{Authenticator, AuthorizerChain, audit::AuditLog, token::TokenIssuer};
+use gantry_auth::{Authenticator, AuthorizerChain, audit::AuditLog};
 use gantry_kinds::Catalog;
 use gantry_watch_cache::WatchCache;
 
-use crate::services::{ServicePools, ServiceTypes};
+use crate::{
+    services::{ServicePools, ServiceTypes},
+    state::ServiceTokens,
+};
 
 /// Collaborators of [`crate::Executor`].
 pub struct ExecutorParts {
@@ -20,12 +23,4 @@ pub struct ExecutorParts {
     pub service_pools: ServicePools,
     /// `None`: nothing is recorded.
     pub audit: Option<Arc<AuditLog>>,
-}
-
-/// How service-account tokens are issued.
-#[derive(Clone)]
-pub struct ServiceTokens {
-    pub issuer: Arc<TokenIssuer>,
-    /// The audiences of a token that names none.
-    pub audiences: Vec<String>,
 }

@@ -8,8 +8,10 @@ use gantry_kinds::Catalog;
 use gantry_meta::{Object, Status};
 use gantry_watch_cache::{CachedObject, ListRequest, Scope, WatchCache};
 
-use super::{lagging, list_failed};
-use crate::served::{Served, ServedResources};
+use crate::{
+    failures::{lagging, list_failed},
+    served::{Served, ServedResources},
+};
 
 pub(super) struct CacheView {
     served: ServedResources,

@@ -9,10 +9,11 @@ use gantry_watch_cache::CachedObject;
 
 use super::{PATIENCE, rules};
 use crate::{
-    executor::{State, lagging},
+    failures::lagging,
     request::{GetOptions, Target},
     response::{ApiResponse, ObjectResponse},
     served::Served,
+    state::State,
     subresource,
 };
 

@@ -6,10 +6,11 @@ use gantry_watch_cache::{At, CachedObject, ListError, ListRequest, Page};
 
 use super::{PATIENCE, Selection, continue_token::ContinueToken, rules, served_wire};
 use crate::{
-    executor::{State, lagging, list_failed},
+    failures::{lagging, list_failed},
     request::{ListOptions, Target},
     response::{ApiResponse, ListItem, ListMetadata, ListResponse},
     served::Served,
+    state::State,
 };
 
 pub(crate) async fn list(

@@ -12,10 +12,11 @@ use tokio::time::Instant;
 
 use super::{PATIENCE, Selection, rules, served_wire};
 use crate::{
-    executor::{State, lagging, list_failed},
+    failures::{lagging, list_failed},
     request::{ListOptions, Target},
     response::{ApiResponse, WatchResponse},
     served::Served,
+    state::State,
     watch_event::{WatchEvent, WatchEventType, WatchEvents},
 };
 

@@ -8,7 +8,7 @@ use gantry_watch_cache::{CachedObject, ListRequest, Scope};
 
 use super::{POOL_CLUSTER_IPS, POOL_NODE_PORTS, PoolClaim, ServicePools, ServiceTypes, pool};
 use crate::{
-    executor::list_failed,
+    failures::list_failed,
     served::Served,
     write::{Accepted, Write},
 };

@@ -9,11 +9,12 @@ use serde_json::json;
 use super::done;
 use crate::{
     context::RequestContext,
-    executor::{State, commit_failed, lagging},
+    failures::{commit_failed, lagging},
     read,
     request::{Target, WriteOptions},
     response::ApiResponse,
     served::Served,
+    state::State,
     write::{Accepted, Write},
 };
 

@@ -11,11 +11,12 @@ use serde_json::json;
 use super::done;
 use crate::{
     context::RequestContext,
-    executor::{State, commit_failed, lagging, list_failed},
+    failures::{commit_failed, lagging, list_failed},
     read,
     request::{DeleteOptions, Target, WriteOptions},
     response::ApiResponse,
     served::Served,
+    state::State,
     write::{self, Accepted, Write},
 };
 

@@ -15,10 +15,10 @@ use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status};
 
 use crate::{
     context::RequestContext,
-    executor::State,
     request::{Body, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
+    state::State,
     write::{read_body, write_of},
 };
 

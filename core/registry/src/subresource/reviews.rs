@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use super::created;
 use crate::{
     context::RequestContext,
-    executor::State,
     request::Target,
     response::ApiResponse,
     served::{self, Served},
+    state::State,
 };
 
 /// `recorded` is the body with the record of who set what, which those reviews show that answer with what was sent.

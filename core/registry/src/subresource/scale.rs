@@ -8,10 +8,10 @@ use serde_json::json;
 
 use crate::{
     context::RequestContext,
-    executor::State,
     request::{Body, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
+    state::State,
     write::{self, Applied, Decoded, Write, read_body},
 };
 

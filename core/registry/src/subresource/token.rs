@@ -9,11 +9,11 @@ use jiff::Timestamp;
 use super::created;
 use crate::{
     context::RequestContext,
-    executor::State,
     read,
     request::{Target, WriteOptions},
     response::ApiResponse,
     served::Served,
+    state::State,
     write::Write,
 };
 

@@ -13,11 +13,11 @@ use super::{
 };
 use crate::{
     context::RequestContext,
-    executor::State,
     read,
     request::{FieldValidation, Target, Verb, WriteOptions},
     response::ApiResponse,
     served::Served,
+    state::State,
 };
 
 /// A configuration as sent: YAML or JSON.

@@ -11,11 +11,12 @@ use super::{
 };
 use crate::{
     context::RequestContext,
-    executor::{State, commit_failed},
+    failures::commit_failed,
     read,
     request::{Body, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::Served,
+    state::State,
 };
 
 /// A generated name that is taken is made anew this many times.

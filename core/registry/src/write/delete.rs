@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     context::RequestContext,
-    executor::{State, commit_failed, lagging},
+    failures::{commit_failed, lagging},
     read,
     request::{DeleteOptions, Propagation, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::Served,
+    state::State,
 };
 
 const ORPHAN: &str = "orphan";

@@ -7,11 +7,11 @@ use gantry_meta::{Reason, Status};
 use super::{delete::warn_about_dependents, delete_object};
 use crate::{
     context::RequestContext,
-    executor::State,
     read,
     request::{DeleteOptions, ListOptions, Target},
     response::ApiResponse,
     served::Served,
+    state::State,
 };
 
 /// Answers with the objects as they were listed. One that goes away meanwhile is no failure.

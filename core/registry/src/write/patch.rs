@@ -14,11 +14,11 @@ use super::{
 };
 use crate::{
     context::RequestContext,
-    executor::State,
     read,
     request::{FieldValidation, Patch, Target, WriteOptions},
     response::ApiResponse,
     served::Served,
+    state::State,
     subresource,
 };
 

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::{accept, metadata};
 use crate::{
     context::RequestContext,
-    executor::State,
     request::{Body, FieldValidation, MediaType, WriteOptions},
     served::Served,
+    state::State,
     strategy,
 };
 

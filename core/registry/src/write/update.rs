@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     context::RequestContext,
-    executor::{State, commit_failed, lagging},
+    failures::{commit_failed, lagging},
     read,
     request::{Body, Target, Verb, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::Served,
+    state::State,
     subresource,
 };
 
