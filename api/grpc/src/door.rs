@@ -15,7 +15,10 @@ use gantry_meta::Status;
 use gantry_registry::{ApiRequest, ApiResponse, Executor, Origin, RequestContext, request_span};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
-use tonic::{Extensions, metadata::MetadataMap};
+use tonic::{
+    Extensions,
+    metadata::{KeyAndValueRef, MetadataMap},
+};
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -47,28 +50,71 @@ impl Door {
         Self { executor, impersonator: Arc::default(), stop }
     }
 
-    /// Identifies who sent a call. 401 for bad credentials.
-    pub(crate) fn caller(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<Caller, Box<Status>> {
-        let text = |name: &str| metadata.get(name).and_then(|value| value.to_str().ok());
+    /// Identifies who sent a call. 401 for bad credentials, which is recorded here: nobody behind us sees the call.
+    pub(crate) fn caller(
+        &self,
+        metadata: &MetadataMap,
+        extensions: &Extensions,
+        asked: Asked<'_>,
+    ) -> Result<Caller, Box<Status>> {
         let connection = extensions.get::<ConnectionPeer>();
         let peer = connection.map(|connection| connection.peer.clone()).unwrap_or_default();
-        let peer: &Peer = &peer;
-        let credentials = Credentials { peer, authorization: text("authorization") };
-        let user = self.executor.authenticator().authenticate(credentials, Timestamp::now())?;
-        let headers = metadata.iter().filter_map(|entry| match entry {
-            tonic::metadata::KeyAndValueRef::Ascii(key, value) => Some((key.as_str(), value.as_bytes())),
-            tonic::metadata::KeyAndValueRef::Binary(..) => None,
-        });
-        let wanted = Wanted::from_headers(headers)?;
-        let user_agent = text("user-agent").unwrap_or_default().into();
-        let address = connection.and_then(|connection| connection.address);
-        Ok(Caller { door: self.clone(), user, user_agent, address, wanted })
+        let mut caller = Caller {
+            door: self.clone(),
+            user: UserInfo::new("", &[]),
+            user_agent: text(metadata, "user-agent").unwrap_or_default().into(),
+            address: connection.and_then(|connection| connection.address),
+            wanted: None,
+        };
+        let identified = caller.identify(&peer, metadata);
+        identified.inspect_err(|refusal| asked.record_refusal(&caller, refusal))?;
+        Ok(caller)
     }
 
     /// Whether a call comes from somebody we know.
-    pub(crate) fn known(&self, metadata: &MetadataMap, extensions: &Extensions) -> Result<(), Box<Status>> {
-        if self.caller(metadata, extensions)?.user.is_anonymous() { Err(unauthorized()) } else { Ok(()) }
+    pub(crate) fn known(
+        &self,
+        metadata: &MetadataMap,
+        extensions: &Extensions,
+        asked: Asked<'_>,
+    ) -> Result<(), Box<Status>> {
+        let caller = self.caller(metadata, extensions, asked)?;
+        if caller.user.is_anonymous() { Err(unauthorized()) } else { Ok(()) }
     }
+}
+
+fn text<'m>(metadata: &'m MetadataMap, name: &str) -> Option<&'m str> {
+    metadata.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// What a call is about, as far as it is known before its sender is.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    Resource(&'a ApiRequest),
+    /// `/package.Service/Method`
+    Method(&'static str),
+}
+
+impl Asked<'_> {
+    fn record_refusal(self, caller: &Caller, refusal: &Status) {
+        let executor = &caller.door.executor;
+        if !executor.is_audited() {
+            return;
+        }
+        let (attributes, uri) = match self {
+            Self::Resource(request) => (attributes(&caller.user, request), request.target().path()),
+            // Every call is a POST.
+            Self::Method(path) => (Attributes::path(&caller.user, "post", path), path.to_owned()),
+        };
+        executor.audit_refused(&caller.recorded_context(uri), &attributes, refusal);
+    }
+}
+
+fn attributes<'a>(user: &'a UserInfo, request: &'a ApiRequest) -> Attributes<'a> {
+    let target = request.target();
+    Attributes::resource(user, request.verb().as_str(), target.group(), &target.resource.resource)
+        .at(&target.namespace, &target.name)
+        .subresource(&target.subresource)
 }
 
 impl Caller {
@@ -77,13 +123,34 @@ impl Caller {
         self.door.stop.cancelled().await;
     }
 
+    fn identify(&mut self, peer: &Peer, metadata: &MetadataMap) -> Result<(), Box<Status>> {
+        let credentials = Credentials { peer, authorization: text(metadata, "authorization") };
+        self.user = self.door.executor.authenticator().authenticate(credentials, Timestamp::now())?;
+        let headers = metadata.iter().filter_map(|entry| match entry {
+            KeyAndValueRef::Ascii(key, value) => Some((key.as_str(), value.as_bytes())),
+            KeyAndValueRef::Binary(..) => None,
+        });
+        self.wanted = Wanted::from_headers(headers)?;
+        Ok(())
+    }
+
+    fn context(&self) -> RequestContext {
+        let id = Uuid::new_v4().to_string();
+        RequestContext::new(id, self.user.clone(), &self.user_agent, Instant::now() + DEADLINE)
+    }
+
+    /// As [`Self::context`], for the record; `uri` is where REST would have been asked for the same.
+    fn recorded_context(&self, uri: String) -> RequestContext {
+        self.context().with_origin(Origin { uri: Some(uri), address: self.address, ..Origin::default() })
+    }
+
     /// The caller's request, run with warnings collected.
     pub(crate) async fn execute(&self, request: ApiRequest) -> (Result<ApiResponse, Status>, Vec<String>) {
-        let id = Uuid::new_v4().to_string();
-        let mut context = RequestContext::new(id, self.user.clone(), &self.user_agent, Instant::now() + DEADLINE);
-        if self.door.executor.is_audited() {
-            context = context.with_origin(Origin { address: self.address, ..Origin::default() });
-        }
+        let mut context = if self.door.executor.is_audited() {
+            self.recorded_context(request.target().path())
+        } else {
+            self.context()
+        };
         match self.acting_user(&context, &request) {
             Ok(None) => {}
             Ok(Some(user)) => context = context.acting_as(user),
@@ -98,11 +165,7 @@ impl Caller {
     /// Whom the call is made in the name of. A refusal is recorded here: nobody behind us sees the request.
     fn acting_user(&self, context: &RequestContext, request: &ApiRequest) -> Result<Option<UserInfo>, Box<Status>> {
         let Some(wanted) = &self.wanted else { return Ok(None) };
-        let target = request.target();
-        let verb = request.verb().as_str();
-        let attributes = Attributes::resource(&self.user, verb, target.group(), &target.resource.resource)
-            .at(&target.namespace, &target.name)
-            .subresource(&target.subresource);
+        let attributes = attributes(&self.user, request);
         let authorizer = self.door.executor.authorizer().as_ref();
         let acting = self.door.impersonator.impersonate(authorizer, wanted, &attributes);
         acting.map(Some).inspect_err(|refusal| self.door.executor.audit_refused(context, &attributes, refusal))

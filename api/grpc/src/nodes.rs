@@ -12,11 +12,12 @@ use tonic::{Request, Response};
 
 use crate::{
     answer,
-    door::{Caller, Door},
+    door::{Asked, Caller, Door},
     refusal::{refusal, status_json},
     request,
 };
 
+const REPORT: &str = "/gantry.v1.Nodes/Report";
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 
 pub(crate) struct NodesService {
@@ -27,7 +28,8 @@ pub(crate) struct NodesService {
 impl Nodes for NodesService {
     async fn report(&self, call: Request<ReportRequest>) -> Result<Response<ReportReply>, tonic::Status> {
         let (metadata, extensions, report) = call.into_parts();
-        let caller = self.door.caller(&metadata, &extensions).map_err(|status| *refusal(*status))?;
+        let caller =
+            self.door.caller(&metadata, &extensions, Asked::Method(REPORT)).map_err(|status| *refusal(*status))?;
         let patches = join_all(report.patches.into_iter().map(|patch| run_patch(&caller, patch)));
         let lease = async {
             match report.lease {

@@ -4,6 +4,7 @@ use gantry_meta::{GroupVersionResource, Object, Status};
 use gantry_proto::v1::{self, PatchType};
 use gantry_registry::{
     ApiRequest, Body, DeleteOptions, FieldValidation, GetOptions, ListOptions, Patch, Target, Verb, WriteOptions,
+    field_manager_causes,
 };
 
 type Refused = Box<Status>;
@@ -130,6 +131,10 @@ fn with_options(
     request: impl FnOnce(Target, WriteOptions) -> ApiRequest,
 ) -> ApiRequest {
     let options = options.unwrap_or_default();
+    let causes = field_manager_causes(&options.field_manager);
+    if !causes.is_empty() {
+        return unacceptable(target, verb, Status::invalid("meta.k8s.io", options_kind, "", causes));
+    }
     match FieldValidation::parse(&options.field_validation, options_kind) {
         Ok(field_validation) => {
             let (dry_run, field_manager) = (options.dry_run, options.field_manager);

@@ -9,7 +9,17 @@ use gantry_proto::v1::{
 use gantry_registry::{ApiRequest, ApiResponse};
 use tonic::{Request, Response, Streaming};
 
-use crate::{answer, door::Door, refusal::refusal, request, watch};
+use crate::{
+    answer,
+    door::{Asked, Door},
+    refusal::refusal,
+    request, watch,
+};
+
+/// What each watch of a stream is about is said later on it.
+const WATCH: &str = "/gantry.v1.Resources/Watch";
+/// A call whose message does not say what it is about.
+const UNREADABLE: &str = "/gantry.v1.Resources";
 
 pub(crate) struct ResourcesService {
     pub door: Door,
@@ -18,15 +28,17 @@ pub(crate) struct ResourcesService {
 type Reply<T> = Result<Response<T>, tonic::Status>;
 
 impl ResourcesService {
-    /// Identifies, reads, runs.
+    /// Reads, identifies, runs.
     async fn run<T>(
         &self,
         call: Request<T>,
         read: fn(T) -> Result<ApiRequest, Box<Status>>,
     ) -> Result<(ApiResponse, Vec<String>), Box<tonic::Status>> {
         let (metadata, extensions, message) = call.into_parts();
-        let caller = self.door.caller(&metadata, &extensions).map_err(|status| refusal(*status))?;
-        let request = read(message).map_err(|status| refusal(*status))?;
+        let request = read(message);
+        let asked = request.as_ref().map_or(Asked::Method(UNREADABLE), Asked::Resource);
+        let caller = self.door.caller(&metadata, &extensions, asked).map_err(|status| refusal(*status))?;
+        let request = request.map_err(|status| refusal(*status))?;
         let (answer, warnings) = caller.execute(request).await;
         Ok((answer.map_err(refusal)?, warnings))
     }
@@ -57,7 +69,8 @@ impl Resources for ResourcesService {
 
     async fn watch(&self, call: Request<Streaming<WatchCommand>>) -> Reply<Self::WatchStream> {
         let (metadata, extensions, commands) = call.into_parts();
-        let caller = self.door.caller(&metadata, &extensions).map_err(|status| *refusal(*status))?;
+        let caller =
+            self.door.caller(&metadata, &extensions, Asked::Method(WATCH)).map_err(|status| *refusal(*status))?;
         Ok(Response::new(watch::multiplex(caller, commands).map(Ok).boxed()))
     }
 

@@ -10,10 +10,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::{service::interceptor::InterceptedService, transport::Server};
 
-use crate::{door::Door, incoming, nodes::NodesService, refusal::refusal, resources::ResourcesService};
+use crate::{
+    door::{Asked, Door},
+    incoming,
+    nodes::NodesService,
+    refusal::refusal,
+    resources::ResourcesService,
+};
 
 /// As REST: objects up to 3 MiB, and some room for what stands around them. A report holds many.
 const MAX_MESSAGE_BYTES: usize = 16 << 20;
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Error)]
@@ -52,7 +59,7 @@ impl GrpcServer {
             .build_v1()?;
         // Everything but health is for those who are known.
         let reflection = InterceptedService::new(reflection, move |call: tonic::Request<()>| {
-            let known = door.known(call.metadata(), call.extensions());
+            let known = door.known(call.metadata(), call.extensions(), Asked::Method(REFLECTION));
             known.map(|()| call).map_err(|status| *refusal(*status))
         });
         let connections = incoming::accept(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 use gantry_auth::{
+    audit::{AuditLog, Policy},
     pki::{CertificateAuthority, Validity},
     rbac::{self, aggregate_cluster_roles},
     token::{BoundObject, DEFAULT_ISSUER, TokenSpec},
@@ -283,4 +284,34 @@ async fn stopping_the_server_ends_its_watches() {
     cluster.stop.cancel();
     cluster.served.await.unwrap();
     while let Some(Ok(_)) = watch.next().await {}
+}
+
+#[tokio::test]
+async fn a_call_with_bad_credentials_is_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.log");
+    let policy = json!({"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata"}]});
+    let log = Arc::new(AuditLog::open(Policy::from_json(policy).unwrap(), &path).unwrap());
+    let cluster = Cluster::recording(Some(log)).await;
+    let stranger = cluster.client_with_token("nonsense");
+    assert_eq!(code(stranger.create(&target("secrets", "unknown"), body(&json!({}))).await.unwrap_err()), 401);
+    let recorded = || {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut events = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find(|event| event["responseStatus"]["code"] == 401)
+    };
+    // The log is written by a thread of its own.
+    let event = tokio::time::timeout(std::time::Duration::from_secs(60), async {
+        loop {
+            match recorded() {
+                Some(event) => return event,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    });
+    let event = event.await.expect("the event comes");
+    assert_eq!((&event["verb"], &event["user"]), (&json!("create"), &json!({})));
+    assert_eq!(event["objectRef"]["resource"], "secrets");
+    assert_eq!(event["requestURI"], "/api/v1/namespaces/default/secrets");
 }

@@ -20,16 +20,16 @@ use gantry_auth::{
     impersonation::Wanted,
 };
 use gantry_meta::Status;
-use gantry_registry::{Origin, RequestContext, request_span};
+use gantry_registry::{Origin, RequestContext, Verb, request_span};
 use tracing::Instrument;
 
 use crate::{
-    handlers,
+    duration, handlers,
     headers::header,
     metrics::Labels,
     query::Query,
     respond,
-    route::{Route, route},
+    route::{Document, Route, route},
     socket_token,
     state::RestState,
     warnings,
@@ -48,6 +48,9 @@ pub(crate) async fn entry(
     let started = Instant::now();
     let accept = header(request.headers(), "accept");
     let route = route(state.executor.catalog(), request.method(), request.uri());
+    if route.is_malformed() {
+        return respond::malformed();
+    }
     let labels = Labels::of(&route, request.method());
     let in_flight = state.metrics.begin(&labels);
     let ctx = match identify(&state, &request, &route, started) {
@@ -88,11 +91,13 @@ fn identify(
     route: &Route,
     started: Instant,
 ) -> Result<RequestContext, Status> {
-    let (user, refusal) = match authenticate(state, request) {
+    let time = time_allowed(request, route);
+    let identified = time.clone().and_then(|_| authenticate(state, request));
+    let (user, refusal) = match identified {
         Ok(user) => (user, None),
         Err(refusal) => (UserInfo::new("", &[]), Some(refusal)),
     };
-    let ctx = context(state, request, user, started);
+    let ctx = context(state, request, user, started + time.unwrap_or(REQUEST_TIMEOUT));
     let attributes = route.attributes(&ctx.user, request.path());
     match refusal.map_or_else(|| acting_user(state, request, &attributes), Err) {
         Ok(None) => Ok(ctx),
@@ -117,11 +122,11 @@ fn peer_of(request: &HttpRequest) -> Arc<Peer> {
     request.conn_data::<Arc<Peer>>().cloned().unwrap_or_default()
 }
 
-fn context(state: &RestState, request: &HttpRequest, user: UserInfo, started: Instant) -> RequestContext {
+fn context(state: &RestState, request: &HttpRequest, user: UserInfo, deadline: Instant) -> RequestContext {
     let agent = request.headers().get("user-agent");
     let user_agent = agent.map(|agent| String::from_utf8_lossy(agent.as_bytes())).unwrap_or_default();
     let id = uuid::Uuid::new_v4().to_string();
-    let ctx = RequestContext::new(id, user, &user_agent, started + timeout(request));
+    let ctx = RequestContext::new(id, user, &user_agent, deadline);
     if !state.executor.is_audited() {
         return ctx;
     }
@@ -143,16 +148,20 @@ fn acting_user(
     state.impersonator.impersonate(authorizer, &wanted, attributes).map(Some)
 }
 
-/// `?timeout=30s` shortens the time that a request may take.
-fn timeout(request: &HttpRequest) -> Duration {
+/// `?timeout=30s` shortens the time that a request may take, but for those that last; 400 for one that is no duration.
+fn time_allowed(request: &HttpRequest, route: &Route) -> Result<Duration, Box<Status>> {
     let query = request.query_string();
-    if !query.contains("timeout=") {
-        return REQUEST_TIMEOUT;
+    if !query.contains("timeout=") || route.lasts() {
+        return Ok(REQUEST_TIMEOUT);
     }
-    let query = Query::parse(query);
-    let seconds = query.get("timeout").and_then(|text| text.strip_suffix('s').unwrap_or(text).parse::<f64>().ok());
-    let asked = seconds.filter(|seconds| *seconds > 0.0).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    asked.map_or(REQUEST_TIMEOUT, |asked| asked.min(REQUEST_TIMEOUT))
+    let text = Query::parse(query).text("timeout");
+    if text.is_empty() {
+        return Ok(REQUEST_TIMEOUT);
+    }
+    let seconds = duration::seconds(&text)
+        .ok_or_else(|| Status::bad_request(format!("invalid timeout specified in the request URL: {text:?}")))?;
+    let asked = Some(seconds).filter(|seconds| *seconds > 0.0).and_then(|s| Duration::try_from_secs_f64(s).ok());
+    Ok(asked.map_or(REQUEST_TIMEOUT, |asked| asked.min(REQUEST_TIMEOUT)))
 }
 
 fn add_headers(ctx: &RequestContext, response: &mut HttpResponse) {
@@ -175,6 +184,16 @@ fn forbid_caching(response: &mut HttpResponse) {
 }
 
 impl Route {
+    /// A path that leads nowhere, whoever asks.
+    fn is_malformed(&self) -> bool {
+        matches!(self, Self::Path { document: Document::Malformed, .. })
+    }
+
+    /// Watches, and what leads on to a node, pod or service.
+    fn lasts(&self) -> bool {
+        matches!(self, Self::Resource(found) if found.connect || found.verb == Verb::Watch)
+    }
+
     /// What impersonation decides on.
     pub fn attributes<'a>(&'a self, user: &'a gantry_auth::UserInfo, path: &'a str) -> Attributes<'a> {
         match self {

@@ -10,6 +10,7 @@
 mod chain;
 mod config;
 mod documents;
+mod duration;
 mod handlers;
 mod headers;
 mod metrics;

@@ -5,13 +5,16 @@ use std::borrow::Cow;
 use gantry_meta::Status;
 use gantry_registry::{DeleteOptions, GetOptions, ListOptions, Preconditions, Propagation, dry_run_of};
 
+use crate::path::has_escapes_only;
+
 /// Decoded pairs in the order sent.
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Query<'a> {
     pub fn parse(text: &'a str) -> Self {
-        // A semicolon was once a separator: pairs with one are dropped, as nobody can say what they mean.
-        let pairs = text.split('&').filter(|pair| !pair.contains(';'));
+        // A semicolon was once a separator, and an escape that is none may be anything: pairs with one are dropped, as
+        // nobody can say what they mean.
+        let pairs = text.split('&').filter(|pair| !pair.contains(';') && has_escapes_only(pair));
         Self(pairs.flat_map(|pair| form_urlencoded::parse(pair.as_bytes())).collect())
     }
 
@@ -69,7 +72,10 @@ pub fn delete_options(query: &Query<'_>) -> Result<DeleteOptions, Status> {
     Ok(DeleteOptions {
         dry_run: dry_run_of(query.all("dryRun"), DeleteOptions::KIND)?,
         grace_period_seconds: query.number("gracePeriodSeconds")?,
-        preconditions: Preconditions { uid: query.get("uid").map(str::to_owned), resource_version: None },
+        preconditions: Preconditions {
+            uid: query.get("uid").map(str::to_owned),
+            resource_version: query.get("resourceVersion").map(str::to_owned),
+        },
         propagation: Propagation::of(query.get("propagationPolicy"), orphan)?,
         asks_to_cascade: orphan == Some(false),
     })
@@ -91,6 +97,7 @@ mod tests {
         assert_eq!(list_options(&Query::parse("timeoutSeconds=x")).unwrap_err().code, 400);
         assert_eq!(list_options(&Query::parse("limit=")).unwrap_err().code, 400);
         assert_eq!(list_options(&Query::parse("limit=3;x&continue=y")).unwrap().limit, 0, "dropped");
+        assert_eq!(list_options(&Query::parse("limit=%zz&continue=y%")).unwrap(), ListOptions::default(), "dropped");
         let read = list_options(&Query::parse("limit=5&timeoutSeconds=9&labelSelector=a%3Db")).unwrap();
         assert_eq!((read.limit, read.timeout_seconds, read.label_selector.as_str()), (5, Some(9), "a=b"));
     }

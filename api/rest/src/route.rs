@@ -5,7 +5,7 @@ use gantry_kinds::Catalog;
 use gantry_meta::{GroupVersionResource, Reason, Status};
 use gantry_registry::{Target, Verb};
 
-use crate::path::{ApiPath, ResourcePath};
+use crate::path::{self, ApiPath, ResourcePath};
 
 /// Where a request goes.
 #[derive(Clone, Debug)]
@@ -39,11 +39,14 @@ pub(crate) enum Refused {
     Unknown,
     /// 405 with empty details.
     Method,
+    /// 400: the path has a place for a namespace, and nothing in it.
+    NoNamespace,
 }
 
 impl Refused {
     pub fn status(self) -> Status {
         let (reason, message) = match self {
+            Self::NoNamespace => return Status::bad_request("Namespace parameter required."),
             Self::Method => {
                 (Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
             }
@@ -61,47 +64,56 @@ pub(crate) enum Document {
     CoreVersions,
     Groups,
     Group(String),
-    GroupVersion { group: String, version: String },
+    GroupVersion {
+        group: String,
+        version: String,
+    },
+    /// A path with an escape that is none, whatever it leads to.
+    Malformed,
     Other,
 }
 
 const CONNECT: &[&str] = &["log", "exec", "attach", "portforward", "proxy"];
 
 pub(crate) fn route(catalog: &Catalog, method: &Method, uri: &Uri) -> Route {
-    let document = match ApiPath::parse(uri.path()) {
+    let verb = || method.as_str().to_ascii_lowercase();
+    let Some(decoded) = path::decoded(uri.path()) else {
+        return Route::Path { verb: verb(), document: Document::Malformed };
+    };
+    let document = match ApiPath::parse(&decoded) {
         ApiPath::Resource(path) => return Route::Resource(resource_route(catalog, method, uri, &path)),
         ApiPath::CoreVersions => Document::CoreVersions,
         ApiPath::Groups => Document::Groups,
-        ApiPath::Group(group) => Document::Group(group.into_owned()),
+        ApiPath::Group(group) => Document::Group(group.to_owned()),
         ApiPath::GroupVersion { group, version } => {
-            Document::GroupVersion { group: group.into_owned(), version: version.into_owned() }
+            Document::GroupVersion { group: group.to_owned(), version: version.to_owned() }
         }
         ApiPath::Other(_) => Document::Other,
     };
-    Route::Path { verb: method.as_str().to_ascii_lowercase(), document }
+    Route::Path { verb: verb(), document }
 }
 
 fn resource_route(catalog: &Catalog, method: &Method, uri: &Uri, path: &ResourcePath<'_>) -> ResourceRoute {
-    let connect = CONNECT.contains(&&*path.subresource) && catalog_knows_connect(catalog, path);
+    let connect = CONNECT.contains(&path.subresource) && catalog_knows_connect(catalog, path);
     let watch = path.watch || (path.name.is_empty() && asks_to_watch(uri.query().unwrap_or_default()));
     let verb = verb(method, path, watch);
     ResourceRoute {
         target: Target {
-            resource: GroupVersionResource::new(&path.group, &path.version, &path.resource),
-            namespace: path.namespace.clone().into_owned(),
-            name: path.name.clone().into_owned(),
-            subresource: path.subresource.clone().into_owned(),
+            resource: GroupVersionResource::new(path.group, path.version, path.resource),
+            namespace: path.namespace.unwrap_or_default().to_owned(),
+            name: path.name.to_owned(),
+            subresource: path.subresource.to_owned(),
         },
         verb,
         connect,
-        rest: path.rest.to_owned(),
+        rest: path.rest.clone().into_owned(),
         refused: refused(catalog, method, path, verb),
     }
 }
 
 fn catalog_knows_connect(catalog: &Catalog, path: &ResourcePath<'_>) -> bool {
-    let resource = catalog.resource(&path.group, &path.version, &path.resource);
-    resource.is_some_and(|resource| resource.subresource(&path.subresource).is_some())
+    let resource = catalog.resource(path.group, path.version, path.resource);
+    resource.is_some_and(|resource| resource.subresource(path.subresource).is_some())
 }
 
 fn asks_to_watch(query: &str) -> bool {
@@ -122,36 +134,49 @@ fn verb(method: &Method, path: &ResourcePath<'_>, watch: bool) -> Verb {
 }
 
 fn refused(catalog: &Catalog, method: &Method, path: &ResourcePath<'_>, verb: Verb) -> Option<Refused> {
-    if catalog.group(&path.group).is_none() {
+    if catalog.group(path.group).is_none() {
         return Some(Refused::UnknownGroup);
     }
-    let Some(resource) = catalog.resource(&path.group, &path.version, &path.resource) else {
+    let Some(resource) = catalog.resource(path.group, path.version, path.resource) else {
         return Some(Refused::Unknown);
     };
-    let in_namespace = !path.namespace.is_empty();
-    let sub = (!path.subresource.is_empty()).then(|| resource.subresource(&path.subresource));
+    let in_namespace = path.namespace.is_some();
+    let sub = (!path.subresource.is_empty()).then(|| resource.subresource(path.subresource));
     let scope_fits = resource.namespaced || !in_namespace;
     let named = !path.name.is_empty();
     // What is in a namespace has no name outside of one.
     let addressable = !resource.namespaced || in_namespace;
-    if path.doubled_slash || !scope_fits || sub.is_some_and(|sub| sub.is_none()) || (named && !addressable) {
+    let goes_on = path.subresource != "proxy" && path.rest.bytes().any(|byte| byte != b'/');
+    let unknown_sub = goes_on || sub.is_some_and(|sub| sub.is_none());
+    if path.doubled_slash || !scope_fits || unknown_sub || (named && !addressable) {
         return Some(Refused::Unknown);
     }
-    if let Some(Some(sub)) = sub {
-        let connects = CONNECT.contains(&&*sub.name);
-        let plain = matches!(*method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-        // Everything goes through a proxy, HEAD and OPTIONS too.
-        let known = plain || (connects && &*sub.name == "proxy");
-        return (!known || !sub.has_verb(verb.as_str())).then_some(Refused::Method);
-    }
-    let fits = match *method {
-        Method::GET => true,
-        Method::POST => !named && addressable && !path.watch,
-        Method::PUT | Method::PATCH => named && !path.watch,
-        Method::DELETE => addressable && !path.watch,
-        _ => false,
+    let allowed = match sub.flatten() {
+        Some(sub) => {
+            let connects = CONNECT.contains(&&*sub.name);
+            let plain = matches!(*method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+            // Everything goes through a proxy, HEAD and OPTIONS too.
+            let known = plain || (connects && &*sub.name == "proxy");
+            known && sub.has_verb(verb.as_str())
+        }
+        None => {
+            let fits = match *method {
+                Method::GET => true,
+                Method::POST => !named && addressable && !path.watch,
+                Method::PUT | Method::PATCH => named && !path.watch,
+                Method::DELETE => addressable && !path.watch,
+                _ => false,
+            };
+            fits && resource.has_verb(verb.as_str())
+        }
     };
-    (!fits || !resource.has_verb(verb.as_str())).then_some(Refused::Method)
+    // Lists and watches of no namespace are of all; what is made in none is refused when it is looked at.
+    let needs_namespace = path.namespace == Some("") && (named || *method == Method::DELETE);
+    match (allowed, needs_namespace) {
+        (false, _) => Some(Refused::Method),
+        (true, true) => Some(Refused::NoNamespace),
+        (true, false) => None,
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +201,8 @@ mod tests {
             ("DELETE", "/api/v1/namespaces/a/pods", Verb::DeleteCollection),
             ("DELETE", "/api/v1/namespaces/a", Verb::Delete),
             ("POST", "/api/v1/namespaces/a/pods/p/binding", Verb::Create),
+            ("PUT", "/api/v1/namespaces/a/pods/p%2Fstatus", Verb::Update),
+            ("GET", "/api/v1/namespaces//secrets//", Verb::List),
         ] {
             let found = found(method, uri);
             assert_eq!((found.verb, found.refused), (verb, None), "{method} {uri}");
@@ -194,6 +221,12 @@ mod tests {
             ("DELETE", "/apis/apps/v1/deployments/x", Refused::Unknown),
             ("GET", "/api/v1/namespaces/a/pods/p/nosub", Refused::Unknown),
             ("GET", "/api/v1//namespaces/a/secrets", Refused::Unknown),
+            ("GET", "/api/v1/namespaces/a/pods/p/status/x", Refused::Unknown),
+            ("GET", "/api/v1/namespaces/a/secrets/x%2Fy", Refused::Unknown),
+            ("GET", "/api/v1/namespaces//nodes", Refused::Unknown),
+            ("GET", "/api/v1/namespaces//secrets/x", Refused::NoNamespace),
+            ("DELETE", "/api/v1/namespaces//secrets", Refused::NoNamespace),
+            ("PUT", "/api/v1/namespaces//secrets", Refused::Method),
             ("POST", "/api/v1/namespaces/a/configmaps/x", Refused::Method),
             ("PUT", "/api/v1/namespaces/a/configmaps", Refused::Method),
             ("DELETE", "/api/v1/namespaces", Refused::Method),

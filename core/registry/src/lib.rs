@@ -30,7 +30,7 @@ pub use executor::{Executor, ExecutorParts, PathEntry};
 pub use local_client::LocalClient;
 pub use request::{
     ApiRequest, Body, Connect, DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES,
-    MediaType, Patch, Preconditions, Propagation, Target, Verb, WriteOptions, dry_run_of,
+    MediaType, Patch, Preconditions, Propagation, Target, Verb, WriteOptions, dry_run_of, field_manager_causes,
 };
 pub use response::{
     ApiResponse, ConnectTo, ListItem, ListMetadata, ListResponse, ObjectResponse, Scheme, WatchResponse,

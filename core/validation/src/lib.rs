@@ -32,6 +32,9 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
     let (root, mut causes) = (Root(object), Causes::default());
     let rules = table::rules(resource.group, resource.resource);
     let name = rules.map_or(NameRule::DnsSubdomain, |rules| rules.name);
+    if !table::names_alone(resource.group, resource.resource) {
+        metadata::generate_name(root, name, &mut causes);
+    }
     metadata::object_meta(root, resource.namespaced, name, &mut causes);
     if table::metadata_looks(resource.group, resource.resource, None).finalizers {
         metadata::finalizers_are_standard_or_qualified(root, &mut causes);
@@ -48,7 +51,10 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
 pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subresource: Option<&str>) -> Vec<Cause> {
     let (new, old, mut causes) = (Root(new), Root(old), Causes::default());
     let looks = table::metadata_looks(resource.group, resource.resource, subresource);
-    (0..=looks.whole).for_each(|_| metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes));
+    for _ in 0..=looks.whole {
+        metadata::generate_name(new, NameRule::PathSegment, &mut causes);
+        metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes);
+    }
     (0..=looks.changes).for_each(|_| metadata::object_meta_update(new, old, &mut causes));
     if looks.finalizers {
         (0..looks.whole + looks.changes).for_each(|_| metadata::finalizers_are_standard_or_qualified(new, &mut causes));

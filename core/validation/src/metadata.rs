@@ -33,7 +33,15 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDelet
 const SUBRESOURCE_MAX_BYTES: usize = 256;
 const FIELD_MANAGER_MAX_BYTES: usize = 128;
 
-/// Everything about one object's metadata.
+/// What names are generated from.
+pub fn generate_name(object: Root<'_>, rule: NameRule, causes: &mut Causes) {
+    let prefix = object.member("metadata").member("generateName");
+    if !prefix.is_empty() {
+        causes.invalid_each(&prefix, rule.reasons(prefix.text(), true));
+    }
+}
+
+/// Everything about one object's metadata but [`generate_name`].
 pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
     let meta = object.member("metadata");
     name_and_namespace(&meta, namespaced, rule, causes);
@@ -46,10 +54,7 @@ pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &
 }
 
 fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
-    let (generate_name, name, namespace) = (meta.member("generateName"), meta.member("name"), meta.member("namespace"));
-    if !generate_name.is_empty() {
-        causes.invalid_each(&generate_name, rule.reasons(generate_name.text(), true));
-    }
+    let (name, namespace) = (meta.member("name"), meta.member("namespace"));
     if causes.require(&name) {
         causes.invalid_each(&name, rule.reasons(name.text(), false));
     }

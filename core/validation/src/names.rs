@@ -206,7 +206,14 @@ impl NameRule {
             Self::IpAddress => ip_address,
         };
         match name.strip_suffix('-') {
-            Some(start) if is_prefix && !start.is_empty() && self != Self::PathSegment => check(&format!("{start}a")),
+            // The reference puts the letter in the place of the last two characters.
+            Some(start) if is_prefix && !start.is_empty() && self != Self::PathSegment => {
+                let mut shorter = start.chars();
+                shorter.next_back();
+                check(&format!("{}a", shorter.as_str()))
+            }
+            // More is to follow the dots.
+            _ if is_prefix && self == Self::PathSegment && matches!(name, "." | "..") => Reasons::new(),
             _ => check(name),
         }
     }
@@ -236,5 +243,7 @@ mod tests {
         assert!(NameRule::DnsLabel.reasons("web-", true).is_empty());
         assert_eq!(NameRule::DnsLabel.reasons("web-", false).len(), 1);
         assert_eq!(NameRule::DnsSubdomain.reasons("-bad", true).len(), 1);
+        assert!(NameRule::DnsLabel.reasons("B-", true).is_empty(), "what becomes of it is for the name to say");
+        assert!(NameRule::PathSegment.reasons("..", true).is_empty());
     }
 }

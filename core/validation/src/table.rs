@@ -41,6 +41,11 @@ pub fn rules(group: &str, resource: &str) -> Option<&'static Rules> {
     TABLE.iter().find(|rules| rules.resource == resource && rules.group == group)
 }
 
+/// Kinds whose names alone are looked at, and not what they are generated from.
+pub fn names_alone(group: &str, resource: &str) -> bool {
+    matches!((group, resource), ("", "replicationcontrollers") | (DEVICES, "deviceclasses"))
+}
+
 /// How often the reference looks at the metadata of an update besides once for every object. Each look reports what it
 /// finds, so that causes are repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

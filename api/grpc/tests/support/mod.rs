@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc};
 
 use async_trait::async_trait;
 use gantry_auth::{
-    AccessStore, Authenticator, AuthorizerChain, UserInfo, feed,
+    AccessStore, Authenticator, AuthorizerChain, UserInfo,
+    audit::AuditLog,
+    feed,
     pki::{self, CertificateAuthority, ClientCertificates, IssuedCertificate, RotatingCertificate, Validity},
     token::{DEFAULT_ISSUER, SigningKey, TokenIssuer, TokenVerifier},
 };
@@ -49,6 +51,11 @@ pub struct Cluster {
 
 impl Cluster {
     pub async fn start() -> Self {
+        Self::recording(None).await
+    }
+
+    /// With a record of what is asked.
+    pub async fn recording(audit: Option<Arc<AuditLog>>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let now = Timestamp::now();
         let authority = CertificateAuthority::load_or_create(folder.path(), now).unwrap();
@@ -56,7 +63,7 @@ impl Cluster {
         let issuer = Arc::new(TokenIssuer::new(key.clone(), DEFAULT_ISSUER));
         let certificates = ClientCertificates::new(authority.certificate_pem()).unwrap();
         let store = Arc::new(AccessStore::default());
-        let executor = executor(&certificates, key, issuer.clone(), store.clone()).await;
+        let executor = executor(&certificates, key, issuer.clone(), store.clone(), audit).await;
         let local = LocalClient::new(executor.clone(), UserInfo::loopback(), "test");
         let stop = CancellationToken::new();
         let both = Arc::new(local.clone());
@@ -101,6 +108,7 @@ async fn executor(
     key: Arc<SigningKey>,
     issuer: Arc<TokenIssuer>,
     store: Arc<AccessStore>,
+    audit: Option<Arc<AuditLog>>,
 ) -> Executor {
     let catalog = gantry_kinds::catalog().clone();
     let storage = Arc::new(MemoryStorage::new());
@@ -117,7 +125,7 @@ async fn executor(
         tokens: ServiceTokens { issuer, audiences },
         service_types: Arc::new(PlainServices),
         service_pools: ServicePools::default(),
-        audit: None,
+        audit,
     })
 }
 

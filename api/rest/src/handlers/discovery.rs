@@ -37,7 +37,7 @@ pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Docu
             let version = catalog.version(group, version).ok_or_else(|| Refused::Unknown.status())?;
             plain(&discovery::api_resource_list(found, version))
         }
-        Document::Other => Ok(respond::plain_not_found()),
+        Document::Other | Document::Malformed => Ok(respond::plain_not_found()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/healthz`, `/livez`, `/readyz`: each as a whole and by its parts.
 
-use actix_web::{HttpRequest, HttpResponse, http::Method};
+use actix_web::{HttpRequest, HttpResponse};
 
 use crate::{query::Query, respond, respond::PLAIN_TEXT, state::RestState};
 
@@ -17,9 +17,6 @@ fn is_part(rest: &str) -> bool {
 }
 
 pub(super) fn answer(state: &RestState, request: &HttpRequest) -> HttpResponse {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return respond::plain_not_found();
-    }
     let (root, part) = split(request.path());
     let parts = if root == "readyz" { READY } else { LIVE };
     match part {

@@ -52,33 +52,38 @@ fn path(
     document: &Document,
 ) -> Result<HttpResponse, Status> {
     state.executor.authorise_path(ctx, verb, request.path())?;
+    let read = request.method() == Method::GET;
     match document {
-        Document::Other => other(state, request),
-        _ if request.method() != Method::GET => Err(Refused::Method.status()),
+        Document::Other | Document::Malformed => other(state, request),
+        // Groups are told of whatever the method.
+        Document::Groups | Document::Group(_) => discovery::document(state, request, document),
+        _ if !read => Err(Refused::Method.status()),
         discovered => discovery::document(state, request, discovered),
     }
 }
 
-/// Paths outside of `/api` and `/apis`.
+/// Paths outside of `/api` and `/apis`. Most are answered whatever the method, as the reference answers them.
 fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Status> {
     let path = request.path();
     let get = request.method() == Method::GET;
     match path {
         _ if health::is_health(path) => Ok(health::answer(state, request)),
-        "/version" | "/version/" if get => {
+        "/version" | "/version/" | "/openid/v1/jwks" | "/.well-known/openid-configuration" if !get => {
+            Err(Refused::Method.status())
+        }
+        "/version" | "/version/" => {
             Ok(respond::document(&state.documents.version, document_wish(request, Offer::Plain)?))
         }
-        "/version" | "/version/" => Err(Refused::Method.status()),
-        "/metrics" if get => Ok(HttpResponse::Ok()
-            .content_type("text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
-            .body(state.metrics.text())),
-        "/openid/v1/jwks" if get => discovery::jwks(state, request),
-        "/.well-known/openid-configuration" if get => Ok(HttpResponse::Ok()
+        "/openid/v1/jwks" => discovery::jwks(state, request),
+        "/.well-known/openid-configuration" => Ok(HttpResponse::Ok()
             .content_type("application/json")
             .body(state.documents.openid_configuration.to_string())),
-        _ if get && path.starts_with("/openapi/") => openapi::answer(state, request, path),
+        "/metrics" => Ok(HttpResponse::Ok()
+            .content_type("text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
+            .body(state.metrics.text())),
+        _ if path.starts_with("/openapi/") => openapi::answer(state, request, path),
         _ if get && (path == "/docs" || path.starts_with("/docs/")) => Ok(state.documents.docs_page(path)),
-        "/" if get => Ok(respond::document(&state.documents.paths, document_wish(request, Offer::Plain)?)),
+        "/" => Ok(respond::document(&state.documents.paths, document_wish(request, Offer::Plain)?)),
         _ => Ok(respond::plain_not_found()),
     }
 }

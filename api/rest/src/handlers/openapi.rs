@@ -1,6 +1,9 @@
 //! `/openapi/v3`, the documents below it, and `/openapi/v2`.
 
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::header as names};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header as names},
+};
 use gantry_meta::Status;
 
 use crate::{
@@ -23,36 +26,40 @@ pub(super) fn answer(state: &RestState, request: &HttpRequest, path: &str) -> Re
         let index = gantry_codec::openapi::v3_index(catalog).to_string();
         return Ok(HttpResponse::Ok().content_type(respond::PLAIN_TEXT).body(index));
     }
-    let Some(document) = state.documents.openapi.get(catalog, path) else { return Ok(respond::plain_not_found()) };
+    let Some(document) = state.documents.openapi.get(catalog, path) else {
+        return Ok(HttpResponse::NotFound().finish());
+    };
     let query = Query::parse(request.query_string());
-    match query.get("hash").filter(|_| path != "/openapi/v2") {
-        Some(asked) if asked != document.hash => Ok(moved(path, &document)),
-        asked => Ok(found(request, &document, asked.is_some())),
-    }
+    Ok(found(request, &document, query.get("hash").filter(|_| path != "/openapi/v2")))
 }
 
-/// The document is another one by now.
-fn moved(path: &str, document: &OpenApiDocument) -> HttpResponse {
-    let newest = format!("{path}?hash={}", document.hash);
-    HttpResponse::MovedPermanently().insert_header((names::LOCATION, newest)).finish()
-}
-
-/// `by_hash`: what is asked for by its hash never changes, and may be kept by who passes it on.
-fn found(request: &HttpRequest, document: &OpenApiDocument, by_hash: bool) -> HttpResponse {
+/// `hash`: what is asked for by its hash never changes, and may be kept by who passes it on; the document may be another one
+/// by now.
+fn found(request: &HttpRequest, document: &OpenApiDocument, hash: Option<&str>) -> HttpResponse {
     let Some((media_type, content)) = negotiate(header(request.headers(), "accept").unwrap_or_default(), document)
     else {
-        return HttpResponse::NotAcceptable().insert_header((names::VARY, "Accept")).finish();
+        return HttpResponse::NotAcceptable().insert_header((names::VARY, vary(document))).finish();
     };
+    let mut response = HttpResponse::Ok();
+    response.content_type(media_type).insert_header((names::VARY, vary(document)));
+    if hash.is_some_and(|asked| asked != document.hash) {
+        let newest = format!("{}?hash={}", request.path(), document.hash);
+        return response.status(StatusCode::MOVED_PERMANENTLY).insert_header((names::LOCATION, newest)).finish();
+    }
     let tag = format!("\"{}\"", document.hash);
     if header(request.headers(), "if-none-match") == Some(tag.as_str()) {
         return HttpResponse::NotModified().insert_header((names::ETAG, tag)).finish();
     }
-    let mut response = HttpResponse::Ok();
-    response.content_type(media_type).insert_header((names::ETAG, tag)).insert_header((names::VARY, "Accept"));
-    if by_hash {
+    response.insert_header((names::ETAG, tag));
+    if hash.is_some() {
         response.insert_header((names::CACHE_CONTROL, "public, immutable"));
     }
     sent(&mut response, content, accepts_gzip(header(request.headers(), "accept-encoding")))
+}
+
+/// What an answer depends on; that of version two is compressed by who asks for it so, as the reference says.
+fn vary(document: &OpenApiDocument) -> &'static str {
+    if document.protobuf.is_some() { "Accept-Encoding, Accept" } else { "Accept" }
 }
 
 fn sent(response: &mut HttpResponseBuilder, content: &Sendable, gzip: bool) -> HttpResponse {

@@ -1,7 +1,7 @@
 //! Options of writes: read from the query, with every cause that refuses them in one answer.
 
 use gantry_meta::{Cause, CauseType, Status};
-use gantry_registry::{FieldValidation, MAX_FIELD_MANAGER_BYTES, WriteOptions, dry_run_of};
+use gantry_registry::{FieldValidation, WriteOptions, dry_run_of, field_manager_causes};
 
 use crate::query::Query;
 
@@ -20,7 +20,7 @@ pub(super) fn write(query: &Query<'_>, options_kind: &str, kind: Kind) -> Result
     let mut causes = Vec::new();
     let field_manager = query.text("fieldManager");
     force_and_manager(query, kind, &field_manager, &mut causes);
-    field_manager_itself(&field_manager, &mut causes);
+    causes.extend(field_manager_causes(&field_manager));
     let dry_run = collected(dry_run_of(query.all("dryRun"), options_kind), &mut causes);
     let given = query.get("fieldValidation").unwrap_or_default();
     let field_validation = collected(FieldValidation::parse(given, options_kind), &mut causes);
@@ -51,19 +51,10 @@ fn force_and_manager(query: &Query<'_>, kind: Kind, manager: &str, causes: &mut 
     }
 }
 
-fn field_manager_itself(manager: &str, causes: &mut Vec<Cause>) {
-    if manager.len() > MAX_FIELD_MANAGER_BYTES {
-        let why = format!("Too long: may not be more than {MAX_FIELD_MANAGER_BYTES} bytes");
-        causes.push(Cause::new(CauseType::FieldValueTooLong, "fieldManager", why));
-    }
-    if manager.chars().any(char::is_control) {
-        let why = "should only contain printable characters";
-        causes.push(Cause::new(CauseType::FieldValueInvalid, "fieldManager", why));
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use gantry_registry::MAX_FIELD_MANAGER_BYTES;
+
     use super::*;
 
     fn causes(query: &str, kind: Kind) -> Vec<String> {

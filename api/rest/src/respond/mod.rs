@@ -62,6 +62,11 @@ pub(crate) fn plain_not_found() -> HttpResponse {
     HttpResponse::NotFound().content_type(PLAIN_TEXT).body("404 page not found\n")
 }
 
+/// 400 for a URL that cannot be read; who writes such ones is not listened to any further.
+pub(crate) fn malformed() -> HttpResponse {
+    HttpResponse::BadRequest().force_close().content_type(PLAIN_TEXT).body("400 Bad Request")
+}
+
 /// A document that is no object: discovery, version.
 pub(crate) fn document(document: &Value, wish: Wish<'_>) -> HttpResponse {
     let json = serde_json::to_vec(document).expect("a tree can always be written");

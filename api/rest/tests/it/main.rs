@@ -3,6 +3,7 @@
 mod audit;
 mod connect;
 mod lives;
+mod paths;
 mod requests;
 mod rules;
 mod sockets;

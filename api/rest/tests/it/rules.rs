@@ -174,14 +174,16 @@ async fn a_held_deletion_that_asks_to_cascade_is_accepted_only() {
 }
 
 #[tokio::test]
-async fn a_deletion_in_the_query_takes_a_uid_as_its_condition() {
+async fn a_deletion_in_the_query_takes_a_uid_and_a_version_as_its_conditions() {
     let server = TestServer::memory().await;
     let api = server.admin_api();
     let (_, made) = api.json(Method::POST, CONFIG_MAPS, &json!({"metadata": {"name": "a"}})).await;
-    let delete = |uid: &str| {
-        let (api, path) = (api.clone(), format!("{CONFIG_MAPS}/a?uid={uid}"));
+    let delete = |condition: &str| {
+        let (api, path) = (api.clone(), format!("{CONFIG_MAPS}/a?{condition}"));
         async move { api.send(Method::DELETE, &path, None, Bytes::new()).await.0 }
     };
-    assert_eq!(delete("another").await, 409);
-    assert_eq!(delete(made["metadata"]["uid"].as_str().unwrap()).await, 200);
+    assert_eq!(delete("uid=another").await, 409);
+    assert_eq!(delete("resourceVersion=1").await, 409);
+    let uid = made["metadata"]["uid"].as_str().unwrap();
+    assert_eq!(delete(&format!("uid={uid}")).await, 200);
 }

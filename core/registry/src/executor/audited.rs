@@ -129,7 +129,7 @@ fn begin(log: &Arc<AuditLog>, ctx: &RequestContext, request: &ApiRequest) -> Opt
     let attributes = Attributes::resource(user, request.verb().as_str(), target.group(), &target.resource.resource)
         .at(&target.namespace, &target.name)
         .subresource(&target.subresource);
-    let uri = ctx.uri().map_or_else(|| path_of(target), str::to_owned);
+    let uri = ctx.uri().map_or_else(|| target.path(), str::to_owned);
     let mut entry = Entry::begin(log, &attributes, &origin(ctx, &uri))?;
     entry.api_version(&target.resource.version);
     Some(entry)
@@ -143,22 +143,6 @@ fn origin<'a>(ctx: &'a RequestContext, uri: &'a str) -> Origin<'a> {
         address: ctx.address(),
         impersonated: ctx.impersonator().map(|_| &ctx.user),
     }
-}
-
-/// Where REST would have been asked for it.
-fn path_of(target: &Target) -> String {
-    let gvr = &target.resource;
-    let mut path = match &*gvr.group {
-        "" => format!("/api/{}", gvr.version),
-        group => format!("/apis/{group}/{}", gvr.version),
-    };
-    let namespace = if target.namespace.is_empty() { None } else { Some(["namespaces", &target.namespace]) };
-    let parts = namespace.into_iter().flatten().chain([&*gvr.resource, &target.name, &target.subresource]);
-    for part in parts.filter(|part| !part.is_empty()) {
-        path.push('/');
-        path.push_str(part);
-    }
-    path
 }
 
 fn answered(mut entry: Entry, answer: Result<ApiResponse, Status>) -> Result<ApiResponse, Status> {

@@ -112,6 +112,15 @@ fn warn_of_deprecation(ctx: &RequestContext, served: &Served) {
     }
 }
 
+/// 400 for a name that could not stand in a path.
+fn check_name(name: &str) -> Result<(), Status> {
+    let reasons = gantry_validation::names::path_segment(name);
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!("Name parameter invalid: {name:?}: {}", reasons.join(", "))))
+}
+
 fn timed_out(deadline: Instant) -> Status {
     debug_assert!(deadline <= Instant::now(), "a timeout fires after its deadline");
     Status::failure(Reason::Timeout, "the request did not complete within the allotted timeout")
@@ -142,13 +151,15 @@ impl State {
         request: ApiRequest,
     ) -> Result<ApiResponse, Status> {
         if let ApiRequest::Unacceptable { refusal, target, .. } = request {
-            // What cannot be done with a resource says nothing about it.
-            let found = self.served.find(&target).ok().filter(|_| !refusal.is(Reason::MethodNotAllowed));
+            // What cannot be done with a resource, or asked where it is not, says nothing about it.
+            let says_nothing = refusal.is(Reason::MethodNotAllowed) || refusal.is(Reason::NotFound);
+            let found = self.served.find(&target).ok().filter(|_| !says_nothing);
             found.into_iter().for_each(|served| warn_of_deprecation(ctx, served));
             return Err(*refusal);
         }
         let served = authorised.served(self, &request)?;
         warn_of_deprecation(ctx, served);
+        check_name(&request.target().name)?;
         match request {
             ApiRequest::Get { target, options } => read::get(self, served, &target, &options).await,
             ApiRequest::List { target, options } => read::list(self, served, &target, &options).await,

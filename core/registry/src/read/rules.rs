@@ -49,6 +49,13 @@ pub(crate) fn check_list(options: &ListOptions) -> Result<(), Status> {
 pub(crate) fn check_watch(options: &ListOptions) -> Result<(), Status> {
     let mut causes = Vec::new();
     let wanted = options.resource_version_match.as_str();
+    // A watch from no version, or from any, begins with what there is, as if it had asked to.
+    let begins_anew = options.send_initial_events.is_none()
+        && wanted.is_empty()
+        && matches!(options.resource_version.as_str(), "" | "0");
+    if begins_anew && !options.continue_token.is_empty() {
+        causes.push(forbidden(MATCH, "resourceVersionMatch is forbidden when continue is provided"));
+    }
     if options.send_initial_events.is_some() && wanted != NOT_OLDER_THAN {
         causes.push(forbidden(MATCH, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"));
     }
@@ -117,5 +124,8 @@ mod tests {
         assert_eq!(causes(check_watch(&streaming(""))).len(), 1);
         assert_eq!(causes(check_watch(&streaming("Exact"))).len(), 2);
         assert_eq!(causes(check_watch(&options("1", "NotOlderThan"))).len(), 1);
+        let continued = |version| ListOptions { continue_token: "x".into(), ..options(version, "") };
+        assert_eq!(causes(check_watch(&continued("0"))).len(), 1);
+        assert_eq!(causes(check_watch(&continued("7"))), []);
     }
 }

@@ -7,7 +7,7 @@ mod target;
 pub use body::{Body, MediaType, Patch};
 pub use options::{
     DeleteOptions, FieldValidation, GetOptions, ListOptions, MAX_FIELD_MANAGER_BYTES, Preconditions, Propagation,
-    WriteOptions, dry_run_of,
+    WriteOptions, dry_run_of, field_manager_causes,
 };
 pub use target::Target;
 

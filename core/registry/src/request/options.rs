@@ -1,6 +1,7 @@
 //! Options of requests, typed. What a transport cannot type is refused through [`super::ApiRequest::Unacceptable`].
 
 use gantry_meta::{Cause, CauseType, Object, ObjectView, Status, Value};
+use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// Longest field manager, in bytes.
 pub const MAX_FIELD_MANAGER_BYTES: usize = 128;
@@ -135,11 +136,30 @@ pub fn dry_run_of<'a>(values: impl IntoIterator<Item = &'a str>, options_kind: &
     for value in values {
         match value {
             "All" => dry_run = true,
-            "" => {}
             other => return Err(not_supported(options_kind, "dryRun", other, &["All"])),
         }
     }
     Ok(dry_run)
+}
+
+/// What is wrong with the name of a field manager: its length, or a character that cannot be seen.
+pub fn field_manager_causes(manager: &str) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    if manager.len() > MAX_FIELD_MANAGER_BYTES {
+        let why = format!("Too long: may not be more than {MAX_FIELD_MANAGER_BYTES} bytes");
+        causes.push(Cause::new(CauseType::FieldValueTooLong, "fieldManager", why));
+    }
+    if let Some(at) = manager.chars().position(|c| !is_printable(c)) {
+        let why = format!("must be of printable characters, which the one at {at} is not");
+        causes.push(Cause::new(CauseType::FieldValueInvalid, "fieldManager", why));
+    }
+    causes
+}
+
+/// Letters, marks, numbers, punctuation, symbols, and of all kinds of space the plain one.
+fn is_printable(c: char) -> bool {
+    use GeneralCategoryGroup::{Letter, Mark, Number, Punctuation, Symbol};
+    c == ' ' || matches!(c.general_category_group(), Letter | Mark | Number | Punctuation | Symbol)
 }
 
 fn not_supported(options_kind: &str, field: &str, value: &str, supported: &[&str]) -> Status {
@@ -154,9 +174,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_field_manager_is_short_and_can_be_seen() {
+        let count = |manager: &str| field_manager_causes(manager).len();
+        for fine in ["", "kubectl edit", "größe-3", "名前", "\u{fffd}", &"m".repeat(MAX_FIELD_MANAGER_BYTES)] {
+            assert_eq!(count(fine), 0, "{fine:?}");
+        }
+        for bad in ["a\nb", "\u{7}", "\u{200b}", "\u{a0}", "\u{ad}", "\u{e000}", &"é".repeat(65)] {
+            assert_eq!(count(bad), 1, "{bad:?}");
+        }
+    }
+
+    #[test]
     fn an_unknown_dry_run_value_is_invalid_and_names_the_field() {
         assert_eq!(dry_run_of(["All"], "CreateOptions"), Ok(true));
         assert_eq!(dry_run_of([], "CreateOptions"), Ok(false));
+        assert!(dry_run_of([""], "CreateOptions").is_err(), "what is stated must be a value");
         let refusal = dry_run_of(["Half"], "CreateOptions").unwrap_err();
         let details = refusal.details.unwrap();
         assert_eq!(

@@ -31,6 +31,22 @@ impl Target {
         self
     }
 
+    /// Where REST is asked for it.
+    pub fn path(&self) -> String {
+        let gvr = &self.resource;
+        let mut path = match &*gvr.group {
+            "" => format!("/api/{}", gvr.version),
+            group => format!("/apis/{group}/{}", gvr.version),
+        };
+        let namespace = if self.namespace.is_empty() { None } else { Some(["namespaces", &self.namespace]) };
+        let parts = namespace.into_iter().flatten().chain([&*gvr.resource, &self.name, &self.subresource]);
+        for part in parts.filter(|part| !part.is_empty()) {
+            path.push('/');
+            path.push_str(part);
+        }
+        path
+    }
+
     pub fn group(&self) -> &str {
         &self.resource.group
     }

@@ -36,6 +36,12 @@ pub(super) async fn apply(
 ) -> Result<ApiResponse, Status> {
     let expected = (&*served.gvk.kind, &*served.gvk.api_version());
     let mut config = read_config(ctx, expected, applied.body, options.field_validation)?;
+    if config.get("metadata").is_some_and(|metadata| !metadata.is_object() && !metadata.is_null()) {
+        return Err(Status::bad_request("the metadata of an apply configuration must be an object"));
+    }
+    if !served.resource.namespaced {
+        config.get_mut("metadata").and_then(Value::as_object_mut).map(|metadata| metadata.remove("namespace"));
+    }
     let names_itself = config.metadata().is_some_and(|metadata| metadata.contains_key("name"));
     let exists = read::current(state, served, &target.namespace, &target.name).await?.is_some();
     if exists && !names_itself {

@@ -32,8 +32,9 @@ pub(crate) async fn create(
 ) -> Result<ApiResponse, Status> {
     let mut object = read_body(ctx, (&served.resource).into(), body, options.field_validation)?;
     metadata::settle_namespace(served, target, &mut object)?;
-    // What is only tried is compared with nothing.
-    if !options.dry_run && !matches!(object.resource_version(), "" | "0") {
+    // What is only tried is compared with nothing, and what is no version cannot be meant as one.
+    let states_version = object.resource_version().parse::<u64>().is_ok_and(|version| version > 0);
+    if !options.dry_run && states_version {
         return Err(Status::bad_request("resourceVersion should not be set on objects to be created"));
     }
     create_object(state, ctx, served, target, object, options).await

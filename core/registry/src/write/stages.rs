@@ -165,7 +165,7 @@ impl Decoded {
         let mut object = write.served.settled(object);
         match old {
             None => {
-                metadata::fill_new(&mut object, write.now, false);
+                metadata::fill_new(&mut object, write.now, write.options.dry_run);
                 if resource.namespaced {
                     object.metadata_mut().insert("namespace".into(), write.namespace.into());
                 }

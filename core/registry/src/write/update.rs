@@ -42,6 +42,9 @@ pub(crate) async fn update(
     let write = write_of(state, ctx, served, target, options);
     if creates && read::current(state, served, &target.namespace, &target.name).await?.is_none() {
         state.permit_also(ctx, target, Verb::Create)?;
+        if !object.uid().is_empty() {
+            return Err(served.conflict(&target.name, "there is no object with the uid given"));
+        }
         object.metadata_mut().remove("resourceVersion");
         return create::create_object(state, ctx, served, target, object, options).await;
     }
