@@ -4,7 +4,7 @@ use gantry_codec::{
     Expected, Format, Splice, Strictness, Surroundings, apply_defaults, canonical, decode, decode_value, encode,
     encode_stored, to_yaml, write_protobuf,
 };
-use gantry_kinds::{Resource, SchemaAlternative, Shape, Type, catalog};
+use gantry_kinds::{Gate, Resource, SchemaAlternative, Shape, Type, catalog};
 use gantry_meta::Object;
 use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Map, Value, json};
@@ -26,7 +26,7 @@ impl Maker {
         // Kinds are filled in, and an empty list of managed fields stays although it is not canonical.
         const LEFT_OUT: [&str; 3] = ["kind", "apiVersion", "managedFields"];
         let mut members = Map::new();
-        for field in ty.fields.iter().filter(|f| !LEFT_OUT.contains(&&*f.name) && !f.gated_off) {
+        for field in ty.fields.iter().filter(|f| !LEFT_OUT.contains(&&*f.name) && f.gate == Gate::Open) {
             if self.below(3) > 0 && (depth < 9 || field.shape.leaf_type().is_none()) {
                 members.insert(field.name.to_string(), self.value(&field.shape, depth + 1));
             }

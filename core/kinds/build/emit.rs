@@ -42,6 +42,14 @@ fn texts(values: &[String]) -> String {
     format!("const {{ List::Borrowed(&[{}]) }}", items.join(", "))
 }
 
+fn gate(takes_parent: Option<bool>) -> &'static str {
+    match takes_parent {
+        None => "Gate::Open",
+        Some(false) => "Gate::Off",
+        Some(true) => "Gate::OffWithParent",
+    }
+}
+
 fn option(value: &Option<String>) -> String {
     value.as_ref().map_or("None".to_owned(), |v| format!("Some({v})"))
 }
@@ -109,7 +117,7 @@ impl Emitter<'_> {
         format!(
             "Field {{ name: {}, tag: List::Borrowed(&[{}]), proto: {}, shape: {shape}, topology: {}, map_keys: {}, \
              patch: PatchStrategy {{ merge: {}, retain_keys: {}, replace: {} }}, merge_key: {}, required: {}, \
-             pointer: {}, gated_off: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
+             pointer: {}, gate: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
             text(name),
             tag.join(", "),
             text(&f.proto),
@@ -121,7 +129,7 @@ impl Emitter<'_> {
             option(&merge_key),
             f.required,
             f.pointer,
-            f.gated_off,
+            gate(f.gate),
             option(&f.default),
             option(&f.emitted),
             texts(&f.allowed),

@@ -36,7 +36,8 @@ pub struct FieldFacts {
     pub patch_merge_key: String,
     pub required: bool,
     pub pointer: bool,
-    pub gated_off: bool,
+    /// Whether there is a gate that is off, and whether it takes a struct along that is empty without the field.
+    pub gate: Option<bool>,
     /// The plain default, as a literal of `Literal`.
     pub default: Option<String>,
     /// What is written when the field is unset, as a literal of `Literal`.
@@ -122,7 +123,7 @@ struct Notes {
     defaults: HashMap<Spot, String>,
     enums: HashMap<Spot, (Vec<String>, bool)>,
     pointers: HashSet<Spot>,
-    gated_off: HashSet<Spot>,
+    gates: HashMap<Spot, bool>,
 }
 
 impl Notes {
@@ -148,7 +149,7 @@ impl Notes {
                 })
                 .collect(),
             pointers: table(facts, "pointers").iter().map(spot).collect(),
-            gated_off: table(facts, "gates_off").iter().map(spot).collect(),
+            gates: table(facts, "gates_off").iter().map(|r| (spot(r), r.get("emptied") == "dropped")).collect(),
         }
     }
 
@@ -168,7 +169,7 @@ impl Notes {
             patch_merge_key: row.get("patch_merge_key").to_owned(),
             required: row.get("flags").split(',').any(|f| f == "required"),
             pointer: self.pointers.contains(&spot),
-            gated_off: self.gated_off.contains(&spot),
+            gate: self.gates.get(&spot).copied(),
             default: self.defaults.get(&spot).map(|text| literal(text, &shape)),
             emitted: self.emitted(&spot, &shape),
             allowed,

@@ -119,6 +119,17 @@ impl fmt::Debug for Type {
     }
 }
 
+/// The feature gate that a field is behind, by its default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Gate {
+    /// On, or there is none.
+    Open,
+    /// Off: checked on the way in, then dropped.
+    Off,
+    /// As `Off`; a struct that held nothing else goes as well.
+    OffWithParent,
+}
+
 /// One member of a struct.
 #[derive(Clone, Debug)]
 pub struct Field {
@@ -139,8 +150,7 @@ pub struct Field {
     pub required: bool,
     /// A scalar whose zero, when given, differs from unset.
     pub pointer: bool,
-    /// Behind a feature gate that is off: checked on the way in, then dropped.
-    pub gated_off: bool,
+    pub gate: Gate,
     /// Filled in wherever the field is unset (the condition-free rows of the defaults table).
     pub default: Option<Literal>,
     /// Written even when the field is unset.

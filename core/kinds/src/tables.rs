@@ -2,7 +2,9 @@
 
 use crate::{
     catalog::{Group, Version},
-    field::{Field, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type, name_start},
+    field::{
+        Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type, name_start,
+    },
     resource::{Column, Resource, SelectableField, Subresource},
 };
 

@@ -1,6 +1,6 @@
 //! Times as the API writes them: `Time` in whole seconds, `MicroTime` with exactly six fraction digits, both in UTC.
 
-use jiff::{Timestamp, fmt::temporal::DateTimePrinter};
+use jiff::{Timestamp, civil::DateTime, fmt::temporal::DateTimePrinter};
 
 const SECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(0));
 const MICROSECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
@@ -18,6 +18,14 @@ pub fn format_micro_time(at: Timestamp) -> String {
 /// Parses RFC 3339 (any offset, any fraction).
 pub fn parse_time(text: &str) -> Option<Timestamp> {
     text.parse().ok()
+}
+
+/// An RFC 3339 text as [`format_time`] writes it: also within the last day of all, which no [`Timestamp`] reaches.
+pub fn normalise_time(text: &str) -> Option<String> {
+    match text.strip_suffix('Z') {
+        Some(civil) => Some(format!("{}Z", SECONDS.datetime_to_string(&civil.parse::<DateTime>().ok()?))),
+        None => Some(format_time(parse_time(text)?)),
+    }
 }
 
 #[cfg(test)]

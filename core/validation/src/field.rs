@@ -270,8 +270,18 @@ impl Causes {
         self.push(Cause::forbidden(&field.path(), why));
     }
 
+    /// [`Causes::forbidden`] with a reason that is known only now.
+    pub fn forbidden_because(&mut self, field: &Field<'_>, why: &str) {
+        self.push(Cause::forbidden(&field.path(), why.to_owned()));
+    }
+
     pub fn duplicate(&mut self, field: &Field<'_>) {
         self.push(Cause::duplicate(&field.path(), &display(field)));
+    }
+
+    /// What the reference reports where it stumbles itself.
+    pub fn internal(&mut self, field: &Field<'_>, why: &'static str) {
+        self.push(Cause::new(CauseType::InternalError, field.path().to_string(), why));
     }
 
     pub fn not_found(&mut self, field: &Field<'_>) {

@@ -32,16 +32,19 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
     let (root, mut causes) = (Root(object), Causes::default());
     let rules = table::rules(resource.group, resource.resource);
     let name = rules.map_or(NameRule::DnsSubdomain, |rules| rules.name);
-    if !table::names_alone(resource.group, resource.resource) {
-        metadata::generate_name(root, name, &mut causes);
-    }
-    metadata::object_meta(root, resource.namespaced, name, &mut causes);
-    if table::metadata_looks(resource.group, resource.resource, None).finalizers {
-        metadata::finalizers_are_standard_or_qualified(root, &mut causes);
+    let looks = table::metadata_looks(resource.group, resource.resource, None);
+    if looks.create {
+        metadata::object_meta(root, resource.namespaced, name, &mut causes);
+        if looks.finalizers {
+            metadata::finalizers_are_standard_or_qualified(root, &mut causes);
+        }
     }
     match rules {
         Some(rules) => (rules.create)(root, &mut causes),
         None => schema::by_table(resource.group, resource.resource, root, &mut causes),
+    }
+    if causes.is_empty() && (!looks.create || name == NameRule::AfterSpec) {
+        metadata::object_meta(root, resource.namespaced, NameRule::PathSegment, &mut causes);
     }
     causes.into_vec()
 }
@@ -50,17 +53,16 @@ pub fn validate_create(resource: Resource<'_>, object: &Object) -> Vec<Cause> {
 /// not write were put back. Empty if it is fine.
 pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subresource: Option<&str>) -> Vec<Cause> {
     let (new, old, mut causes) = (Root(new), Root(old), Causes::default());
+    let rules = table::rules(resource.group, resource.resource);
     let looks = table::metadata_looks(resource.group, resource.resource, subresource);
-    for _ in 0..=looks.whole {
-        metadata::generate_name(new, NameRule::PathSegment, &mut causes);
-        metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes);
-    }
-    (0..=looks.changes).for_each(|_| metadata::object_meta_update(new, old, &mut causes));
-    if looks.finalizers {
-        (0..looks.whole + looks.changes).for_each(|_| metadata::finalizers_are_standard_or_qualified(new, &mut causes));
-    }
-    match table::rules(resource.group, resource.resource) {
-        Some(rules) => (rules.update)(table::Update { new, old, subresource }, &mut causes),
+    metadata::object_meta(new, resource.namespaced, NameRule::PathSegment, &mut causes);
+    metadata::object_meta_update(new, old, &mut causes);
+    let name = rules.map_or(NameRule::DnsSubdomain, |rules| rules.name);
+    let (namespaced, finalizers) = (resource.namespaced, looks.finalizers);
+    let update = table::Update { new, old, subresource, namespaced, name, finalizers };
+    looks.update.iter().for_each(|look| update.look(*look, &mut causes));
+    match rules {
+        Some(rules) => (rules.update)(update, &mut causes),
         None if subresource.is_none() => {
             schema::by_table(resource.group, resource.resource, new, &mut causes);
         }

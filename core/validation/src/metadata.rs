@@ -33,15 +33,7 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDelet
 const SUBRESOURCE_MAX_BYTES: usize = 256;
 const FIELD_MANAGER_MAX_BYTES: usize = 128;
 
-/// What names are generated from.
-pub fn generate_name(object: Root<'_>, rule: NameRule, causes: &mut Causes) {
-    let prefix = object.member("metadata").member("generateName");
-    if !prefix.is_empty() {
-        causes.invalid_each(&prefix, rule.reasons(prefix.text(), true));
-    }
-}
-
-/// Everything about one object's metadata but [`generate_name`].
+/// Everything about one object's metadata.
 pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
     let meta = object.member("metadata");
     name_and_namespace(&meta, namespaced, rule, causes);
@@ -54,7 +46,10 @@ pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &
 }
 
 fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
-    let (name, namespace) = (meta.member("name"), meta.member("namespace"));
+    let (generate_name, name, namespace) = (meta.member("generateName"), meta.member("name"), meta.member("namespace"));
+    if !generate_name.is_empty() {
+        causes.invalid_each(&generate_name, rule.reasons(generate_name.text(), true));
+    }
     if causes.require(&name) {
         causes.invalid_each(&name, rule.reasons(name.text(), false));
     }
@@ -74,7 +69,8 @@ pub fn template_meta(metadata: &Field<'_>, causes: &mut Causes) {
     for member in OF_ONE_OBJECT {
         // The reference spells this one otherwise.
         let field = metadata.member_as(member, if member == "uid" { "uID" } else { member });
-        if !field.is_empty() && field.int() != Some(0) {
+        let is_unset = field.is_empty() || (member == "generation" && field.int() == Some(0));
+        if !is_unset {
             causes.forbidden(&field, "cannot be set in a template");
         }
     }
@@ -106,7 +102,7 @@ fn owner_references(owners: &Field<'_>, causes: &mut Causes) {
         // The reference reports these without the index.
         let unindexed = |member| owner.member(member).reported_at(&owners.member(member));
         let api_version = unindexed("apiVersion");
-        if api_version.text().is_empty() || api_version.text().ends_with('/') {
+        if !has_version(api_version.text()) {
             causes.invalid(&api_version, "version must not be empty");
         }
         for (member, why) in
@@ -124,6 +120,12 @@ fn owner_references(owners: &Field<'_>, causes: &mut Causes) {
     if controllers > 1 {
         causes.invalid(owners, "Only one reference can have Controller set to true");
     }
+}
+
+/// `version` or `group/version`.
+fn has_version(api_version: &str) -> bool {
+    let version = api_version.split_once('/').map_or(api_version, |(_, version)| version);
+    api_version == "/" || !version.is_empty() && !version.contains('/')
 }
 
 fn finalizers(finalizers: &Field<'_>, causes: &mut Causes) {

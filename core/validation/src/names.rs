@@ -104,11 +104,13 @@ fn ip_address(text: &str) -> Reasons {
 pub fn path_segment(text: &str) -> Reasons {
     match text {
         "." | ".." => vec!["may not be '.' or '..'"],
-        _ => {
-            let slash = text.contains('/').then_some("may not contain '/'");
-            slash.into_iter().chain(text.contains('%').then_some("may not contain '%'")).collect()
-        }
+        _ => path_segment_letters(text),
     }
+}
+
+/// What may stand in a segment of a URL path.
+fn path_segment_letters(text: &str) -> Reasons {
+    reasons([(text.contains('/'), "may not contain '/'"), (text.contains('%'), "may not contain '%'")])
 }
 
 /// A key of a ConfigMap or Secret: a file name.
@@ -188,20 +190,27 @@ pub fn c_identifier(text: &str) -> Reasons {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum NameRule {
     DnsSubdomain,
+    /// An RFC 1123 subdomain, where only the name is looked at and not the prefix that it was generated from.
+    LongName,
     DnsLabel,
     Dns1035Label,
     PathSegment,
     /// An address in its canonical spelling.
     IpAddress,
+    /// A path's segment, looked at where nothing else is wrong.
+    AfterSpec,
 }
 
 impl NameRule {
     /// Reasons against a name, or against a prefix of generated names.
     pub fn reasons(self, name: &str, is_prefix: bool) -> Reasons {
         let check = match self {
-            Self::DnsSubdomain => dns_subdomain,
+            Self::AfterSpec => return Reasons::new(),
+            Self::LongName if is_prefix => return Reasons::new(),
+            Self::DnsSubdomain | Self::LongName => dns_subdomain,
             Self::DnsLabel => dns_label,
             Self::Dns1035Label => dns_1035_label,
+            Self::PathSegment if is_prefix => path_segment_letters,
             Self::PathSegment => path_segment,
             Self::IpAddress => ip_address,
         };
@@ -212,8 +221,6 @@ impl NameRule {
                 shorter.next_back();
                 check(&format!("{}a", shorter.as_str()))
             }
-            // More is to follow the dots.
-            _ if is_prefix && self == Self::PathSegment && matches!(name, "." | "..") => Reasons::new(),
             _ => check(name),
         }
     }

@@ -13,7 +13,8 @@ use crate::{
         storage::{csi_driver, csi_node, csi_storage_capacity, volume_attachment, volume_attributes_class},
         workload,
     },
-    names::NameRule::{self, DnsLabel, DnsSubdomain, IpAddress, PathSegment},
+    metadata,
+    names::NameRule::{self, AfterSpec, DnsLabel, DnsSubdomain, IpAddress, LongName, PathSegment},
 };
 
 /// What an update is checked with.
@@ -23,6 +24,31 @@ pub struct Update<'a> {
     pub old: Root<'a>,
     /// `status`, `scale` and the like; `None` for the resource itself.
     pub subresource: Option<&'a str>,
+    pub namespaced: bool,
+    pub name: NameRule,
+    /// As [`MetadataLooks::finalizers`].
+    pub finalizers: bool,
+}
+
+impl Update<'_> {
+    /// One look at the metadata of the update. Most kinds have all of theirs before their own rules, as
+    /// [`MetadataLooks::update`] says; those that have one in between call this.
+    pub fn look(self, look: Look, causes: &mut Causes) {
+        match look {
+            Look::Whole => metadata::object_meta(self.new, self.namespaced, self.name, causes),
+            Look::Changes => metadata::object_meta_update(self.new, self.old, causes),
+        }
+        if self.finalizers {
+            metadata::finalizers_are_standard_or_qualified(self.new, causes);
+        }
+    }
+
+    /// A look at all, the rules of a new object, and a look at what changes: the order of many kinds.
+    pub fn as_created(self, create: fn(Root<'_>, &mut Causes), causes: &mut Causes) {
+        self.look(Look::Whole, causes);
+        create(self.new, causes);
+        self.look(Look::Changes, causes);
+    }
 }
 
 /// The rules of one resource.
@@ -41,48 +67,67 @@ pub fn rules(group: &str, resource: &str) -> Option<&'static Rules> {
     TABLE.iter().find(|rules| rules.resource == resource && rules.group == group)
 }
 
-/// Kinds whose names alone are looked at, and not what they are generated from.
-pub fn names_alone(group: &str, resource: &str) -> bool {
-    matches!((group, resource), ("", "replicationcontrollers") | (DEVICES, "deviceclasses"))
+/// One look of the reference at metadata. Each look reports what it finds, so that causes are repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Look {
+    /// As at the metadata of a new object.
+    Whole,
+    /// At what changes.
+    Changes,
 }
 
-/// How often the reference looks at the metadata of an update besides once for every object. Each look reports what it
-/// finds, so that causes are repeated.
+use Look::{Changes, Whole};
+
+/// The looks that a kind has besides those which every kind has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MetadataLooks {
-    /// As at the metadata of a new object.
-    pub whole: usize,
-    /// At what changes.
-    pub changes: usize,
+    /// Whether a new object's metadata is looked at before the kind's own rules, not only where these found nothing.
+    pub create: bool,
+    /// The looks at an update before the kind's own rules.
+    pub update: &'static [Look],
     /// Whether finalizers have to be qualified or standard ones.
     pub finalizers: bool,
 }
 
 /// The looks at the metadata of a resource, or of one of its subresources.
 pub fn metadata_looks(group: &str, resource: &str, subresource: Option<&str>) -> MetadataLooks {
-    let (whole, changes, finalizers) = match (group, resource) {
-        ("", "events") | ("policy", _) => (0, 0, false),
-        ("", _) if matches!(subresource, Some("status" | "finalize")) => (0, 1, true),
-        ("", "persistentvolumes") => (2, 0, true),
-        ("", "limitranges") => (1, 0, true),
-        ("coordination.k8s.io", _) => (0, 1, false),
-        ("", "configmaps" | "secrets" | "endpoints" | "serviceaccounts" | "pods" | "nodes" | "namespaces")
-        | ("", "persistentvolumeclaims")
-        | ("batch", "jobs")
-        | ("apps", "controllerrevisions") => (1, 1, true),
-        (ADMISSION, _) => (1, 0, false),
-        ("node.k8s.io" | "apiregistration.k8s.io", _) => (1, 1, false),
-        ("apiextensions.k8s.io", _) => (0, 1, false),
-        ("flowcontrol.apiserver.k8s.io", _) | (STORAGE, "csinodes" | "volumeattachments") => (1, 0, true),
-        (NETWORKING, "ingresses" | "ingressclasses" | "ipaddresses")
-        | (RBAC | "certificates.k8s.io", _)
-        | (STORAGE, "storageclasses" | "csistoragecapacities" | "volumeattributesclasses")
-        | (DEVICES, "deviceclasses" | "resourceclaims" | "resourceclaimtemplates") => (1, 1, true),
-        _ => (0, 1, true),
-    };
-    MetadataLooks { whole, changes, finalizers }
+    let finalizers = !matches!(
+        (group, resource),
+        ("" | EVENTS, "events")
+            | (
+                "policy" | COORDINATION | "node.k8s.io" | "apiregistration.k8s.io" | "apiextensions.k8s.io" | ADMISSION,
+                _
+            )
+    );
+    let create = !matches!((group, resource), ("" | EVENTS, "events") | ("policy", _));
+    MetadataLooks { create, update: update_looks(group, resource, subresource), finalizers }
 }
 
+fn update_looks(group: &str, resource: &str, subresource: Option<&str>) -> &'static [Look] {
+    match (group, resource, subresource) {
+        ("policy", _, _) | ("" | EVENTS, "events", _) => &[],
+        (ADMISSION | FLOW_CONTROL, _, None) | (STORAGE, "csinodes" | "volumeattachments", _) => &[Whole],
+        ("discovery.k8s.io", "endpointslices", _) | ("", "limitranges", _) => &[Whole],
+        (ADMISSION | FLOW_CONTROL | "certificates.k8s.io", _, _) | ("apps", "statefulsets", Some(_)) => &[],
+        (_, _, Some("status" | "finalize")) => &[Changes],
+        ("", "configmaps" | "secrets" | "nodes" | "persistentvolumes", _)
+        | (NETWORKING, "ingressclasses" | "ipaddresses", _)
+        | (STORAGE, "storageclasses" | "csistoragecapacities" | "volumeattributesclasses", _)
+        | (RBAC | "node.k8s.io", _, _)
+        | ("batch", "jobs", _)
+        | (DEVICES, "resourceclaimtemplates", _) => &[],
+        ("", "namespaces", _) | (DEVICES, "deviceclasses" | "resourceclaims", _) => &[Whole, Changes],
+        ("", "pods" | "endpoints" | "serviceaccounts" | "persistentvolumeclaims", _)
+        | ("apps", "controllerrevisions", _)
+        | (NETWORKING, "ingresses", _)
+        | ("apiregistration.k8s.io", _, _) => &[Changes, Whole],
+        _ => &[Changes],
+    }
+}
+
+const EVENTS: &str = "events.k8s.io";
+const COORDINATION: &str = "coordination.k8s.io";
+const FLOW_CONTROL: &str = "flowcontrol.apiserver.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 const DEVICES: &str = "resource.k8s.io";
 const STORAGE: &str = "storage.k8s.io";
@@ -114,7 +159,7 @@ static TABLE: &[Rules] = &[
     row(
         "",
         "replicationcontrollers",
-        DnsSubdomain,
+        LongName,
         workload::replication_controller::create,
         workload::replication_controller::update,
     ),
@@ -129,19 +174,13 @@ static TABLE: &[Rules] = &[
     row("autoscaling", "horizontalpodautoscalers", DnsSubdomain, autoscaler::create, autoscaler::update),
     row("batch", "cronjobs", DnsSubdomain, kinds::cron_job::create, kinds::cron_job::update),
     row("batch", "jobs", DnsSubdomain, kinds::job::create, kinds::job::update),
-    row("certificates.k8s.io", "certificatesigningrequests", PathSegment, csr::create, csr::update),
-    row("coordination.k8s.io", "leases", DnsSubdomain, kinds::lease::create, kinds::lease::update),
+    row("certificates.k8s.io", "certificatesigningrequests", AfterSpec, csr::create, csr::update),
+    row(COORDINATION, "leases", DnsSubdomain, kinds::lease::create, kinds::lease::update),
     row("discovery.k8s.io", "endpointslices", DnsSubdomain, endpoint_slice::create, endpoint_slice::update),
-    row("events.k8s.io", "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row(EVENTS, "events", DnsSubdomain, kinds::event::create, kinds::event::update),
+    row(FLOW_CONTROL, "flowschemas", DnsSubdomain, kinds::flow_schema::create, kinds::flow_schema::update),
     row(
-        "flowcontrol.apiserver.k8s.io",
-        "flowschemas",
-        DnsSubdomain,
-        kinds::flow_schema::create,
-        kinds::flow_schema::update,
-    ),
-    row(
-        "flowcontrol.apiserver.k8s.io",
+        FLOW_CONTROL,
         "prioritylevelconfigurations",
         DnsSubdomain,
         kinds::priority_level::create,
@@ -175,7 +214,7 @@ static TABLE: &[Rules] = &[
     ),
     row(NETWORKING, "ipaddresses", IpAddress, ip_address::create, ip_address::update),
     row(NETWORKING, "servicecidrs", DnsSubdomain, service_cidr::create, service_cidr::update),
-    row(DEVICES, "deviceclasses", DnsSubdomain, device::class::create, device::class::update),
+    row(DEVICES, "deviceclasses", LongName, device::class::create, device::class::update),
     row(DEVICES, "resourceclaims", DnsSubdomain, device::claim::create, device::claim::update),
     row(
         DEVICES,

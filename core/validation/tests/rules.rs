@@ -7,11 +7,15 @@ mod fields;
 mod job_status;
 #[path = "rules/networking.rs"]
 mod networking;
+#[path = "rules/order.rs"]
+mod order;
 #[path = "rules/resources.rs"]
 mod resources;
 mod support;
 #[path = "rules/updates.rs"]
 mod updates;
+#[path = "rules/volumes.rs"]
+mod volumes;
 #[path = "rules/warnings.rs"]
 mod warnings;
 

@@ -21,7 +21,7 @@ pub(super) fn quantity(text: &str, in_resource_list: bool) -> Option<Cow<'_, str
 /// `2006-01-02T15:04:05` with any fraction and an offset, as UTC in whole seconds.
 pub(super) fn time(text: &str) -> Option<String> {
     is_rfc3339(text).then_some(())?;
-    Some(time::format_time(time::parse_time(text)?))
+    time::normalise_time(text)
 }
 
 /// As [`time`], with exactly six fraction digits.
@@ -32,11 +32,17 @@ pub(super) fn micro_time(text: &str) -> Option<String> {
     Some(time::format_micro_time(time::parse_time(text)?))
 }
 
+/// The first instant there is, which stands for no time.
+pub(super) fn is_zero_time(text: &str) -> bool {
+    text.strip_prefix("0001-01-01T00:00:00").is_some_and(|rest| rest.trim_matches(['.', '0']) == "Z")
+}
+
 /// The parser takes more spellings than the reference: checks the fixed part.
 fn is_rfc3339(text: &str) -> bool {
     const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
     let bytes = text.as_bytes();
     let fixed = bytes.len() > SHAPE.len()
+        && &bytes[17..19] != b"60"
         && bytes.iter().zip(SHAPE).all(|(b, s)| if *s == b'0' { b.is_ascii_digit() } else { b == s });
     fixed && has_zone(&bytes[SHAPE.len()..])
 }
@@ -67,6 +73,9 @@ mod tests {
     fn times_are_rfc3339_and_become_utc() {
         assert_eq!(time("2024-05-06T07:08:09+02:00").as_deref(), Some("2024-05-06T05:08:09Z"));
         assert_eq!(time("2024-05-06T07:08:09.9Z").as_deref(), Some("2024-05-06T07:08:09Z"));
+        assert_eq!(time("9999-12-31T22:59:58.9Z").as_deref(), Some("9999-12-31T22:59:58Z"), "the last day of all");
+        assert_eq!(time("2016-12-31T23:59:60Z"), None, "leap seconds are no times");
+        assert!(is_zero_time("0001-01-01T00:00:00.000000Z") && !is_zero_time("0001-01-01T00:00:01Z"));
         for bad in ["2024-05-06", "", "2024-05-06 07:08:09Z", "2024-05-06T07:08:09", "2024-05-06t07:08:09Z", "x"] {
             assert_eq!(time(bad), None, "{bad}");
         }

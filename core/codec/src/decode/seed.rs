@@ -2,7 +2,7 @@
 
 use super::{path::Path, scalar};
 use crate::canonical;
-use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
+use gantry_kinds::{Field, Gate, SchemaAlternative, Shape, Type};
 use gantry_meta::{Object, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -176,6 +176,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         let normal = match self.shape() {
             Some(Shape::String | Shape::IntOrString | Shape::Raw | Shape::RawObject) => text.to_owned(),
             Some(Shape::Bytes) => scalar::base64(text).ok_or_else(|| bad("string"))?.into_owned(),
+            Some(Shape::Time | Shape::MicroTime) if scalar::is_zero_time(text) => return Ok(None),
             Some(Shape::Time) => scalar::time(text).ok_or_else(|| bad("string"))?,
             Some(Shape::MicroTime) => scalar::micro_time(text).ok_or_else(|| bad("string"))?,
             Some(Shape::Quantity) => return self.quantity(text, false),
@@ -253,7 +254,12 @@ fn struct_members<'de, A: MapAccess<'de>>(
 
 /// `null` leaves a field unset; so does a zero that the reference would not write.
 pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
-    match value.filter(|value| is_kept(field, value)) {
+    let marks = value.is_some() && field.gate == Gate::OffWithParent;
+    let value = value.and_then(|mut value| {
+        forget_gated(field, &mut value);
+        is_kept(field, &value).then_some(value)
+    });
+    match value.or(marks.then_some(Value::Null)) {
         Some(value) => {
             object.insert(field.name.clone().into_owned(), value);
         }
@@ -263,12 +269,25 @@ pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
     }
 }
 
+/// A member that takes its struct along left a null there: it goes, and with it a struct that has nothing else.
+pub(super) fn forget_gated(field: &Field, value: &mut Value) {
+    let (Shape::Struct(ty), Value::Object(members)) = (&field.shape, &mut *value) else { return };
+    let is_mark = |name: &str| ty.field(name).is_some_and(|field| field.gate == Gate::OffWithParent);
+    let before = members.len();
+    if members.values().any(Value::is_null) {
+        members.retain(|name, value| !(value.is_null() && is_mark(name)));
+    }
+    if members.is_empty() && before > 0 {
+        *value = Value::Null;
+    }
+}
+
 /// Whether a field with this value counts as set. An empty list of managed fields does, because in an update it asks for them
 /// to be cleared; so does one that keeps defaults from being filled in. One that is always written stays for now: who sent it
 /// owns it, and it is stored as null.
 pub(super) fn is_kept(field: &Field, value: &Value) -> bool {
     let stays_empty = || field.name == "managedFields" || (field.pointer && value.is_array());
-    !field.gated_off && (!canonical::is_omitted(field, value) || stays_empty())
+    field.gate == Gate::Open && (!canonical::is_omitted(field, value) || stays_empty())
 }
 
 fn map_entries<'de, A: MapAccess<'de>>(

@@ -199,3 +199,23 @@ fn decoding_again_changes_nothing() {
     let again = decode_value(resource("deployments"), Value::Object(once.clone()), Strictness::Strict);
     assert_eq!(again.unwrap().object, once);
 }
+
+#[test]
+fn a_lifecycle_of_nothing_but_a_gated_signal_goes_with_it() {
+    let lifecycle = |lifecycle: Value| {
+        let body = json!({"spec": {"containers": [{"name": "c", "image": "i", "lifecycle": lifecycle}]}});
+        let read = tree("pods", &body.to_string());
+        let Value::Object(mut whole) = body else { unreachable!("an object is written above") };
+        whole.extend([("kind".to_owned(), "Pod".into()), ("apiVersion".to_owned(), "v1".into())]);
+        let patched =
+            decode_value(resource("pods"), Value::Object(whole), Strictness::Warn).expect("a good tree").object;
+        assert_eq!(read, Value::Object(patched), "a body and a tree are read alike");
+        read["spec"]["containers"][0].get("lifecycle").cloned()
+    };
+    assert_eq!(lifecycle(json!({"stopSignal": "SIGUSR2"})), None);
+    assert_eq!(lifecycle(json!({})), Some(json!({})), "what was empty before stays");
+    let kept = json!({"preStop": {"sleep": {"seconds": 2}}});
+    let mut both = kept.clone();
+    both["stopSignal"] = "SIGUSR2".into();
+    assert_eq!(lifecycle(both), Some(kept));
+}

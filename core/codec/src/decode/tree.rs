@@ -3,10 +3,10 @@
 
 use super::{
     path::Path,
-    seed::{Problems, Seed, Target, is_kept, zero},
+    seed::{Problems, Seed, Target, forget_gated, is_kept, zero},
 };
 use crate::canonical;
-use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
+use gantry_kinds::{Field, Gate, SchemaAlternative, Shape, Type};
 use gantry_meta::{Object, Value};
 use serde::de::DeserializeSeed as _;
 
@@ -91,14 +91,24 @@ fn fields(ty: &Type, path: &Path<'_>, problems: &mut Problems, object: &mut Obje
             continue;
         };
         settle(Target::from(&field.shape), &path, problems, value)?;
+        forget_gated(field, value);
         all_kept &= is_set(field, value);
     }
     if !all_kept {
-        object.retain(|name, value| ty.field(name).is_some_and(|field| is_set(field, value)));
+        object.retain(|name, value| ty.field(name).is_some_and(|field| is_set(field, value) || marks(field, value)));
     }
     canonical::fill(ty, object);
     problems.depth -= 1;
     Ok(())
+}
+
+/// What takes its struct along stays as null until that is looked at.
+fn marks(field: &Field, value: &mut Value) -> bool {
+    let marks = field.gate == Gate::OffWithParent && !value.is_null();
+    if marks {
+        *value = Value::Null;
+    }
+    marks
 }
 
 fn is_set(field: &Field, value: &Value) -> bool {

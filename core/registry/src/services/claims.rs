@@ -141,7 +141,8 @@ impl Write<'_> {
             return Ok(self.put(accepted, expect, Vec::new()).await);
         }
         let claims = self.state.service_claims.wanted(self.served, old, accepted.object()).await?;
-        let mut taken = self.taken_by_others(&claims)?;
+        let picks = claims.iter().any(|claim| claim.want.is_empty());
+        let mut taken = if picks { self.taken_by_others()? } else { Taken::new() };
         for _ in 0..MAX_TRIES {
             let values = self.choose(&claims, &taken, accepted.object())?;
             let filled = accepted.clone().with_claimed(|object| fill(object, &claims, &values));
@@ -163,6 +164,7 @@ impl Write<'_> {
         }
         let service_claims = &self.state.service_claims;
         let claims = service_claims.wanted(self.served, old, accepted.object()).await?;
+        self.refuse_what_others_have(&claims, old, accepted.object())?;
         let mut index = 0;
         let mut value_of = |claim: &PoolClaim| match claim.want.as_str() {
             "" => {
@@ -175,16 +177,30 @@ impl Write<'_> {
         Ok(accepted.with_claimed(|object| fill(object, &claims, &values)))
     }
 
+    /// A dry run takes nothing, so that no commit finds out what others have.
+    fn refuse_what_others_have(&self, claims: &[PoolClaim], old: Option<&Object>, new: &Object) -> Result<(), Status> {
+        let own = old.map(claimed).unwrap_or_default();
+        let is_new = |claim: &&PoolClaim| {
+            !claim.want.is_empty() && !own.iter().any(|(pool, value)| (pool, value) == (&claim.pool, &claim.want))
+        };
+        if !claims.iter().any(|claim| is_new(&claim)) {
+            return Ok(());
+        }
+        let taken = self.taken_by_others()?;
+        let is_taken = |claim: &&PoolClaim| taken.contains(&(claim.pool.clone(), claim.want.clone()));
+        match claims.iter().filter(is_new).find(is_taken) {
+            None => Ok(()),
+            Some(claim) => self.refuse_if_wanted(claims, &claim.pool, &claim.want, new),
+        }
+    }
+
     /// What a deleted object gives back.
     pub fn claims_released(&self, old: &Object) -> Vec<ClaimChange> {
         if self.claims_values() { changes(Some(old), &[]) } else { Vec::new() }
     }
 
-    /// Values known to be in use; read only where a free one has to be found.
-    fn taken_by_others(&self, claims: &[PoolClaim]) -> Result<Taken, Status> {
-        if claims.iter().all(|claim| !claim.want.is_empty()) {
-            return Ok(Taken::new());
-        }
+    /// Values known to be in use.
+    fn taken_by_others(&self) -> Result<Taken, Status> {
         let page = self.state.cache.list(&self.served.prefix, &ListRequest::new(Scope::All)).map_err(list_failed)?;
         Ok(page.objects.iter().flat_map(|service| claimed(&crate::read::served_tree(self.served, service))).collect())
     }

@@ -13,6 +13,10 @@ const VERSION_PRIORITY_MAX: i64 = 1_000;
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let (group, version) = (spec.member("group"), spec.member("version"));
+    let generate_name = object.member("metadata").member("generateName");
+    if !generate_name.is_empty() && names::path_segment(generate_name.text()).is_empty() {
+        causes.invalid(&generate_name, "must be `spec.version+\".\"+spec.group`");
+    }
     let is_name = names::path_segment(object.name()).is_empty();
     if is_name && object.name() != format!("{}.{}", version.text(), group.text()) {
         causes.invalid(&object.member("metadata").member("name"), "must be `spec.version+\".\"+spec.group`");

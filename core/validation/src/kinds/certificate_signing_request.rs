@@ -3,7 +3,7 @@
 use crate::{
     field::{Causes, Field, Root},
     names,
-    table::Update,
+    table::{Look, Update},
 };
 
 const EXPIRATION_MIN_SECONDS: i64 = 600;
@@ -12,6 +12,8 @@ const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";
 const SIGNER_MAX_BYTES: usize = 571;
 /// Conditions that decide, and stay.
 const DECISIONS: [&str; 3] = ["Approved", "Denied", "Failed"];
+/// Those of them that only the approval sets.
+const APPROVALS: [&str; 2] = ["Approved", "Denied"];
 const USAGES: [&str; 23] = [
     "any",
     "cert sign",
@@ -99,52 +101,67 @@ fn signer(signer: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (conditions(update.new), conditions(update.old));
-    let field = update.new.member("status").member("conditions");
-    judge_conditions(&field, causes);
-    certificate(update, causes);
-    let has = |list: &[&str], kind: &str| list.contains(&kind);
-    let both = |list: &[&str]| has(list, "Approved") && has(list, "Denied");
-    if both(&new) && !both(&old) {
-        causes.invalid(&field, "Approved and Denied conditions are mutually exclusive");
+    update.look(Look::Whole, causes);
+    let (field, before) = (conditions(update.new), conditions(update.old));
+    judge_conditions(&field, &before, causes);
+    let certificate = update.new.member("status").member("certificate");
+    let was = update.old.member("status").member("certificate");
+    let is_new = certificate.text() != was.text();
+    if is_new && !is_certificate(&certificate) && is_certificate(&was) {
+        causes.invalid(&certificate, "must be base64 of PEM blocks CERTIFICATE");
     }
-    if DECISIONS.iter().any(|kind| has(&old, kind) && !has(&new, kind)) {
-        causes.forbidden(&field, "Approved, Denied and Failed conditions may not be removed");
+    for kind in DECISIONS.iter().filter(|kind| count(&field, kind) < count(&before, kind)) {
+        causes.forbidden_because(&field, &format!("updates may not remove a condition of type {kind:?}"));
     }
-    let decided_now = |kind: &str| matches!(kind, "Approved" | "Denied") && !has(&old, kind);
-    if update.subresource == Some("status") && new.iter().any(|kind| decided_now(kind)) {
-        causes.forbidden(&field, "Approved and Denied conditions may only be added through approval");
+    if update.subresource == Some("status") {
+        for kind in APPROVALS.iter().filter(|kind| count(&field, kind) > count(&before, kind)) {
+            causes.forbidden_because(&field, &format!("updates may not add a condition of type {kind:?}"));
+        }
     }
+    if is_new && !was.is_empty() {
+        causes.forbidden(&certificate, "updates may not modify existing certificate content");
+    }
+    update.look(Look::Changes, causes);
 }
 
-/// A certificate is set once, and is one.
-fn certificate(update: Update<'_>, causes: &mut Causes) {
-    let field = |root: Root<'_>| root.member("status").member("certificate").text().to_owned();
-    let (new, old) = (field(update.new), field(update.old));
-    let reported = update.new.member("status").member("certificate");
-    if !old.is_empty() && old != new {
-        causes.invalid(&reported, "field is immutable");
-    } else if old != new && !holds_block(&new, "CERTIFICATE") {
-        causes.invalid(&reported, "must be base64 of PEM blocks CERTIFICATE");
-    }
+/// What is issued: nothing yet, or PEM blocks.
+fn is_certificate(certificate: &Field<'_>) -> bool {
+    certificate.is_empty() || holds_block(certificate.text(), "CERTIFICATE")
 }
 
-/// Each type once; the types that decide are `True`.
-fn judge_conditions(field: &Field<'_>, causes: &mut Causes) {
+/// Each type once, the types that decide being `True`. What was otherwise before may stay so.
+fn judge_conditions(field: &Field<'_>, before: &Field<'_>, causes: &mut Causes) {
+    let (may_be_empty, may_repeat) = (count(before, "") > 0, has_duplicates(before));
+    let may_be_both = APPROVALS.iter().all(|kind| count(before, kind) > 0);
     let mut seen: Vec<&str> = Vec::new();
     for condition in field.items() {
         let (kind, status) = (condition.member("type"), condition.member("status"));
-        causes.require(&kind);
+        if !may_be_empty {
+            causes.require(&kind);
+        }
         let supported: &[&str] =
             if DECISIONS.contains(&kind.text()) { &["True"] } else { &["True", "False", "Unknown"] };
         causes.require_one_of(&status, supported);
-        if seen.contains(&kind.text()) {
+        let decides = APPROVALS.contains(&kind.text());
+        if decides && !may_be_both && APPROVALS.iter().any(|other| *other != kind.text() && seen.contains(other)) {
+            causes.invalid(field, "Approved and Denied conditions are mutually exclusive");
+        }
+        if seen.contains(&kind.text()) && !may_repeat {
             causes.duplicate(&kind);
         }
         seen.push(kind.text());
     }
 }
 
-fn conditions<'a>(object: Root<'a>) -> Vec<&'a str> {
-    object.member("status").member("conditions").items().map(|condition| condition.member("type").text()).collect()
+fn conditions<'a>(object: Root<'a>) -> Field<'a> {
+    object.member("status").member("conditions")
+}
+
+/// How many conditions are of a type.
+fn count(conditions: &Field<'_>, kind: &str) -> usize {
+    conditions.items().filter(|condition| condition.member("type").text() == kind).count()
+}
+
+fn has_duplicates(conditions: &Field<'_>) -> bool {
+    conditions.items().any(|condition| count(conditions, condition.member("type").text()) > 1)
 }

@@ -69,8 +69,8 @@ pub mod runtime_class {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
+        update.as_created(create, causes);
         causes.immutable(&update.new.member("handler"), &update.old.member("handler"));
-        create(update.new, causes);
     }
 }
 
@@ -160,7 +160,7 @@ pub mod storage_class {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        create(update.new, causes);
+        update.as_created(create, causes);
         for member in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
             causes.immutable(&update.new.member(member), &update.old.member(member));
         }

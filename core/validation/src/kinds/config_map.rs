@@ -3,7 +3,7 @@
 use crate::{
     field::{Causes, Root},
     names,
-    table::Update,
+    table::{Look, Update},
 };
 
 /// Bytes of all values together.
@@ -30,6 +30,8 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
+    update.look(Look::Changes, causes);
     super::immutable_data(update, &["data", "binaryData"], causes);
+    update.look(Look::Whole, causes);
     create(update.new, causes);
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     field::{Causes, Field, Root},
-    names,
-    table::Update,
+    metadata,
+    names::{self, NameRule},
+    table::{Look, Update},
 };
 
 const WORD_MAX_BYTES: usize = 128;
@@ -71,6 +72,8 @@ fn timed(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn new_form(object: Root<'_>, causes: &mut Causes) {
+    metadata::object_meta(object, true, NameRule::DnsSubdomain, causes);
+    metadata::finalizers_are_standard_or_qualified(object, causes);
     series(object, causes);
     let event_time = object.member("eventTime");
     causes.require(&event_time);
@@ -107,6 +110,7 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     if is_core(update.new) {
         return;
     }
+    update.look(Look::Changes, causes);
     if update.new.member("series").value() != update.old.member("series").value() {
         series(update.new, causes);
     }

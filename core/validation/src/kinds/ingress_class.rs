@@ -5,7 +5,7 @@ use crate::{
     field::{Causes, Field, Root},
     names,
     rules::domain_prefixed_path,
-    table::Update,
+    table::{Look, Update},
 };
 
 const CONTROLLER_MAX_BYTES: usize = 250;
@@ -39,9 +39,11 @@ fn parameters(parameters: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
+    update.look(Look::Changes, causes);
     let controller = |root: Root<'_>| root.member("spec").member("controller").value().cloned();
     if controller(update.new) != controller(update.old) {
         causes.invalid(&update.new.member("spec").member("controller"), "field is immutable");
     }
+    update.look(Look::Whole, causes);
     create(update.new, causes);
 }

@@ -30,8 +30,15 @@ fn pod_ranges(ranges: &Field<'_>, causes: &mut Causes) {
     for range in ranges.items() {
         net::cidr(&range, causes);
     }
-    let families: Vec<bool> = ranges.items().map(|range| range.text().contains(':')).collect();
-    if families.len() > 2 || (families.len() == 2 && families[0] == families[1]) {
+    if ranges.len() < 2 {
+        return;
+    }
+    let families: Vec<_> = ranges.items().map(|range| net::is_ipv4_range(range.text())).collect();
+    if families.contains(&None) {
+        causes.internal(ranges, "the families of the ranges cannot be told");
+    }
+    let both = families.contains(&Some(true)) && families.contains(&Some(false)) && !families.contains(&None);
+    if !both || families.len() > 2 {
         causes.invalid(ranges, "may specify no more than one CIDR for each IP family");
     }
 }
@@ -139,7 +146,7 @@ fn is_feature(name: &str) -> bool {
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
     if update.subresource.is_none() {
-        create(update.new, causes);
+        update.as_created(create, causes);
     }
     annotations(update.new, causes);
     capacities(update.new, causes);

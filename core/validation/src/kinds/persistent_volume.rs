@@ -11,7 +11,7 @@ use crate::{
         resources::amount,
         volume_sources::{self as shared, required, surplus},
     },
-    table::Update,
+    table::{Look, Update},
 };
 
 type Check = fn(&Field<'_>, Context<'_>, &mut Causes);
@@ -116,9 +116,18 @@ pub fn inline(spec: &Field<'_>, causes: &mut Causes) {
         causes.required(&spec.member("csi"));
     }
     access_modes(&spec.member("accessModes"), causes);
-    forbidden(&["persistentVolumeReclaimPolicy", "nodeAffinity"], causes);
+    let (reclaim, mode) = (spec.member("persistentVolumeReclaimPolicy"), spec.member("volumeMode"));
+    if !matches!(reclaim.text(), "" | "Retain") {
+        causes.forbidden(&reclaim, "may only be Retain in the context of inline volumes");
+    }
+    if spec.member("nodeAffinity").is_set() {
+        causes.forbidden(&spec.member("nodeAffinity"), "may not be specified in the context of inline volumes");
+    }
     source(spec, Context { name: "" }, causes);
-    forbidden(&["storageClassName", "volumeMode"], causes);
+    forbidden(&["storageClassName"], causes);
+    if mode.is_set() && mode.text() != "Filesystem" {
+        causes.forbidden(&mode, "may only be Filesystem in the context of inline volumes");
+    }
 }
 
 /// Storage, all of it positive.
@@ -193,7 +202,9 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
         return;
     }
     // The reference looks at all of it twice.
+    update.look(Look::Whole, causes);
     create(update.new, causes);
+    update.look(Look::Whole, causes);
     volume(update.new, causes);
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
     if sources_of(&new, &old) != sources_of(&old, &old) {

@@ -24,7 +24,9 @@ pub fn access_modes(modes: &Field<'_>, causes: &mut Causes) {
         // The reference reports these at the list.
         causes.one_of(&mode.reported_at(modes), &ACCESS_MODES);
     }
-    if modes.len() > 1 && modes.items().any(|mode| mode.text() == "ReadWriteOncePod") {
+    let alone = |mode: &Field<'_>| mode.text() == "ReadWriteOncePod";
+    let shared = |mode: &Field<'_>| !alone(mode) && ACCESS_MODES.contains(&mode.text());
+    if modes.items().any(|mode| alone(&mode)) && modes.items().any(|mode| shared(&mode)) {
         causes.forbidden(modes, "may not use ReadWriteOncePod with other access modes");
     }
 }

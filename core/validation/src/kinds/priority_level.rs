@@ -38,6 +38,10 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 fn shares(level: &Field<'_>, causes: &mut Causes) {
     causes.non_negative(&level.member("nominalConcurrencyShares"));
+    borrowing(level, causes);
+}
+
+fn borrowing(level: &Field<'_>, causes: &mut Causes) {
     let lendable = level.member("lendablePercent");
     if lendable.int().is_some_and(|percent| !(0..=100).contains(&percent)) {
         causes.invalid(&lendable, "must be between 0 and 100, inclusive");
@@ -46,8 +50,12 @@ fn shares(level: &Field<'_>, causes: &mut Causes) {
 }
 
 fn limited(limited: &Field<'_>, causes: &mut Causes) {
-    shares(limited, causes);
-    let response = limited.member("limitResponse");
+    causes.non_negative(&limited.member("nominalConcurrencyShares"));
+    limit_response(&limited.member("limitResponse"), causes);
+    borrowing(limited, causes);
+}
+
+fn limit_response(response: &Field<'_>, causes: &mut Causes) {
     let (kind, queuing) = (response.member("type"), response.member("queuing"));
     match kind.text() {
         "Reject" if queuing.is_set() => {

@@ -38,7 +38,7 @@ pub mod role {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        create(update.new, causes);
+        update.as_created(create, causes);
     }
 }
 
@@ -62,7 +62,7 @@ pub mod cluster_role {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        create(update.new, causes);
+        update.as_created(create, causes);
     }
 }
 
@@ -117,7 +117,7 @@ pub mod role_binding {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        create(update.new, causes);
+        update.as_created(create, causes);
         binding_update(update, causes);
     }
 }
@@ -130,7 +130,7 @@ pub mod cluster_role_binding {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        create(update.new, causes);
+        update.as_created(create, causes);
         binding_update(update, causes);
     }
 }

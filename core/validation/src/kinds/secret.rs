@@ -6,7 +6,7 @@ use super::config_map::DATA_MAX_BYTES;
 use crate::{
     field::{Causes, Field, Root},
     names,
-    table::Update,
+    table::{Look, Update},
 };
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
@@ -66,7 +66,9 @@ fn decodes_to_json(base64: &str) -> bool {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
+    update.look(Look::Changes, causes);
     causes.immutable(&update.new.member("type"), &update.old.member("type"));
     super::immutable_data(update, &["data"], causes);
+    update.look(Look::Whole, causes);
     create(update.new, causes);
 }

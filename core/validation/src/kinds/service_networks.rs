@@ -30,7 +30,7 @@ pub mod ip_address {
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-        create(update.new, causes);
+        update.as_created(create, causes);
         causes.immutable(&new.member("parentRef"), &old.member("parentRef"));
     }
 }
@@ -53,7 +53,7 @@ pub mod service_cidr {
             return causes.invalid(&ranges, "may only hold up to 2 values");
         }
         for range in ranges.items() {
-            net::cidr(&range, causes);
+            net::canonical_cidr(&range, causes);
         }
         let families: Vec<bool> =
             ranges.items().filter_map(|range| net::parse_range(range.text())).map(|(ip, _)| ip.is_ipv4()).collect();

@@ -4,7 +4,7 @@ use super::classes::storage_class;
 use crate::{
     field::{Causes, Field, Root},
     names,
-    table::Update,
+    table::{Look, Update},
 };
 
 const DRIVER_NAME_MAX_BYTES: usize = 63;
@@ -20,15 +20,15 @@ pub mod csi_driver {
     }
 
     fn spec(spec: &Field<'_>, causes: &mut Causes) {
-        let modes = spec.member("volumeLifecycleModes");
-        // Reported at the list.
-        modes.items().for_each(|mode| causes.one_of(&mode.reported_at(&modes), &["Ephemeral", "Persistent"]));
         let policy = spec.member("fsGroupPolicy");
         if policy.is_set() {
             causes.one_of(&policy, &["File", "None", "ReadWriteOnceWithFSType"]);
         }
         let tokens = spec.member("tokenRequests");
         token_requests(&tokens, causes);
+        let modes = spec.member("volumeLifecycleModes");
+        // Reported at the list.
+        modes.items().for_each(|mode| causes.one_of(&mode.reported_at(&modes), &["Ephemeral", "Persistent"]));
         let period = spec.member("nodeAllocatableUpdatePeriodSeconds");
         if period.int().is_some_and(|seconds| seconds < UPDATE_MIN_SECONDS) {
             causes.invalid(&period, "must be greater than or equal to 10 seconds");
@@ -74,11 +74,13 @@ pub mod volume_attributes_class {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
+        update.look(Look::Changes, causes);
         for member in ["driverName", "parameters"] {
             if update.new.member(member).value() != update.old.member(member).value() {
                 causes.forbidden(&update.new.member(member), "updates are forbidden");
             }
         }
+        update.look(Look::Whole, causes);
         create(update.new, causes);
     }
 }
@@ -144,9 +146,9 @@ pub mod csi_storage_capacity {
     use crate::rules::{resources::amount, selector};
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
+        selector::label_selector(&object.member("nodeTopology"), causes);
         let class = object.member("storageClassName");
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
-        selector::label_selector(&object.member("nodeTopology"), causes);
         let capacity = object.member("capacity");
         if amount(&capacity).is_some_and(|amount| amount.signum() < 0) {
             causes.invalid(&capacity, "must be greater than or equal to 0");
@@ -154,7 +156,7 @@ pub mod csi_storage_capacity {
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        create(update.new, causes);
+        update.as_created(create, causes);
         for member in ["nodeTopology", "storageClassName"] {
             causes.immutable(&update.new.member(member), &update.old.member(member));
         }
@@ -175,6 +177,10 @@ pub mod volume_attachment {
         let node = spec.member("nodeName");
         causes.invalid_each(&node, names::dns_subdomain(node.text()));
         status(object, causes);
+        let volume = spec.member("source").member("persistentVolumeName");
+        if volume.is_set() {
+            causes.invalid_each(&volume, names::dns_subdomain(volume.text()));
+        }
     }
 
     fn source(source: &Field<'_>, causes: &mut Causes) {
@@ -182,7 +188,6 @@ pub mod volume_attachment {
         match (name.is_set(), inline.is_set()) {
             (true, false) => {
                 causes.require(&name);
-                causes.invalid_each(&name, names::dns_subdomain(name.text()));
             }
             (false, true) => persistent_volume::inline(&inline, causes),
             (true, true) => {

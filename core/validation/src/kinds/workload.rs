@@ -8,7 +8,7 @@ use crate::{
     field::{Causes, Field, Root},
     names,
     rules::{numbers, selector},
-    table::Update,
+    table::{Look, Update},
 };
 
 /// The selector is there and selects something, and the template's labels match it.
@@ -348,7 +348,9 @@ pub mod stateful_set {
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         if update.subresource == Some("status") {
-            return status_counters(update, &STATUS, causes);
+            counters(update, &STATUS, causes);
+            update.look(Look::Changes, causes);
+            return collisions(update, causes);
         }
         changeable(&update.new.member("spec"), causes);
         let (new, old) = (update.new.member("spec"), update.old.member("spec"));
@@ -391,6 +393,11 @@ const PARTS: [&str; 5] =
 
 /// Counters are not negative, and no part counts more than the whole.
 fn status_counters(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
+    counters(update, members, causes);
+    collisions(update, causes);
+}
+
+fn counters(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
     let status = update.new.member("status");
     for member in members.iter().copied().chain(["collisionCount"]) {
         causes.non_negative(&status.member(member));
@@ -404,6 +411,11 @@ fn status_counters(update: Update<'_>, members: &[&'static str], causes: &mut Ca
     if members.contains(&"availableReplicas") && count("availableReplicas") > count("readyReplicas") {
         causes.invalid(&status.member("availableReplicas"), "cannot be greater than readyReplicas");
     }
+}
+
+/// Collisions of names are counted up alone.
+fn collisions(update: Update<'_>, causes: &mut Causes) {
+    let status = update.new.member("status");
     let (collisions, before) = (status.member("collisionCount"), update.old.member("status").member("collisionCount"));
     if before.int().is_some_and(|before| collisions.int().unwrap_or_default() < before) {
         causes.invalid(&collisions, "cannot be decremented");

@@ -66,6 +66,26 @@ pub fn parse_range(text: &str) -> Option<(IpAddr, u8)> {
     Some((network(address, bits)?, bits))
 }
 
+/// Whether a range, spelled in any way, is one of IPv4, also where it is written within IPv6. `None` if it is no range.
+pub fn is_ipv4_range(text: &str) -> Option<bool> {
+    let (address, bits) = text.split_once('/')?;
+    let (ip, bits) = (parse_somehow(address)?, bits.parse::<u8>().ok()?);
+    let is_ipv4 = match ip {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().is_some(),
+    };
+    network(ip, bits).map(|_| is_ipv4)
+}
+
+/// [`cidr`], whose address is in the canonical spelling as well.
+pub fn canonical_cidr(field: &Field<'_>, causes: &mut Causes) {
+    if let Some((address, bits)) = cidr(field, causes)
+        && field.text() != format!("{address}/{bits}")
+    {
+        causes.invalid(field, "must be in canonical form");
+    }
+}
+
 /// Parses `ADDRESS/BITS` without host bits.
 pub fn parse_cidr(text: &str) -> Option<(IpAddr, u8)> {
     let (address, bits) = text.split_once('/')?;

@@ -58,13 +58,15 @@ fn release_second(service: &mut Object, old: &Object) {
 fn families(service: &Object, is_whole: bool) -> Vec<Value> {
     let mut families = items(service, "ipFamilies").to_vec();
     let is_ipv4 = |ip: &Value| ip.as_str().is_some_and(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
-    for _ in items(service, "clusterIPs").iter().skip(families.len()).take_while(|ip| is_ipv4(ip)) {
+    let addresses = items(service, "clusterIPs");
+    // Addresses of one family, or of one that the cluster lacks, are refused as addresses.
+    if addresses.get(families.len()).is_some_and(is_ipv4) && !families.contains(&"IPv4".into()) {
         families.push("IPv4".into());
     }
-    if families.is_empty() {
+    if families.is_empty() && addresses.first().is_none_or(|ip| ip == "None") {
         families.push("IPv4".into());
     }
-    if lists_any(service) && !is_whole && families.len() < 2 {
+    if lists_any(service) && !is_whole && families.len() == 1 {
         let other = if families[0] == "IPv4" { "IPv6" } else { "IPv4" };
         families.push(other.into());
     }
@@ -95,6 +97,11 @@ mod tests {
                 json!(["PreferDualStack", ["IPv6", "IPv4"]]),
             ),
             (json!({"ipFamilyPolicy": "PreferDualStack"}), json!(["PreferDualStack", ["IPv4"]])),
+            (json!({"clusterIP": "fd00::9", "clusterIPs": ["fd00::9"]}), json!(["SingleStack", []])),
+            (
+                json!({"clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9", "10.96.0.8"]}),
+                json!(["SingleStack", ["IPv4"]]),
+            ),
         ] {
             assert_eq!(settled(service.clone(), None), expected, "{service}");
         }

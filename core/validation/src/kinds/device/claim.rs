@@ -132,6 +132,6 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
 }
 
 pub fn update_template(update: Update<'_>, causes: &mut Causes) {
-    create_template(update.new, causes);
+    update.as_created(create_template, causes);
     causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
 }

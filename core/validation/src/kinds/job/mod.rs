@@ -18,7 +18,6 @@ use crate::{
 const RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
 const CONDITIONS_MAX: usize = 20;
-const INDEXED_NAME_MAX_BYTES: usize = 63;
 const MANAGED_BY_MAX_BYTES: usize = 63;
 const SUCCEEDED_INDEXES_MAX_BYTES: usize = 64 * 1024;
 /// Of an indexed job: pods at once, and indexes that may fail.
@@ -100,12 +99,9 @@ fn indexed_name(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member("spec");
     let completions = spec.member("completions").int().unwrap_or_default();
     if spec.member("completionMode").text() == "Indexed" && completions > 0 {
-        let longest = object.name().len() + 1 + (completions - 1).to_string().len();
-        if longest > INDEXED_NAME_MAX_BYTES {
-            causes.invalid(
-                &object.member("metadata").member("name"),
-                "pods of this job would have names that are too long",
-            );
+        let longest = format!("{}-{}", object.name(), completions - 1);
+        if !names::dns_label(&longest).is_empty() {
+            causes.invalid(&object.member("metadata").member("name"), "does not make names that pods may have");
         }
     }
 }

@@ -5,7 +5,7 @@ use gantry_meta::{Object, Value};
 use super::{NAME_LABELS, UID_LABELS, spec_with_selector, status, whole};
 use crate::{
     field::{Causes, Field, Root},
-    table::Update,
+    table::{Look, Update},
 };
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
@@ -14,7 +14,9 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     }
     let (new, old) = (update.new.member("spec"), update.old.member("spec"));
     // The reference runs all rules of a new job, and then those of its spec once more.
+    update.look(Look::Whole, causes);
     whole(update.new, has_prefixed_labels(&old), causes);
+    update.look(Look::Changes, causes);
     spec_with_selector(&new, causes);
     completions(&new, &old, causes);
     causes.immutable(&new.member("selector"), &old.member("selector"));

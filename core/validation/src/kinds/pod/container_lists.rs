@@ -7,15 +7,15 @@ const RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
 /// Fields that an ephemeral container cannot have.
 const NOT_EPHEMERAL: [&str; 9] = [
-    "lifecycle",
-    "livenessProbe",
     "ports",
-    "readinessProbe",
-    "resizePolicy",
     "resources",
+    "resizePolicy",
     "restartPolicy",
     "restartPolicyRules",
+    "livenessProbe",
+    "readinessProbe",
     "startupProbe",
+    "lifecycle",
 ];
 
 pub(super) fn containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str], causes: &mut Causes) {

@@ -23,7 +23,7 @@ pub(super) fn volume_mounts(container: &Field<'_>, volumes: &Volumes<'_>, causes
         if devices.items().any(|device| device.member("name").text() == name.text()) {
             causes.invalid(&name, "must not already exist in volumeDevices");
         }
-        if devices.items().any(|device| device.member("devicePath").text() == path.text()) {
+        if is_taken(path.text(), &devices, "devicePath") {
             causes.invalid(&path, "must not already exist as a path in volumeDevices");
         }
         sub_paths(&mounts, &mount, causes);
@@ -96,19 +96,27 @@ pub(super) fn volume_devices(container: &Field<'_>, volumes: &Volumes<'_>, cause
                 );
             }
         }
-        if causes.require(&path) {
-            paths::no_backsteps(&path, causes);
-        }
+        causes.require(&path);
         if seen.contains(&path.text()) {
             causes.invalid(&path, "must be unique");
         }
-        if mounts.items().any(|mount| mount.member("mountPath").text() == path.text()) {
-            causes.invalid(&path, "must not already exist as a path in volumeMounts");
-        }
+        paths::no_backsteps(&path, causes);
         if mounts.items().any(|mount| mount.member("name").text() == name.text()) {
             causes.invalid(&name, "must not already exist in volumeMounts");
+        }
+        if is_taken(path.text(), &mounts, "mountPath") {
+            causes.invalid(&path, "must not already exist as a path in volumeMounts");
         }
         names.push(name.text());
         seen.push(path.text());
     }
+}
+
+/// Whether a path is one of the others'. Of those with one name the last counts.
+fn is_taken(path: &str, others: &Field<'_>, member: &'static str) -> bool {
+    let name = |one: &Field<'_>| one.member("name").text().to_owned();
+    let mut same = others.items().filter(|one| one.member(member).text() == path);
+    same.any(|one| {
+        others.items().rfind(|other| name(other) == name(&one)).is_some_and(|last| last.member(member).text() == path)
+    })
 }

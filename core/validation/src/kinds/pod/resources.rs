@@ -21,10 +21,12 @@ fn requirements(resources: &Field<'_>, name_check: NameCheck, causes: &mut Cause
     let (limits, requests) = (resources.member("limits"), resources.member("requests"));
     for (name, limit) in limits.entries() {
         entry(name, &limit, name_check, causes);
+        whole_pages(name, &limit, causes);
     }
     for (name, request) in requests.entries() {
         entry(name, &request, name_check, causes);
         within_limit(name, &request, (&limits, &requests), causes);
+        whole_pages(name, &request, causes);
     }
     let has = |wanted: fn(&str) -> bool| limits.entries().chain(requests.entries()).any(|(name, _)| wanted(name));
     if has(is_huge_page) && !has(|name| matches!(name, "cpu" | "memory")) {
@@ -35,6 +37,9 @@ fn requirements(resources: &Field<'_>, name_check: NameCheck, causes: &mut Cause
 fn entry(name: &str, field: &Field<'_>, name_check: NameCheck, causes: &mut Causes) {
     name_check(name, field, causes);
     resource_amount(name, field, causes);
+}
+
+fn whole_pages(name: &str, field: &Field<'_>, causes: &mut Causes) {
     if let Some(size) = name.strip_prefix("hugepages-") {
         let page = Quantity::parse(size).ok().filter(|page| page.signum() > 0);
         let divides = |page: Quantity| amount(field).is_none_or(|amount| amount.units() % page.units() == 0);
@@ -159,6 +164,7 @@ pub fn overhead(overhead: &Field<'_>, causes: &mut Causes) {
     let limits = overhead.reported_at(&overhead.member("limits"));
     for (name, field) in limits.entries() {
         entry(name, &field, container_resource_name, causes);
+        whole_pages(name, &field, causes);
     }
     let has = |wanted: fn(&str) -> bool| limits.entries().any(|(name, _)| wanted(name));
     if has(is_huge_page) && !has(|name| matches!(name, "cpu" | "memory")) {
