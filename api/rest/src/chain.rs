@@ -46,7 +46,6 @@ pub(crate) async fn entry(
     state: web::Data<RestState>,
 ) -> HttpResponse {
     let started = Instant::now();
-    let accept = header(request.headers(), "accept");
     let route = route(state.executor.catalog(), request.method(), request.uri());
     if route.is_malformed() {
         return respond::malformed();
@@ -59,7 +58,7 @@ pub(crate) async fn entry(
             if request.method() != Method::GET {
                 handlers::discard(&mut payload).await;
             }
-            let mut response = respond::status(&refusal, accept);
+            let mut response = respond::status(&refusal, &request);
             forbid_caching(&mut response);
             in_flight.end(response.status().as_u16(), body_bytes(&response), started.elapsed());
             return response;
@@ -68,7 +67,7 @@ pub(crate) async fn entry(
     let span = request_span(request.method().as_str(), request.path());
     span.record("audit.id", &*ctx.request_id);
     let answered = handlers::handle(&state, &ctx, &request, payload, route, &labels).instrument(span.clone()).await;
-    let mut response = answered.unwrap_or_else(|refusal| respond::status(&refusal, accept));
+    let mut response = answered.unwrap_or_else(|refusal| respond::status(&refusal, &request));
     // OpenTelemetry has no unsigned attributes: they would arrive as text.
     span.record("http.response.status_code", i64::from(response.status().as_u16()));
     add_headers(&ctx, &mut response);

@@ -60,12 +60,57 @@ fn write_json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     serde_json::to_writer(out, value).expect("names and JSON trees always serialise, and a Vec takes everything");
 }
 
-/// JSON for people: indented by two spaces, as `?pretty` asks.
+/// JSON for people: indented by two spaces, as `?pretty` asks; names stay in their order. `json` is what this crate wrote: without
+/// spaces between its parts.
 pub fn pretty(json: &[u8]) -> Vec<u8> {
-    let Ok(value) = serde_json::from_slice::<Value>(json) else { return json.to_vec() };
-    let mut out = serde_json::to_vec_pretty(&value).expect("a parsed tree always serialises");
-    out.push(b'\n');
+    let mut out = Vec::with_capacity(json.len() * 2);
+    let (mut depth, mut rest) = (0, json);
+    while let Some((byte, tail)) = rest.split_first() {
+        let (before, after) = (out.last().copied(), tail.first().copied());
+        let (opens, is_empty) = (matches!(byte, b'{' | b'['), matches!(after, Some(b'}' | b']')));
+        rest = tail;
+        match byte {
+            b'"' => {
+                let length = string_length(tail);
+                out.extend_from_slice(&json[json.len() - tail.len() - 1..][..=length]);
+                rest = &tail[length..];
+                continue;
+            }
+            b'}' | b']' if !matches!(before, Some(b'{' | b'[')) => {
+                depth -= 1;
+                new_line(depth, &mut out);
+            }
+            _ => {}
+        }
+        out.push(*byte);
+        match byte {
+            b':' => out.push(b' '),
+            b',' => new_line(depth, &mut out),
+            _ if opens && !is_empty => {
+                depth += 1;
+                new_line(depth, &mut out);
+            }
+            _ => {}
+        }
+    }
     out
+}
+
+fn new_line(depth: usize, out: &mut Vec<u8>) {
+    out.push(b'\n');
+    out.extend(std::iter::repeat_n(b' ', 2 * depth));
+}
+
+/// From behind the quote that begins a text to behind the one that ends it.
+fn string_length(text: &[u8]) -> usize {
+    let mut at = 0;
+    while let Some(next) = memchr::memchr2(b'"', b'\\', &text[at.min(text.len())..]) {
+        if text[at + next] == b'"' {
+            return at + next + 1;
+        }
+        at += next + 2;
+    }
+    text.len()
 }
 
 /// Where the stored form of a kind is cut: constant for all its objects.
@@ -190,6 +235,15 @@ mod tests {
 
     fn config_maps() -> Splice {
         Splice::of(catalog().resource("", "v1", "configmaps").unwrap())
+    }
+
+    #[test]
+    fn people_get_indented_json_in_the_same_order() {
+        let json = br#"{"kind":"X","a":[1,{"b":"c: {\"[,\\"}],"e":{},"f":[]}"#;
+        let expected = "{\n  \"kind\": \"X\",\n  \"a\": [\n    1,\n    {\n      \"b\": \"c: {\\\"[,\\\\\"\n    }\n  ],\n  \
+                        \"e\": {},\n  \"f\": []\n}";
+        assert_eq!(String::from_utf8(pretty(json)).unwrap(), expected);
+        assert_eq!(pretty(b"[]"), b"[]");
     }
 
     #[test]

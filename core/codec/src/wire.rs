@@ -10,11 +10,15 @@ pub(crate) mod envelope {
     pub const TYPE_META: u32 = 1;
     pub const RAW: u32 = 2;
     pub const CONTENT_ENCODING: u32 = 3;
+    pub const CONTENT_TYPE: u32 = 4;
     /// In `TYPE_META`.
     pub const API_VERSION: u32 = 1;
     /// In `TYPE_META`.
     pub const KIND: u32 = 2;
 }
+
+/// The only field of `RawExtension`, `FieldsV1`, `JSON`, of quantities and of lists that are messages of their own.
+pub(crate) const ONLY: u32 = 1;
 
 /// A field's value as it lies in the message. What the bits mean depends on the field's type.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -117,7 +117,7 @@ impl Emitter<'_> {
         format!(
             "Field {{ name: {}, tag: List::Borrowed(&[{}]), proto: {}, shape: {shape}, topology: {}, map_keys: {}, \
              patch: PatchStrategy {{ merge: {}, retain_keys: {}, replace: {} }}, merge_key: {}, required: {}, \
-             pointer: {}, gate: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
+             pointer: {}, by_value: {}, gate: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
             text(name),
             tag.join(", "),
             text(&f.proto),
@@ -129,6 +129,7 @@ impl Emitter<'_> {
             option(&merge_key),
             f.required,
             f.pointer,
+            f.by_value,
             gate(f.gate),
             option(&f.default),
             option(&f.emitted),

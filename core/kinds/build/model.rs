@@ -36,6 +36,7 @@ pub struct FieldFacts {
     pub patch_merge_key: String,
     pub required: bool,
     pub pointer: bool,
+    pub by_value: bool,
     /// Whether there is a gate that is off, and whether it takes a struct along that is empty without the field.
     pub gate: Option<bool>,
     /// The plain default, as a literal of `Literal`.
@@ -114,12 +115,15 @@ fn always_emit_metadata(facts: &mut TypeFacts) {
     let is_kind = facts.fields.contains_key("kind") && facts.fields.contains_key("apiVersion");
     if let Some(metadata) = facts.fields.get_mut("metadata").filter(|_| is_kind) {
         metadata.emitted = Some("Literal::EmptyObject".to_owned());
+        metadata.by_value = true;
     }
 }
 
 /// What the other tables say about fields.
 struct Notes {
     emitted: HashMap<Spot, (String, bool)>,
+    /// Fields that Go holds by value although they are no scalars.
+    values: HashSet<Spot>,
     defaults: HashMap<Spot, String>,
     enums: HashMap<Spot, (Vec<String>, bool)>,
     pointers: HashSet<Spot>,
@@ -136,6 +140,7 @@ impl Notes {
                 .iter()
                 .map(|r| (spot(r), (r.get("zero").to_owned(), r.get("note").starts_with("omitempty"))))
                 .collect(),
+            values: emitted.iter().filter(|r| r.get("shape") != "pointer").map(spot).collect(),
             defaults: table(facts, "defaults")
                 .iter()
                 .filter(|r| is_plain_default(r))
@@ -169,12 +174,22 @@ impl Notes {
             patch_merge_key: row.get("patch_merge_key").to_owned(),
             required: row.get("flags").split(',').any(|f| f == "required"),
             pointer: self.pointers.contains(&spot),
+            by_value: self.is_by_value(&spot, &shape),
             gate: self.gates.get(&spot).copied(),
             default: self.defaults.get(&spot).map(|text| literal(text, &shape)),
             emitted: self.emitted(&spot, &shape),
             allowed,
             closed,
             shape,
+        }
+    }
+
+    /// Scalars are values unless a table says otherwise, everything else is none. Lists, maps and bytes have no zero.
+    fn is_by_value(&self, spot: &Spot, shape: &Shape) -> bool {
+        match shape {
+            Shape::Plain("String" | "Bool" | "Int32" | "Int64" | "Double") => !self.pointers.contains(spot),
+            Shape::Plain("Bytes") | Shape::List(_) | Shape::Map(_) => false,
+            _ => self.values.contains(spot),
         }
     }
 

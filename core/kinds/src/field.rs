@@ -150,6 +150,8 @@ pub struct Field {
     pub required: bool,
     /// A scalar whose zero, when given, differs from unset.
     pub pointer: bool,
+    /// Go holds it by value, so that protobuf has it even while it is unset.
+    pub by_value: bool,
     pub gate: Gate,
     /// Filled in wherever the field is unset (the condition-free rows of the defaults table).
     pub default: Option<Literal>,

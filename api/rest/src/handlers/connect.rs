@@ -55,7 +55,7 @@ pub(super) async fn handle(
             proxy::forward(&*state.dial, &to, (request, prefix), bytes, refusals, counted).await
         }
         ApiResponse::NoContent => Ok(HttpResponse::NoContent().finish()),
-        ApiResponse::Status(status) => Ok(respond::status(&status, None)),
+        ApiResponse::Status(status) => Ok(respond::status_in(&status, respond::Encoding::Json, false)),
         _ => Err(Status::internal("a connect verb was answered with an object")),
     }
 }

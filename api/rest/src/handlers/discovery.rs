@@ -3,12 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use gantry_codec::discovery;
-use gantry_meta::{Reason, Status, Value};
+use gantry_meta::{Status, Value};
 
-use super::document_wish;
 use crate::{
     headers::header,
-    respond::{self, Encoding, Offer},
+    respond::{self, Encoding, Offer, Wish},
     route::{Document, Refused},
     state::RestState,
 };
@@ -17,7 +16,11 @@ pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Docu
     let catalog = state.executor.catalog();
     let documents = &state.documents;
     let aggregated = respond::aggregated_discovery(header(request.headers(), "accept"));
-    let plain = |value: &Value| Ok(respond::document(value, document_wish(request, Offer::Discovery)?));
+    let offer = match document {
+        Document::Groups | Document::Group(_) => Offer::Groups,
+        _ => Offer::Discovery,
+    };
+    let plain = |value: &Value| Ok(respond::document(value, Wish::of(request, offer, "")?));
     match (document, aggregated) {
         (Document::CoreVersions, Some(encoding)) => {
             return Ok(aggregate(request, &documents.aggregated_core, encoding));
@@ -64,11 +67,6 @@ fn aggregate(request: &HttpRequest, document: &(Bytes, String), encoding: Encodi
 /// The signing keys. Asked for as plain JSON they are not acceptable, as in the reference.
 pub(super) fn jwks(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Status> {
     const TYPE: &str = "application/jwk-set+json";
-    let accept = header(request.headers(), "accept").unwrap_or_default();
-    let takes = |clause: &str| matches!(clause.split(';').next().unwrap_or_default().trim(), "" | "*/*" | TYPE);
-    if !accept.split(',').any(takes) {
-        let message = format!("only {TYPE} is served here");
-        return Err(Status::failure(Reason::NotAcceptable, message));
-    }
+    Wish::of(request, Offer::Document(TYPE), "")?;
     Ok(HttpResponse::Ok().content_type(TYPE).body(state.documents.jwks.to_string()))
 }

@@ -15,9 +15,7 @@ use gantry_meta::Status;
 use gantry_registry::RequestContext;
 
 use crate::{
-    headers::header,
     metrics::Labels,
-    query::Query,
     respond::{self, Offer, Wish},
     route::{Document, Refused, Route},
     state::RestState,
@@ -62,6 +60,8 @@ fn path(
     }
 }
 
+const JSON: &str = "application/json";
+
 /// Paths outside of `/api` and `/apis`. Most are answered whatever the method, as the reference answers them.
 fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Status> {
     let path = request.path();
@@ -72,25 +72,21 @@ fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Statu
             Err(Refused::Method.status())
         }
         "/version" | "/version/" => {
-            Ok(respond::document(&state.documents.version, document_wish(request, Offer::Plain)?))
+            let wish = Wish::of(request, Offer::Document(JSON), "")?;
+            Ok(respond::document(&state.documents.version, Wish { pretty: true, ..wish }))
         }
         "/openid/v1/jwks" => discovery::jwks(state, request),
-        "/.well-known/openid-configuration" => Ok(HttpResponse::Ok()
-            .content_type("application/json")
-            .body(state.documents.openid_configuration.to_string())),
+        "/.well-known/openid-configuration" => {
+            Wish::of(request, Offer::Document(JSON), "")?;
+            Ok(HttpResponse::Ok().content_type(JSON).body(state.documents.openid_configuration.to_string()))
+        }
         "/metrics" => Ok(HttpResponse::Ok()
             .content_type("text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
             .body(state.metrics.text())),
         _ if path.starts_with("/openapi/") => openapi::answer(state, request, path),
         _ if get && (path == "/docs" || path.starts_with("/docs/")) => Ok(state.documents.docs_page(path)),
-        "/" => Ok(respond::document(&state.documents.paths, document_wish(request, Offer::Plain)?)),
+        // Whatever the client takes.
+        "/" => Ok(respond::document(&state.documents.paths, Wish { pretty: true, ..Wish::default() })),
         _ => Ok(respond::plain_not_found()),
     }
-}
-
-fn document_wish(request: &HttpRequest, offer: Offer) -> Result<Wish<'static>, Status> {
-    let accepted = respond::negotiate(header(request.headers(), "accept"), offer)?;
-    let mut wish = Wish::plain(accepted, Query::parse(request.query_string()).flag("pretty"));
-    wish.gzip = respond::accepts_gzip(header(request.headers(), "accept-encoding"));
-    Ok(wish)
 }

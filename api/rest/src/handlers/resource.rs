@@ -1,6 +1,6 @@
 //! Requests on resources: read what is asked, have it run, answer.
 
-use actix_web::{HttpRequest, HttpResponse, http::header as names, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use gantry_codec::{Expected, Format, Strictness};
 use gantry_kinds::{Catalog, Resource};
@@ -9,7 +9,6 @@ use gantry_registry::{ApiRequest, ApiResponse, DeleteOptions, MediaType, Request
 
 use super::{body, connect, options};
 use crate::{
-    headers::header,
     metrics::Labels,
     query::{self, Query},
     respond::{self, Handshake, Offer, Socket, Wish},
@@ -111,13 +110,7 @@ fn wish<'a>(
         _ if has_tables(resource, subresource) => Offer::One,
         _ => Offer::Untabled,
     };
-    let headers = request.headers();
-    Ok(Wish {
-        accepted: respond::negotiate(header(headers, "accept"), offer)?,
-        pretty: query.flag("pretty"),
-        gzip: respond::accepts_gzip(header(headers, names::ACCEPT_ENCODING.as_str())),
-        include_object: query.get("includeObject").unwrap_or_default(),
-    })
+    Wish::of(request, offer, query.get("includeObject").unwrap_or_default())
 }
 
 async fn read(
@@ -198,7 +191,7 @@ fn respond(
             let counted = state.metrics.long_running(labels);
             respond::watch(watch, resource, wish, counted, state.shutdown.clone())
         }
-        ApiResponse::Status(status) => Ok(respond::status_in(&status, wish.accepted.encoding)),
+        ApiResponse::Status(status) => Ok(respond::status_in(&status, wish.accepted.encoding, wish.pretty)),
         ApiResponse::NoContent => Ok(HttpResponse::NoContent().finish()),
         ApiResponse::Connect(_) => Err(Status::internal("a request on a resource was answered with a connection")),
     }

@@ -13,6 +13,8 @@ pub enum Encoding {
 }
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+const TYPES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+const STREAM_TYPES: &str = "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
 /// More than any client names.
 const INSERTED_MAX: usize = 64;
 
@@ -56,15 +58,19 @@ impl ViewVersion {
 pub struct Accepted {
     pub encoding: Encoding,
     pub form: Form,
+    /// Indented, by `pretty=1`.
+    pub pretty: bool,
 }
 
-/// Which `as=` forms an answer can take.
+/// Which types and `as=` forms an answer can take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Offer {
-    /// Only the thing itself, which is no object (version, paths).
-    Plain,
+    /// A document that is no object (version, keys), in the one type it is served as.
+    Document(&'static str),
     /// Only the thing itself, in the legacy form of discovery.
     Discovery,
+    /// As [`Offer::Discovery`], where half a wildcard is taken as well.
+    Groups,
     One,
     /// One object of a kind that has no tables.
     Untabled,
@@ -75,31 +81,72 @@ pub enum Offer {
     Error,
 }
 
+impl Offer {
+    fn has_forms(self) -> bool {
+        matches!(self, Self::One | Self::Untabled | Self::Many | Self::Watch)
+    }
+
+    /// What the header has to name, or a full wildcard, before anything else is looked at. `None`: nothing.
+    fn routed_types(self) -> Option<&'static str> {
+        match self {
+            Self::Document(media_type) => Some(media_type),
+            Self::Groups | Self::Error => None,
+            _ => Some(TYPES),
+        }
+    }
+}
+
 /// Chooses by the header's qualities; a tie goes to the first. No header, or an empty one, takes JSON.
 pub fn negotiate(header: Option<&str>, offer: Offer) -> Result<Accepted, Status> {
     let Some(header) = header.filter(|h| !h.trim().is_empty()) else { return Ok(Accepted::default()) };
-    if header == "application/json" || header == "*/*" {
+    let is_plain = header == "application/json" && !matches!(offer, Offer::Document(_));
+    if is_plain || header == "*/*" {
         return Ok(Accepted::default());
     }
-    let clauses = clauses(header);
-    if let Some(accepted) = clauses.iter().find_map(|clause| clause.accepted(offer)) {
-        return Ok(accepted);
+    if let Some(types) = offer.routed_types().filter(|types| !names_one_of(header, types)) {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {types}");
+        return Err(Status::failure(Reason::NotAcceptable, message).with_empty_details());
     }
-    Err(refusal(
-        clauses.iter().any(|clause| clause.names_known_type()) || matches!(offer, Offer::Plain | Offer::Discovery),
-    ))
+    if matches!(offer, Offer::Document(_)) {
+        return Ok(Accepted::default());
+    }
+    let accepted = clauses(header).iter().find_map(|clause| clause.accepted(offer)).ok_or_else(|| {
+        let types = if offer == Offer::Watch { STREAM_TYPES } else { TYPES };
+        Status::failure(Reason::NotAcceptable, format!("only the following media types are accepted: {types}"))
+    })?;
+    fits(accepted, offer)
 }
 
-/// The encoding of an error's body: the first that is taken without a form, else JSON.
-pub fn error_encoding(header: Option<&str>) -> Encoding {
-    negotiate(header, Offer::Error).map_or(Encoding::Json, |accepted| accepted.encoding)
+/// Metadata of one object is no list, and the other way round: who asks for the wrong one gets nothing else instead.
+fn fits(accepted: Accepted, offer: Offer) -> Result<Accepted, Status> {
+    let message = match (accepted.form, offer) {
+        (Form::PartialObjectMetadata(_), Offer::Many) => {
+            "you requested PartialObjectMetadata, but the requested object is a list"
+        }
+        (Form::PartialObjectMetadataList(_), Offer::One | Offer::Untabled) => {
+            "you requested PartialObjectMetadataList, but the requested object is not a list"
+        }
+        _ => return Ok(accepted),
+    };
+    Err(Status::failure(Reason::NotAcceptable, message))
+}
+
+/// True if the header has one of the types, whatever its parameters, or takes any.
+fn names_one_of(header: &str, types: &str) -> bool {
+    let mut named = header.split(',').map(|part| part.split(';').next().unwrap_or_default().trim_matches(' '));
+    named.any(|named| named == "*/*" || types.split(", ").any(|media_type| media_type == named))
+}
+
+/// How an error's body is written: as the first that is taken without a form, else as indented JSON.
+pub fn negotiate_error(header: Option<&str>) -> Accepted {
+    negotiate(header, Offer::Error).unwrap_or(Accepted { pretty: true, ..Accepted::default() })
 }
 
 /// The encoding of aggregated discovery (`apidiscovery.k8s.io/v2`), if the client takes that at all: it comes before the
 /// legacy form, whatever the qualities.
 pub fn aggregated_discovery(header: Option<&str>) -> Option<Encoding> {
     let clauses = clauses(header.unwrap_or_default());
-    clauses.iter().find(|clause| clause.is_aggregated_discovery())?.encoding()
+    clauses.iter().find(|clause| clause.is_aggregated_discovery())?.encodings().next()
 }
 
 /// What the header names, best first: by quality, but a wildcard gives way to what is named in full after it. That is no order
@@ -121,34 +168,41 @@ fn clauses(header: &str) -> Vec<Clause<'_>> {
     clauses
 }
 
-fn refusal(known_type: bool) -> Status {
-    let message = "only the following media types are accepted: application/json, application/yaml, \
-                   application/vnd.kubernetes.protobuf";
-    let status = Status::failure(Reason::NotAcceptable, message);
-    if known_type { status } else { status.with_empty_details() }
-}
-
+/// One of the header's alternatives. Parameters without a value count as absent.
+#[derive(Default)]
 struct Clause<'a> {
-    media_type: &'a str,
+    kind: &'a str,
+    subtype: &'a str,
     quality: f32,
     form: &'a str,
     version: &'a str,
     group: &'a str,
     stream: &'a str,
+    server_version: &'a str,
+    pretty: bool,
 }
 
 impl<'a> Clause<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split(';').map(str::trim);
-        let media_type = parts.next().filter(|t| !t.is_empty())?;
-        let mut clause = Self { media_type, quality: 1.0, form: "", version: "", group: "", stream: "" };
-        for (name, value) in parts.filter_map(|p| p.split_once('=')) {
-            match name.trim() {
-                "q" => clause.quality = value.trim().parse().unwrap_or(1.0),
-                "as" => clause.form = value,
-                "v" => clause.version = value,
-                "g" => clause.group = value,
-                "stream" => clause.stream = value,
+        let mut parts = text.split(';');
+        let (kind, subtype) = match parts.next()?.trim_matches(' ').split_once('/') {
+            Some((kind, subtype)) if !subtype.is_empty() => (kind, subtype),
+            _ if text.trim_start_matches(' ').starts_with('*') => ("*", "*"),
+            _ => return None,
+        };
+        let mut clause =
+            Self { kind: kind.trim_matches(' '), subtype: subtype.trim_matches(' '), quality: 1.0, ..Self::default() };
+        for (name, value) in parts.filter_map(|p| p.split_once('=')).filter(|(_, v)| !v.is_empty() && !v.contains('='))
+        {
+            let trimmed = value.trim_matches(' ');
+            match name.trim_matches(' ') {
+                "q" => clause.quality = value.parse().unwrap_or(0.0),
+                "as" => clause.form = trimmed,
+                "v" => clause.version = trimmed,
+                "g" => clause.group = trimmed,
+                "stream" => clause.stream = trimmed,
+                "sv" => clause.server_version = trimmed,
+                "pretty" => clause.pretty = trimmed == "1",
                 _ => {}
             }
         }
@@ -160,52 +214,52 @@ impl<'a> Clause<'a> {
     }
 
     fn is_wildcard(&self) -> bool {
-        self.media_type.ends_with("/*")
+        self.subtype == "*"
     }
 
-    fn encoding(&self) -> Option<Encoding> {
-        match self.media_type {
-            "application/json" | "*/*" => Some(Encoding::Json),
-            "application/yaml" => Some(Encoding::Yaml),
-            PROTOBUF => Some(Encoding::Protobuf),
-            _ => None,
-        }
-    }
-
-    fn names_known_type(&self) -> bool {
-        self.encoding().is_some()
+    /// Those the clause takes, best first.
+    fn encodings(&self) -> impl Iterator<Item = Encoding> {
+        [Encoding::Json, Encoding::Yaml, Encoding::Protobuf].into_iter().filter(|encoding| {
+            let (kind, subtype) = encoding.content_type().split_once('/').expect("a media type has two parts");
+            match (self.kind, self.subtype) {
+                ("*", "*") => true,
+                (named, "*") => named == kind,
+                (named, of) => (named, of) == (kind, subtype),
+            }
+        })
     }
 
     fn is_aggregated_discovery(&self) -> bool {
-        self.encoding().is_some()
+        self.encodings().next().is_some()
             && (self.form, self.version, self.group) == ("APIGroupDiscoveryList", "v2", "apidiscovery.k8s.io")
     }
 
     fn accepted(&self, offer: Offer) -> Option<Accepted> {
-        let encoding = self.encoding()?;
-        if !matches!(self.stream, "" | "watch") {
-            return None;
-        }
-        if self.form.is_empty() {
-            let fits = encoding != Encoding::Protobuf || offer != Offer::Plain;
-            return fits.then_some(Accepted { encoding, form: Form::Object });
+        self.encodings().find_map(|encoding| {
+            let streams = self.stream.is_empty() || (self.stream == "watch" && encoding != Encoding::Yaml);
+            let of_version = self.server_version.is_empty() || (offer.has_forms() && self.server_version == "v1");
+            (streams && of_version).then_some(())?;
+            Some(Accepted { encoding, form: self.form(encoding, offer)?, pretty: self.pretty })
+        })
+    }
+
+    fn form(&self, encoding: Encoding, offer: Offer) -> Option<Form> {
+        if [self.form, self.version, self.group].iter().all(|part| part.is_empty()) {
+            return Some(Form::Object);
         }
         let version = match (self.group, self.version) {
             ("meta.k8s.io", "v1") => ViewVersion::V1,
             ("meta.k8s.io", "v1beta1") => ViewVersion::V1Beta1,
             _ => return None,
         };
-        let form = match (self.form, offer) {
+        match self.form {
+            _ if !offer.has_forms() => None,
             // Cells may be of any type, for which protobuf has no form.
-            ("Table", _) if encoding == Encoding::Protobuf => return None,
-            ("Table", Offer::One | Offer::Many | Offer::Watch) => Form::Table(version),
-            ("PartialObjectMetadata", Offer::One | Offer::Untabled | Offer::Watch) => {
-                Form::PartialObjectMetadata(version)
-            }
-            ("PartialObjectMetadataList", Offer::Many | Offer::Watch) => Form::PartialObjectMetadataList(version),
-            _ => return None,
-        };
-        Some(Accepted { encoding, form })
+            "Table" => (encoding != Encoding::Protobuf && offer != Offer::Untabled).then_some(Form::Table(version)),
+            "PartialObjectMetadata" => Some(Form::PartialObjectMetadata(version)),
+            "PartialObjectMetadataList" => Some(Form::PartialObjectMetadataList(version)),
+            _ => None,
+        }
     }
 }
 
@@ -249,7 +303,7 @@ mod tests {
     fn protobuf_is_given_for_objects_metadata_and_discovery_and_passed_over_for_tables_and_documents() {
         let both = "application/vnd.kubernetes.protobuf, application/json";
         assert_eq!(encoding(both), Some(Encoding::Protobuf));
-        assert_eq!(negotiate(Some(both), Offer::Plain).unwrap().encoding, Encoding::Json);
+        assert_eq!(negotiate(Some(both), Offer::Document("application/json")).unwrap().encoding, Encoding::Json);
         assert_eq!(negotiate(Some(both), Offer::Discovery).unwrap().encoding, Encoding::Protobuf);
         let partial = "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
         assert_eq!(encoding(partial), Some(Encoding::Protobuf));
@@ -260,26 +314,51 @@ mod tests {
     #[test]
     fn an_error_takes_no_form_and_is_json_where_nothing_else_is_asked_for() {
         let table = "application/yaml;as=Table;v=v1;g=meta.k8s.io";
-        assert_eq!(error_encoding(Some(table)), Encoding::Json);
-        assert_eq!(error_encoding(Some(&format!("{table}, application/yaml"))), Encoding::Yaml);
-        assert_eq!(error_encoding(Some("application/vnd.kubernetes.protobuf")), Encoding::Protobuf);
+        let indented = Accepted { pretty: true, ..Accepted::default() };
+        assert_eq!(negotiate_error(Some(table)), indented);
+        assert_eq!(negotiate_error(Some(&format!("{table}, application/yaml"))).encoding, Encoding::Yaml);
+        assert_eq!(negotiate_error(Some("application/vnd.kubernetes.protobuf")).encoding, Encoding::Protobuf);
+        assert_eq!(negotiate_error(Some("text/html, application/*")), Accepted::default());
     }
 
     #[test]
-    fn views_are_offered_where_they_fit() {
+    fn views_are_offered_where_they_fit_and_the_wrong_one_is_not_replaced() {
         let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
         assert_eq!(negotiate(Some(table), Offer::Many).unwrap().form, Form::Table(ViewVersion::V1));
-        assert_eq!(negotiate(Some(table), Offer::Plain).unwrap().form, Form::Object);
-        let one = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+        assert_eq!(negotiate(Some(table), Offer::Discovery).unwrap().form, Form::Object);
+        let one = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io,application/json";
         assert!(negotiate(Some(one), Offer::One).is_ok());
         assert_eq!(negotiate(Some(one), Offer::Many).unwrap_err().code, 406);
+        assert_eq!(negotiate(Some(&one.replace("Metadata;", "MetadataList;")), Offer::One).unwrap_err().code, 406);
+    }
+
+    #[test]
+    fn a_group_a_version_or_a_server_version_that_nothing_is_in_is_passed_over() {
+        for header in ["application/json;v=v1", "application/json;g=apps", "application/json;sv=v2", "text/html"] {
+            assert_eq!(negotiate(Some(header), Offer::One).map_err(|status| status.code), Err(406), "{header}");
+        }
+        assert_eq!(encoding("application/json;sv=v1"), Some(Encoding::Json));
+        assert_eq!(encoding("application/json;as="), Some(Encoding::Json));
+        assert_eq!(encoding("application/json;q=x, application/yaml;q=0.1"), Some(Encoding::Yaml));
+        assert!(negotiate(Some("application/json;pretty=1"), Offer::One).unwrap().pretty);
     }
 
     #[test]
     fn a_refusal_has_empty_details_only_when_no_known_type_was_named() {
-        let details = |header| negotiate(Some(header), Offer::Many).unwrap_err().details.is_some();
-        assert!(details("text/html"));
-        assert!(!details("application/json;as=Bogus;v=v1;g=meta.k8s.io"));
+        let details = |header, offer| negotiate(Some(header), offer).unwrap_err().details.is_some();
+        assert!(details("text/html", Offer::Many));
+        assert!(details("application/*", Offer::Discovery));
+        assert!(!details("application/json;as=Bogus;v=v1;g=meta.k8s.io", Offer::Many));
+        assert!(!details("text/html", Offer::Groups));
+        assert!(details("application/json", Offer::Document("application/jwk-set+json")));
+        assert!(negotiate(Some("application/*"), Offer::Groups).is_ok());
+        assert!(negotiate(Some("application/json;as=X;v=v1;g=y"), Offer::Document("application/json")).is_ok());
+    }
+
+    #[test]
+    fn yaml_is_no_stream() {
+        let refused = negotiate(Some("application/yaml;stream=watch"), Offer::Watch).unwrap_err();
+        assert_eq!((refused.code, refused.message.contains(STREAM_TYPES)), (406, true));
     }
 
     #[test]

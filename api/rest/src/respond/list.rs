@@ -16,6 +16,8 @@ use super::{Encoding, View, Wish, encoded, gzip, records::Records, view};
 const WHOLE_MAX_BYTES: usize = 1 << 20;
 /// About the size of a piece: what is copied is still in the processor's cache when it is encrypted.
 const PIECE_BYTES: usize = 64 << 10;
+/// Behind the last item: an answer is a line.
+const END: &[u8] = b"]}\n";
 
 pub(crate) fn list(answer: ListResponse, resource: &Resource, wish: Wish<'_>) -> Result<HttpResponse, Status> {
     let encoding = wish.accepted.encoding;
@@ -27,12 +29,11 @@ pub(crate) fn list(answer: ListResponse, resource: &Resource, wish: Wish<'_>) ->
     if plain && !wish.gzip && total > WHOLE_MAX_BYTES {
         return Ok(response.streaming(Records::of(pieces(resource, answer).boxed_local())));
     }
-    let json = match view {
-        Some(view) => viewed(&view, &answer),
-        None => whole(resource, &answer, total),
+    let body = match view {
+        None if plain => whole(resource, &answer, total),
+        None => encoded(&whole(resource, &answer, total), encoding, wish.pretty).into(),
+        Some(view) => encoded(&viewed(&view, &answer), encoding, wish.pretty).into(),
     };
-    let body =
-        if encoding == Encoding::Json && !wish.pretty { json } else { encoded(&json, encoding, wish.pretty).into() };
     Ok(gzip::body(&mut response, body, wish.gzip))
 }
 
@@ -57,17 +58,17 @@ fn write_item(item: &ListItem, first: bool, out: &mut BytesMut) {
 
 fn whole(resource: &Resource, answer: &ListResponse, total: usize) -> Bytes {
     let head = head(resource, answer);
-    let mut out = BytesMut::with_capacity(head.len() + total + 2);
+    let mut out = BytesMut::with_capacity(head.len() + total + END.len());
     out.extend_from_slice(&head);
     answer.items.iter().enumerate().for_each(|(at, item)| write_item(item, at == 0, &mut out));
-    out.extend_from_slice(b"]}");
+    out.extend_from_slice(END);
     out.freeze()
 }
 
-fn viewed(view: &View, answer: &ListResponse) -> Bytes {
+fn viewed(view: &View, answer: &ListResponse) -> Vec<u8> {
     let objects = answer.items.iter().map(|item| view::tree(&item.json));
     let shown = view.many(objects, &meta(answer));
-    serde_json::to_vec(&shown).expect("a tree can always be written").into()
+    serde_json::to_vec(&shown).expect("a tree can always be written")
 }
 
 /// The list as pieces, each made when the one before is sent.
@@ -85,7 +86,7 @@ fn pieces(resource: &Resource, answer: ListResponse) -> impl futures::Stream<Ite
             at += 1;
         }
         if at == items.len() {
-            piece.extend_from_slice(b"]}");
+            piece.extend_from_slice(END);
             at += 1;
         }
         Some((Ok(piece.freeze()), (None, items, at)))

@@ -5,7 +5,7 @@ use gantry_kinds::Resource;
 use gantry_meta::Status;
 use gantry_registry::ObjectResponse;
 
-use super::{Encoding, View, Wish, encoded, gzip, view};
+use super::{View, Wish, encoded, gzip, view};
 
 /// `resource` and `subresource` say which columns a table has.
 pub(crate) fn object(
@@ -24,8 +24,6 @@ pub(crate) fn object(
             let json = serde_json::to_vec(&shown).expect("a tree can always be written");
             encoded(&json, encoding, wish.pretty).into()
         }
-        // The common case: the cache's own bytes.
-        None if encoding == Encoding::Json && !wish.pretty => answer.json.clone(),
         None => encoded(&answer.json, encoding, wish.pretty).into(),
     };
     Ok(gzip::body(&mut response, body, wish.gzip))

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     DecodeError, canonical,
-    wire::{MAGIC, Payload, Reader, envelope, holds_json, malformed},
+    wire::{MAGIC, Payload, Reader, envelope, holds_json, is_list_message, malformed},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
@@ -137,6 +137,9 @@ impl Decoder<'_> {
         }
         loop {
             value = match &field.shape {
+                Shape::List(_) if is_list_message(&field.proto) => {
+                    self.value(&field.shape, "", payload, value, path)?
+                }
                 Shape::List(item) => Some(self.add_items(item, &field.proto, payload, value, path)?),
                 Shape::Map(inner) => Some(self.add_entry(inner, payload, value, path)?),
                 shape => self.value(shape, &field.proto, payload, value, path)?,

@@ -1,6 +1,7 @@
 //! What an unquoted word means in YAML 1.1.
 
 use gantry_meta::Value;
+use jiff::civil::Date;
 
 /// The value of a plain scalar, or `None` for a number that JSON cannot carry.
 pub(super) fn resolve(text: &str) -> Option<Value> {
@@ -72,9 +73,64 @@ pub(super) fn key_text(value: &Value) -> Option<String> {
     }
 }
 
-/// True if the word, written without quotes, would be read back as something else than text.
+/// True if the word, written without quotes, would be read back as something else than text, here or by others.
 pub(super) fn is_ambiguous(text: &str) -> bool {
-    !matches!(resolve(text), Some(Value::String(_))) || text == "<<"
+    !matches!(resolve(text), Some(Value::String(_))) || text == "<<" || is_timestamp(text) || is_base_60(text)
+}
+
+/// `2024-5-6`, alone or with a time behind it: behind `T` or `t` with a zone, behind a space without.
+fn is_timestamp(text: &str) -> bool {
+    let Some((date, time)) = date_and_time(text) else { return false };
+    let parts: Option<Vec<i16>> = date.split('-').map(|part| part.parse().ok()).collect();
+    let is_date = matches!(parts.as_deref(), Some([year, month, day])
+        if i8::try_from(*month).is_ok_and(|month| i8::try_from(*day).is_ok_and(|day| Date::new(*year, month, day).is_ok())));
+    is_date && time.is_none_or(|(zoned, time)| is_time(time, zoned))
+}
+
+/// A text that begins as a date does, in two; `true` for a time that needs a zone.
+fn date_and_time(text: &str) -> Option<(&str, Option<(bool, &str)>)> {
+    let year = text.split('-').next()?;
+    (year.len() == 4 && year.bytes().all(|b| b.is_ascii_digit())).then_some(())?;
+    let Some(at) = text.find(['T', 't', ' ']) else { return Some((text, None)) };
+    Some((&text[..at], Some((text.as_bytes()[at] != b' ', &text[at + 1..]))))
+}
+
+fn is_time(text: &str, zoned: bool) -> bool {
+    let zone = text.find(['Z', '+', '-']).unwrap_or(text.len());
+    let (clock, zone) = text.split_at(zone);
+    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+    let below = |text: &str, limit: u8| {
+        (1..=2).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && text.parse().is_ok_and(|n: u8| n < limit)
+    };
+    let parts: Vec<&str> = clock.split(':').collect();
+    let is_clock = matches!(parts[..], [h, m, s] if below(h, 24) && below(m, 60) && below(s, 60));
+    let is_zone = match zone.strip_prefix(['+', '-']).and_then(|offset| offset.split_once(':')) {
+        Some((h, m)) => h.len() == 2 && m.len() == 2 && below(h, 25) && below(m, 60),
+        None => zone == "Z",
+    };
+    is_clock && fraction.bytes().all(|b| b.is_ascii_digit()) && if zoned { is_zone } else { zone.is_empty() }
+}
+
+/// `1:30`, which older readers take for ninety.
+fn is_base_60(text: &str) -> bool {
+    let mut parts = text.strip_prefix(['+', '-']).unwrap_or(text).split(':');
+    let first = parts.next().unwrap_or_default();
+    let is_number = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_digit()) && text.bytes().all(|b| b.is_ascii_digit() || b == b'_')
+    };
+    let mut rest: Vec<&str> = parts.collect();
+    let Some(last) = rest.pop() else { return false };
+    let (last, fraction) = last.split_once('.').unwrap_or((last, ""));
+    let is_sixtieth = |text: &str| {
+        (1..=2).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_digit())
+            && text.parse().is_ok_and(|n: u8| n < 60)
+    };
+    is_number(first)
+        && rest.into_iter().chain([last]).all(is_sixtieth)
+        && fraction.bytes().all(|b| b.is_ascii_digit() || b == b'_')
 }
 
 #[cfg(test)]
