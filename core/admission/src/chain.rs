@@ -8,9 +8,9 @@ use gantry_meta::{Object, Status};
 
 use crate::{
     Attributes, CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction,
-    ClusterView, DefaultStorageClass, DefaultTolerationSeconds, NamespaceLifecycle, NodeRestriction, Operation,
-    PersistentVolumeClaimResize, PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount,
-    StorageObjectInUseProtection, TaintNodesByCondition,
+    ClusterView, DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, NamespaceLifecycle,
+    NodeRestriction, Operation, PersistentVolumeClaimResize, PluginDeclaration, PodTopologyLabels, Priority,
+    RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
 };
 
 /// Changes an object on its way in, or refuses it.
@@ -96,6 +96,7 @@ impl Chain {
         Self::new(
             vec![
                 Box::new(NamespaceLifecycle::new(view.clone())),
+                Box::new(LimitRanger::new(view.clone())),
                 Box::new(ServiceAccount::new(view.clone())),
                 Box::new(NodeRestriction::new(view.clone())),
                 Box::new(CertificateRequester),
@@ -105,9 +106,11 @@ impl Chain {
                 Box::new(DefaultStorageClass::new(view.clone())),
                 Box::new(StorageObjectInUseProtection),
                 Box::new(RuntimeClass::new(view.clone())),
+                Box::new(DefaultIngressClass::new(view.clone())),
                 Box::new(PodTopologyLabels::new(view.clone())),
             ],
             vec![
+                Box::new(LimitRanger::new(view.clone())),
                 Box::new(PersistentVolumeClaimResize::new(view.clone())),
                 Box::new(RuntimeClass::new(view.clone())),
                 Box::new(CertificateApproval(authorizer.clone())),

@@ -51,6 +51,8 @@ pub struct TablePrinter {
     cells: Vec<Cell>,
     /// Made by the reference's generic converter, which writes no rows as `null`.
     generic: bool,
+    /// The cell by which rows are sorted, then by name: flow schemas are shown in the order in which they are tried.
+    precedence: Option<usize>,
 }
 
 impl TablePrinter {
@@ -61,7 +63,8 @@ impl TablePrinter {
         let mut cells: Vec<Cell> = columns.iter().map(|column| rule::cell(resource, column)).collect();
         cells.extend(extra_cell(resource));
         let generic = columns.iter().any(|c| c.name == "Created At");
-        Self { definitions: columns.iter().map(definition).collect(), cells, generic }
+        let precedence = columns.iter().position(|c| c.name == "MatchingPrecedence");
+        Self { definitions: columns.iter().map(definition).collect(), cells, generic, precedence }
     }
 
     /// The row of one object. `api_version` is that of the Table: `meta.k8s.io/v1` or its beta.
@@ -80,7 +83,10 @@ impl TablePrinter {
     }
 
     /// The whole answer. A watch names the columns in its first event only (`with_columns`).
-    pub fn table(&self, meta: &ListMeta, rows: Vec<Value>, api_version: &str, with_columns: bool) -> Value {
+    pub fn table(&self, meta: &ListMeta, mut rows: Vec<Value>, api_version: &str, with_columns: bool) -> Value {
+        if let Some(at) = self.precedence {
+            rows.sort_by_key(|row| (row["cells"][at].as_i64(), row["cells"][0].to_string()));
+        }
         let definitions = if with_columns { self.definitions.clone() } else { Value::Null };
         let rows = if rows.is_empty() && self.generic { Value::Null } else { Value::Array(rows) };
         json!({

@@ -117,7 +117,7 @@ impl Emitter<'_> {
         format!(
             "Field {{ name: {}, tag: List::Borrowed(&[{}]), proto: {}, shape: {shape}, topology: {}, map_keys: {}, \
              patch: PatchStrategy {{ merge: {}, retain_keys: {}, replace: {} }}, merge_key: {}, required: {}, \
-             pointer: {}, by_value: {}, gate: {}, default: {}, emitted: {}, allowed: {}, closed: {} }}",
+             pointer: {}, by_value: {}, gate: {}, default: {}, emitted: {}, allowed: {}, closed: {}, published: {} }}",
             text(name),
             tag.join(", "),
             text(&f.proto),
@@ -135,6 +135,7 @@ impl Emitter<'_> {
             option(&f.emitted),
             texts(&f.allowed),
             f.closed,
+            f.published,
         )
     }
 

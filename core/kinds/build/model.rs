@@ -45,6 +45,7 @@ pub struct FieldFacts {
     pub emitted: Option<String>,
     pub allowed: Vec<String>,
     pub closed: bool,
+    pub published: bool,
 }
 
 impl Schema {
@@ -125,9 +126,29 @@ struct Notes {
     /// Fields that Go holds by value although they are no scalars.
     values: HashSet<Spot>,
     defaults: HashMap<Spot, String>,
-    enums: HashMap<Spot, (Vec<String>, bool)>,
+    enums: HashMap<Spot, Enumerated>,
     pointers: HashSet<Spot>,
     gates: HashMap<Spot, bool>,
+}
+
+/// The values of a field.
+#[derive(Clone, Default)]
+struct Enumerated {
+    allowed: Vec<String>,
+    closed: bool,
+    published: bool,
+}
+
+impl Enumerated {
+    fn read(row: &Row) -> Self {
+        // The table spells the empty text with its quotes.
+        let value = |text: &str| if text == "\"\"" { String::new() } else { text.to_owned() };
+        Self {
+            allowed: row.list("values").into_iter().map(value).collect(),
+            closed: row.get("set").starts_with("closed"),
+            published: row.get("from").starts_with("openapi"),
+        }
+    }
 }
 
 impl Notes {
@@ -146,13 +167,7 @@ impl Notes {
                 .filter(|r| is_plain_default(r))
                 .map(|r| (spot(r), r.get("default").to_owned()))
                 .collect(),
-            enums: enums
-                .iter()
-                .map(|r| {
-                    let values = r.list("values").into_iter().map(str::to_owned).collect();
-                    (spot(r), (values, r.get("set").starts_with("closed")))
-                })
-                .collect(),
+            enums: enums.iter().map(|r| (spot(r), Enumerated::read(r))).collect(),
             pointers: table(facts, "pointers").iter().map(spot).collect(),
             gates: table(facts, "gates_off").iter().map(|r| (spot(r), r.get("emptied") == "dropped")).collect(),
         }
@@ -164,7 +179,7 @@ impl Notes {
         if spot.0.starts_with("io.k8s.api.core.v1.") {
             shape.mark_resource_list();
         }
-        let (allowed, closed) = self.enums.get(&spot).cloned().unwrap_or_default();
+        let Enumerated { allowed, closed, published } = self.enums.get(&spot).cloned().unwrap_or_default();
         FieldFacts {
             tag: row.get("proto_tag").to_owned(),
             proto: row.get("proto_type").to_owned(),
@@ -180,6 +195,7 @@ impl Notes {
             emitted: self.emitted(&spot, &shape),
             allowed,
             closed,
+            published,
             shape,
         }
     }

@@ -161,6 +161,8 @@ pub struct Field {
     pub allowed: List<Text>,
     /// Values outside `allowed` are refused.
     pub closed: bool,
+    /// The reference's OpenAPI documents list `allowed` too.
+    pub published: bool,
 }
 
 /// What a field, an item or a map's value holds.

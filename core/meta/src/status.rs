@@ -94,12 +94,13 @@ impl Cause {
         Self::new(CauseType::FieldValueRequired, field.to_string(), message)
     }
 
-    pub fn invalid(field: &FieldPath, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(CauseType::FieldValueInvalid, field.to_string(), message)
+    /// `why` may begin with the value and a colon.
+    pub fn invalid(field: &FieldPath, why: impl fmt::Display) -> Self {
+        Self::new(CauseType::FieldValueInvalid, field.to_string(), format!("Invalid value: {why}"))
     }
 
-    pub fn forbidden(field: &FieldPath, message: impl Into<Cow<'static, str>>) -> Self {
-        Self::new(CauseType::FieldValueForbidden, field.to_string(), message)
+    pub fn forbidden(field: &FieldPath, why: impl fmt::Display) -> Self {
+        Self::new(CauseType::FieldValueForbidden, field.to_string(), format!("Forbidden: {why}"))
     }
 
     pub fn duplicate(field: &FieldPath, value: &str) -> Self {

@@ -356,13 +356,12 @@ fn display(field: &Field<'_>) -> String {
 }
 
 fn shown(field: &Field<'_>, why: &str) -> String {
-    match field.value() {
-        Some(Value::Object(_) | Value::Array(_)) | None => format!("Invalid value: {why}"),
-        Some(_) => {
-            let text = display(field);
-            let end = text.floor_char_boundary(SHOWN_BYTES);
-            format!("Invalid value: {:?}: {why}", &text[..end])
-        }
+    let Some(value) = field.value() else { return why.to_owned() };
+    let text = display(field);
+    let start = &text[..text.floor_char_boundary(SHOWN_BYTES)];
+    match value {
+        Value::String(_) => format!("{start:?}: {why}"),
+        _ => format!("{start}: {why}"),
     }
 }
 

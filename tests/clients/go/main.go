@@ -5,17 +5,23 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	applyapps "k8s.io/client-go/applyconfigurations/apps/v1"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -37,6 +43,23 @@ func check(holds bool, format string, arguments ...any) {
 func must[T any](value T, err error) T {
 	check(err == nil, "%v", err)
 	return value
+}
+
+// Counts the answers and the watches by what they were written in.
+type contentTypes struct {
+	next              http.RoundTripper
+	protobuf, streams atomic.Int32
+}
+
+func (c *contentTypes) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := c.next.RoundTrip(request)
+	if err == nil && strings.HasPrefix(response.Header.Get("Content-Type"), "application/vnd.kubernetes.protobuf") {
+		c.protobuf.Add(1)
+		if strings.Contains(response.Header.Get("Content-Type"), "stream=watch") {
+			c.streams.Add(1)
+		}
+	}
+	return response, err
 }
 
 func objects(ctx context.Context, clients kubernetes.Interface, namespace string) {
@@ -87,6 +110,62 @@ func informer(ctx context.Context, clients kubernetes.Interface, namespace strin
 	check(err == nil, "the informer saw %d added, %d deleted", added.Load(), deleted.Load())
 	_, err = secrets.Lister().Secrets(namespace).Get("s3")
 	check(apierrors.IsNotFound(err), "%v", err)
+}
+
+// An informer of whatever kind, over JSON: the same list and watch, decoded without types.
+func dynamically(ctx context.Context, config *rest.Config, namespace string) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	client := must(dynamic.NewForConfig(config))
+	secrets := schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	factory := dynamicinformer.NewFilteredDynamicSharedInformerFactory(client, 0, namespace, func(o *metav1.ListOptions) { o.LabelSelector = "chosen" })
+	informer := factory.ForResource(secrets)
+	var seen atomic.Int32
+	must(informer.Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: func(any) { seen.Add(1) }, DeleteFunc: func(any) { seen.Add(100) },
+	}))
+	factory.Start(ctx.Done())
+	check(cache.WaitForCacheSync(ctx.Done(), informer.Informer().HasSynced), "the cache does not fill")
+	label := func(value string) {
+		patch := []byte(`{"metadata":{"labels":{"chosen":` + value + `}}}`)
+		must(client.Resource(secrets).Namespace(namespace).Patch(ctx, "s5", types.MergePatchType, patch, metav1.PatchOptions{}))
+	}
+	settled := func(count int32) func(context.Context) (bool, error) {
+		return func(context.Context) (bool, error) { return seen.Load() == count, nil }
+	}
+	label(`"yes"`)
+	check(wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true, settled(1)) == nil, "what begins to match is added")
+	label(`null`)
+	check(wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 30*time.Second, true, settled(101)) == nil, "what ceases to match is deleted")
+}
+
+// Status, eviction, preconditions and collections: what operators use besides plain writes.
+func lives(ctx context.Context, clients kubernetes.Interface, namespace string) {
+	pods := clients.CoreV1().Pods(namespace)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{GenerateName: "p-", Labels: map[string]string{"app": "p"}}, Spec: corev1.PodSpec{
+		SchedulerName: "nobody", Containers: []corev1.Container{{Name: "c", Image: "i"}},
+	}}
+	var made *corev1.Pod
+	// The namespace's account comes a moment later.
+	admitted := func(ctx context.Context) (bool, error) {
+		var err error
+		made, err = pods.Create(ctx, pod, metav1.CreateOptions{})
+		return err == nil, nil
+	}
+	check(wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, 30*time.Second, true, admitted) == nil, "no pod is admitted")
+	made.Status.Phase, made.Spec.NodeName = corev1.PodRunning, "nowhere"
+	updated := must(pods.UpdateStatus(ctx, made, metav1.UpdateOptions{}))
+	check(updated.Status.Phase == corev1.PodRunning && updated.Spec.NodeName == "", "%+v", updated)
+	other := types.UID("another")
+	err := pods.Delete(ctx, made.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &other}})
+	check(apierrors.IsConflict(err), "%v", err)
+	err = pods.EvictV1(ctx, &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: made.Name}})
+	check(err == nil, "%v", err)
+	_, err = pods.Get(ctx, made.Name, metav1.GetOptions{})
+	check(apierrors.IsNotFound(err), "%v", err)
+	check(clients.CoreV1().Secrets(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{FieldSelector: "metadata.name!=s0"}) == nil, "delete a collection")
+	left := must(clients.CoreV1().Secrets(namespace).List(ctx, metav1.ListOptions{}))
+	check(len(left.Items) == 1 && left.Items[0].Name == "s0", "%+v", left.Items)
 }
 
 func applied(ctx context.Context, clients kubernetes.Interface, namespace string) {
@@ -154,13 +233,18 @@ func main() {
 	protobuf := rest.CopyConfig(config)
 	protobuf.ContentType = "application/vnd.kubernetes.protobuf"
 	protobuf.AcceptContentTypes = "application/vnd.kubernetes.protobuf"
+	counted := &contentTypes{}
+	protobuf.Wrap(func(next http.RoundTripper) http.RoundTripper { counted.next = next; return counted })
 	binary := must(kubernetes.NewForConfig(protobuf))
 	objects(ctx, binary, namespace)
 	informer(ctx, binary, namespace)
+	check(counted.protobuf.Load() > 25 && counted.streams.Load() > 0, "%d answers and %d watches in protobuf", counted.protobuf.Load(), counted.streams.Load())
 	pages(ctx, binary, namespace)
 	applied(ctx, binary, namespace)
 	elected(ctx, config, binary, namespace)
 	partial(ctx, protobuf, namespace)
 	partial(ctx, config, namespace)
+	dynamically(ctx, config, namespace)
+	lives(ctx, binary, namespace)
 	check(plain.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{}) == nil, "delete the namespace")
 }

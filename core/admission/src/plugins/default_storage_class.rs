@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gantry_meta::{Object, ObjectView, Status, Value};
+use gantry_meta::{Object, ObjectView, Status};
 
+use super::default_class::default_class;
 use crate::{Attributes, ClusterView, CreationPlugin, tree};
 
+const CLASSES: (&str, &str) = ("storage.k8s.io", "storageclasses");
 const DEFAULT: &str = "storageclass.kubernetes.io/is-default-class";
 const CLASS_ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
 
@@ -17,17 +19,6 @@ pub struct DefaultStorageClass {
 impl DefaultStorageClass {
     pub fn new(view: Arc<dyn ClusterView>) -> Self {
         Self { view }
-    }
-
-    /// Of several defaults the newest, then the first by name.
-    async fn default_class(&self) -> Result<Option<String>, Status> {
-        let mut classes = self.view.list("storage.k8s.io", "storageclasses", "").await?;
-        classes.retain(|c| c.annotations().and_then(|a| a.get(DEFAULT)).and_then(Value::as_str) == Some("true"));
-        classes.sort_by(|a, b| {
-            let newer = b.meta_str("creationTimestamp").cmp(a.meta_str("creationTimestamp"));
-            newer.then_with(|| a.name().cmp(b.name()))
-        });
-        Ok(classes.first().map(|class| class.name().to_owned()))
     }
 }
 
@@ -46,7 +37,7 @@ impl CreationPlugin for DefaultStorageClass {
         if named || claim.annotations().is_some_and(|a| a.contains_key(CLASS_ANNOTATION)) {
             return Ok(());
         }
-        if let Some(class) = self.default_class().await? {
+        if let Some(class) = default_class(&*self.view, CLASSES, DEFAULT).await? {
             tree::object_mut(claim, "spec").insert("storageClassName".into(), class.into());
         }
         Ok(())

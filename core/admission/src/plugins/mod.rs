@@ -2,8 +2,11 @@
 
 mod certificate_requester;
 mod certificate_signers;
+mod default_class;
+mod default_ingress_class;
 mod default_storage_class;
 mod default_toleration_seconds;
+mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
 mod persistent_volume_claim_resize;
@@ -14,11 +17,15 @@ mod runtime_class;
 mod service_account;
 mod storage_object_in_use_protection;
 mod taint_nodes_by_condition;
+#[cfg(test)]
+mod testing;
 
 pub use certificate_requester::CertificateRequester;
 pub use certificate_signers::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
+pub use default_ingress_class::DefaultIngressClass;
 pub use default_storage_class::DefaultStorageClass;
 pub use default_toleration_seconds::DefaultTolerationSeconds;
+pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
 pub use node_restriction::NodeRestriction;
 pub use persistent_volume_claim_resize::PersistentVolumeClaimResize;

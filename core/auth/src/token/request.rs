@@ -73,7 +73,7 @@ fn check_seconds(seconds: i64) -> Result<(), Box<Status>> {
         _ if seconds > MAX_SECONDS => "may not specify a duration larger than 2^32 seconds",
         _ => return Ok(()),
     };
-    Err(Box::new(Status::invalid(GROUP, KIND, "", vec![Cause::invalid(&path, why)])))
+    Err(Box::new(Status::invalid(GROUP, KIND, "", vec![Cause::invalid(&path, format_args!("{seconds}: {why}"))])))
 }
 
 /// Name and namespace may be left out, but not differ from the URL's.

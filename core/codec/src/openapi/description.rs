@@ -18,7 +18,7 @@ pub(super) fn of_type(name: &str) -> String {
 pub(super) fn of_field(ty: &Type, field: &Field) -> String {
     let text = description(&ty.name, &field.name).or_else(|| description("", &field.name));
     let mut text = text.map_or_else(|| format!("{}.", sentence(&field.name)), str::to_owned);
-    if !field.allowed.is_empty() && field.allowed.len() <= 12 && !field.closed {
+    if !field.allowed.is_empty() && field.allowed.len() <= 12 && !field.published {
         text.push_str(&format!(" Known values: {}.", field.allowed.join(", ")));
     }
     if let Some(default) = field.default.as_ref().map(|d| d.to_value()).filter(|d| !d.is_object()) {

@@ -114,8 +114,8 @@ impl<'a> Schemas<'a> {
             (_, Some(default)) => schema["default"] = default.to_value(),
             _ => {}
         }
-        if field.closed && matches!(field.shape, Shape::String) {
-            schema["enum"] = json!(field.allowed);
+        if field.published {
+            enumerate(field, &mut schema);
         }
         extensions(field, &mut schema);
         schema
@@ -171,6 +171,14 @@ impl<'a> Schemas<'a> {
             SchemaAlternative::Array => format!("{APIEXTENSIONS}JSONSchemaPropsOrArray"),
             SchemaAlternative::StringArray => format!("{APIEXTENSIONS}JSONSchemaPropsOrStringArray"),
         })
+    }
+}
+
+/// Values stand where the text is: at the field, or at the items of a list.
+fn enumerate(field: &Field, schema: &mut Value) {
+    match field.shape {
+        Shape::List(_) => schema["items"]["enum"] = json!(field.allowed),
+        _ => schema["enum"] = json!(field.allowed),
     }
 }
 

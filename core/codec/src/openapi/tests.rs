@@ -86,6 +86,18 @@ fn schemas_carry_what_explain_and_patches_read() {
 }
 
 #[test]
+fn values_are_listed_where_the_reference_lists_them() {
+    let core = document("api/v1");
+    let field =
+        |ty: &str, name: &str| &core["components"]["schemas"][format!("io.k8s.api.core.v1.{ty}")]["properties"][name];
+    assert_eq!(field("ContainerPort", "protocol")["enum"], json!(["SCTP", "TCP", "UDP"]));
+    assert_eq!(field("HostPathVolumeSource", "type")["enum"][0], "", "the empty text is a value");
+    let modes = &field("PersistentVolumeSpec", "accessModes");
+    assert_eq!((modes.get("enum"), modes["items"]["enum"].as_array().map(Vec::len)), (None, Some(4)));
+    assert_eq!(field("PodOS", "name").get("enum"), None, "known, checked, and not published");
+}
+
+#[test]
 fn the_index_names_each_document_with_its_hash() {
     let index = v3_index(catalog());
     let url = index["paths"]["apis/policy/v1"]["serverRelativeURL"].as_str().unwrap();

@@ -102,6 +102,21 @@ fn events_of_both_groups_are_shown_alike() {
 }
 
 #[test]
+fn flow_schemas_are_shown_in_the_order_in_which_they_are_tried() {
+    let schemas = catalog().resource("flowcontrol.apiserver.k8s.io", "v1", "flowschemas").unwrap();
+    let printer = TablePrinter::of(schemas, None);
+    let now = "2026-11-21T12:00:00Z".parse().unwrap();
+    let row = |(name, precedence): (&str, i64)| {
+        let schema = json!({"metadata": {"name": name}, "spec": {"matchingPrecedence": precedence}});
+        printer.row(schema.as_object().unwrap(), IncludeObject::None, "meta.k8s.io/v1", now)
+    };
+    let rows = [("a", 900), ("c", 1000), ("b", 1000), ("z", 5)].map(row);
+    let table = printer.table(&ListMeta::default(), rows.to_vec(), "meta.k8s.io/v1", true);
+    let names: Vec<&Value> = table["rows"].as_array().unwrap().iter().map(|row| &row["cells"][0]).collect();
+    assert_eq!(names, ["z", "a", "b", "c"]);
+}
+
+#[test]
 fn a_table_carries_columns_and_as_much_of_the_object_as_asked_for() {
     let printer = TablePrinter::of(catalog().resource("", "v1", "configmaps").unwrap(), None);
     let Value::Object(object) = json!({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "v"}}) else {

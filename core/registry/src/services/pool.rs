@@ -79,7 +79,7 @@ impl ServicePools {
             _ => {
                 let inside = value.parse().is_ok_and(|port| self.node_ports.contains(&port));
                 let (first, last) = (self.node_ports.start(), self.node_ports.end());
-                (!inside).then(|| Cause::invalid(field, format!("{value} is not in the valid range {first}-{last}")))
+                (!inside).then(|| Cause::invalid(field, format!("{value}: provided port is not in the valid range. The range of valid ports is {first}-{last}")))
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The stages of a write. Their fields are private to this file: a stage can only be made from the one before it.
 
 use gantry_admission::{Attributes, Operation};
-use gantry_codec::{Expected, Format, Strictness, Surroundings, apply_defaults, canonical};
+use gantry_codec::{DecodeError, Expected, Format, Strictness, Surroundings, apply_defaults, canonical};
 use gantry_meta::{Object, ObjectView as _, Status, Value};
 use gantry_patch::managed;
 use jiff::Timestamp;
@@ -104,9 +104,21 @@ pub(crate) fn read_body(
         MediaType::Yaml => Format::Yaml,
         MediaType::Protobuf => Format::Protobuf,
     };
-    let decoded = gantry_codec::decode(expected, &body.bytes, format, strictness(validation))?;
+    let decoded = gantry_codec::decode(expected, &body.bytes, format, strictness(validation));
+    let decoded = decoded.map_err(|error| unreadable(expected, error))?;
     decoded.warnings.into_iter().for_each(|warning| ctx.warn(warning));
     Ok(decoded.object)
+}
+
+/// What is wrong with the parts of a body is said with its kind, as one of many bodies of a file may be meant.
+fn unreadable(expected: Expected<'_>, error: DecodeError) -> Status {
+    let (kind, version) = (expected.kind, expected.api_version.rsplit('/').next().unwrap_or_default());
+    match error {
+        DecodeError::Type(_) | DecodeError::Strict(_) => {
+            Status::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {error}"))
+        }
+        other => other.into(),
+    }
 }
 
 /// An object as the client means it: of the right kind, canonical, with the defaults of its kind, its field owners noted.

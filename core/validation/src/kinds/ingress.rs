@@ -14,8 +14,10 @@ const BAD_SUFFIXES: [&str; 2] = ["/..", "/."];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let class = object.member("metadata").member("annotations").member(CLASS_ANNOTATION);
-    if class.is_set() && object.member("spec").member("ingressClassName").is_set() {
-        causes.invalid(&class, "can not be set when the class field is also set");
+    let named = object.member("spec").member("ingressClassName");
+    if class.is_set() && named.is_set() && class.text() != named.text() {
+        let place = object.member("annotations").member(CLASS_ANNOTATION);
+        causes.invalid(&class.reported_at(&place), "must match `ingressClassName` when both are specified");
     }
     spec(&object.member("spec"), causes);
 }

@@ -23,6 +23,21 @@ fn a_backend_that_is_a_resource_is_named_as_one() {
 }
 
 #[test]
+fn an_ingress_names_one_class_however_often() {
+    let annotated = json!({"kubernetes.io/ingress.class": "a"});
+    for (class, causes) in [
+        (json!("a"), vec![]),
+        (Value::Null, vec![]),
+        (json!("b"), vec!["Invalid:annotations.kubernetes.io/ingress.class"]),
+    ] {
+        let spec =
+            json!({"ingressClassName": class, "defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}});
+        let ingress = json!({"metadata": {"annotations": annotated}, "spec": spec});
+        assert_eq!(create("networking.k8s.io/ingresses", ingress), causes, "{class}");
+    }
+}
+
+#[test]
 fn the_status_of_an_ingress_is_checked_for_addresses_alone() {
     let spec = json!({"defaultBackend": {"service": {"name": "s", "port": {"number": 80}}}});
     let status = |point: Value| json!({"loadBalancer": {"ingress": [point]}});

@@ -11,14 +11,19 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
 import io.fabric8.kubernetes.client.KubernetesClientException;
+import io.fabric8.kubernetes.client.Watch;
+import io.fabric8.kubernetes.client.Watcher;
+import io.fabric8.kubernetes.client.WatcherException;
 import io.fabric8.kubernetes.client.dsl.base.PatchContext;
 import io.fabric8.kubernetes.client.dsl.base.PatchType;
 import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import java.io.File;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 
 public final class ClientTest {
@@ -74,6 +79,21 @@ public final class ClientTest {
     }
   }
 
+  /** The client falls back to plain HTTP where a WebSocket is refused; this holds that it is not. */
+  private static void websocket(KubernetesClient client, String namespace) throws Exception {
+    BlockingQueue<String> seen = new LinkedBlockingQueue<>();
+    try (Watch watch = client.configMaps().inNamespace(namespace).withLabel("seen").watch(new Watcher<ConfigMap>() {
+      @Override public void eventReceived(Action action, ConfigMap m) { seen.add(action + " " + m.getMetadata().getName()); }
+      @Override public void onClose(WatcherException cause) { seen.add("closed " + cause); }
+    })) {
+      check(watch.getClass().getSimpleName().equals("WatchConnectionManager"), watch.getClass());
+      client.configMaps().inNamespace(namespace).resource(new ConfigMapBuilder().withNewMetadata().withName("w").addToLabels("seen", "yes").endMetadata().build()).create();
+      check("ADDED w".equals(seen.poll(30, TimeUnit.SECONDS)), "the first event");
+      client.configMaps().inNamespace(namespace).withName("w").edit(m -> new ConfigMapBuilder(m).editMetadata().removeFromLabels("seen").endMetadata().build());
+      check("DELETED w".equals(seen.poll(30, TimeUnit.SECONDS)), "what ceases to match is deleted");
+    }
+  }
+
   private static void deployments(KubernetesClient client, String namespace) {
     var deployment = new DeploymentBuilder().withNewMetadata().withName("web").endMetadata().withNewSpec().withReplicas(1)
         .withNewSelector().addToMatchLabels("a", "b").endSelector()
@@ -92,6 +112,7 @@ public final class ClientTest {
       client.namespaces().resource(new NamespaceBuilder().withNewMetadata().withName(namespace).endMetadata().build()).create();
       objects(client, namespace);
       informer(client, namespace);
+      websocket(client, namespace);
       deployments(client, namespace);
       check(client.getKubernetesVersion().getMinor().startsWith("36"), client.getKubernetesVersion());
       client.namespaces().withName(namespace).delete();
