@@ -1,14 +1,12 @@
 //! Why a patch was refused, and the one place that says which `Status` answers it.
 
-use std::collections::BTreeMap;
-
 use gantry_meta::{Cause, CauseType, FieldPath, Reason, Status};
 use thiserror::Error;
 
 /// A field that another manager owns and that an apply without force wanted to change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Conflict {
-    /// Who owns the field, in words for a user: `"kubectl" using apps/v1 at 2026-11-21T14:20:00Z`.
+    /// Who owns the field, in words for a user: `"kubectl" with subresource "status" using apps/v1`.
     pub owner: String,
     /// The field as structured-merge-diff prints it: `.spec.containers[name="a"].image`.
     pub field: String,
@@ -55,18 +53,18 @@ impl From<PatchError> for Status {
     }
 }
 
-/// The fields under their owners, as kubectl shows them to who has to decide.
+/// The fields under their owners, as kubectl shows them to who has to decide. Conflicts of one owner stand together.
 fn conflicts_text(conflicts: &[Conflict]) -> String {
     if let [Conflict { owner, field }] = conflicts {
         return format!("Apply failed with 1 conflict: conflict with {owner}: {field}");
     }
-    let mut of_owners = BTreeMap::<&str, String>::new();
-    for Conflict { owner, field } in conflicts {
-        let lines = of_owners.entry(owner).or_insert_with(|| format!("conflicts with {owner}:"));
-        lines.push_str("\n- ");
-        lines.push_str(field);
-    }
-    let lines: Vec<String> = of_owners.into_values().collect();
+    let of_owners = conflicts.chunk_by(|one, next| one.owner == next.owner);
+    let lines: Vec<String> = of_owners
+        .flat_map(|conflicts| {
+            let title = format!("conflicts with {}:", conflicts[0].owner);
+            std::iter::once(title).chain(conflicts.iter().map(|conflict| format!("- {}", conflict.field)))
+        })
+        .collect();
     format!("Apply failed with {} conflicts: {}", conflicts.len(), lines.join("\n"))
 }
 
@@ -90,7 +88,7 @@ mod tests {
     fn conflicts_are_listed_under_their_owners() {
         let one = text(&[("\"a\"", ".spec.replicas")]);
         assert_eq!(one, "Apply failed with 1 conflict: conflict with \"a\": .spec.replicas");
-        let many = text(&[("\"b\"", ".data.x"), ("\"a\"", ".data.y"), ("\"b\"", ".data.z")]);
+        let many = text(&[("\"a\"", ".data.y"), ("\"b\"", ".data.x"), ("\"b\"", ".data.z")]);
         let lists = "conflicts with \"a\":\n- .data.y\nconflicts with \"b\":\n- .data.x\n- .data.z";
         assert_eq!(many, format!("Apply failed with 3 conflicts: {lists}"));
     }

@@ -36,7 +36,10 @@ pub fn apply(object: &Object, patch: Value) -> Result<Value, PatchError> {
     for operation in operations {
         apply_one(&mut document, operation, &mut copied_bytes)?;
     }
-    Ok(document)
+    match document {
+        Value::Object(_) | Value::Array(_) => Ok(document),
+        _ => Err(PatchError::DoesNotFit("the patch leaves no document".into())),
+    }
 }
 
 fn parse(patch: Value) -> Result<Vec<Operation>, PatchError> {
@@ -261,6 +264,8 @@ mod tests {
             json!([{"op": "test", "path": "/data/k", "value": "w"}]),
             json!([{"op": "frobnicate", "path": "/data/k"}]),
             json!([{"op": "add", "value": 1}]),
+            json!([{"op": "replace", "path": "", "value": "x"}]),
+            json!([{"op": "replace", "path": "", "value": null}]),
             json!([{}]),
         ] {
             let result = patched(json!({"data": {"k": "v"}}), patch.clone());

@@ -197,8 +197,80 @@ fn configurations_that_do_not_fit_the_type_are_refused() {
         json!({"data": {"k": 5}}),
         json!({"metadata": {"managedFields": []}}),
         json!({"metadata": {"finalizers": ["x/a", "x/a"]}}),
+        json!({"metadata": {"finalizers": [null]}}),
+        json!({"metadata": {"finalizers": [{}]}}),
+        json!({"metadata": {"ownerReferences": [null]}}),
     ] {
         let result = World::of("", "ConfigMap").try_apply("one", config.clone(), false);
         assert!(matches!(result, Err(PatchError::Malformed(_))), "{config} gave {result:?}");
     }
+}
+
+#[test]
+fn what_is_owned_as_a_whole_is_of_its_type_all_the_same() {
+    let mut role = World::of("rbac.authorization.k8s.io", "Role");
+    let rule = |more: Value| json!({"rules": [{"verbs": ["get"], "resources": more}]});
+    assert!(matches!(role.try_apply("one", rule(json!("pods")), false), Err(PatchError::Malformed(_))));
+    let unknown = json!({"rules": [{"verbs": ["get"], "verb": "get"}]});
+    assert!(matches!(role.try_apply("one", unknown, false), Err(PatchError::Malformed(_))));
+    role.apply("one", rule(json!(["pods"])));
+}
+
+#[test]
+fn an_empty_list_is_stated_and_owned() {
+    let mut node = World::of("", "Node");
+    node.apply("one", json!({"spec": {"taints": []}}));
+    node.live.as_mut().unwrap().remove("spec");
+    assert_eq!(conflicts(node.try_apply("two", json!({"spec": {"taints": []}}), false)), [".spec.taints"]);
+    node.apply("one", json!({"metadata": {"ownerReferences": []}, "spec": {"taints": []}}));
+    let fields = json!({"f:metadata": {"f:ownerReferences": {}}, "f:spec": {"f:taints": {}}});
+    // A list of items is owned by its items, and this one has none.
+    let without_items = json!({"f:spec": {"f:taints": {}}});
+    assert!([fields, without_items].contains(&node.owners()[0].1));
+}
+
+#[test]
+fn what_a_request_cannot_set_does_not_conflict() {
+    let mut map = World::of("", "ConfigMap");
+    map.apply("one", json!({"metadata": {"labels": {"l": "1"}}, "data": {"k": "v"}}));
+    let Value::Object(config) = json!({"metadata": {"name": "a", "labels": {"l": "2"}}, "data": {"j": "w"}}) else {
+        unreachable!("json! made an object")
+    };
+    let writer = Writer { reset: &[&["metadata"]], ..map.writer("two") };
+    let applied = apply(writer, map.live.as_ref(), &config, false).unwrap();
+    let owned = applied["metadata"]["managedFields"].as_array().unwrap();
+    assert_eq!(owned[0]["fieldsV1"], json!({"f:data": {"f:k": {}}, "f:metadata": {"f:labels": {"f:l": {}}}}));
+    assert_eq!(owned[1]["fieldsV1"], json!({"f:data": {"f:j": {}}}));
+}
+
+#[test]
+fn zeros_that_only_the_wire_carries_are_not_stated() {
+    let mut node = World::of("", "Node");
+    node.apply("one", json!({"spec": {"configSource": {"configMap": {"name": "n"}}}}));
+    let fields = json!({"f:spec": {"f:configSource": {"f:configMap": {"f:name": {}}}}});
+    assert_eq!(node.owners(), [("Apply one".into(), fields.clone())]);
+    node.live.as_mut().unwrap().remove("spec");
+    node.update("two", json!({"metadata": node.get("/metadata"), "spec": {"unschedulable": true}}));
+    let stated = json!({"spec": {"configSource": {"configMap": {"name": "m"}}}});
+    let contested = conflicts(node.try_apply("three", stated, false));
+    assert_eq!(contested, [".spec.configSource.configMap.name"]);
+}
+
+#[test]
+fn keys_that_an_item_lacks_are_no_part_of_its_name() {
+    let mut claim = World::of("resource.k8s.io", "ResourceClaim");
+    let device = |more: Value| {
+        let mut device = json!({"driver": "d", "pool": "p", "device": "x", "data": {"a": 1}});
+        device.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        device
+    };
+    let config = json!({"status": {"devices": [device(json!({})), device(json!({"shareID": "s"}))]}});
+    let Value::Object(config) = config else { unreachable!("json! made an object") };
+    let applied = apply(Writer { reset: &[], ..claim.writer("one") }, None, &config, false).unwrap();
+    claim.live = Some(applied);
+    let devices = claim.owners().remove(0).1["f:status"]["f:devices"].clone();
+    let keys: Vec<&String> = devices.as_object().unwrap().keys().collect();
+    let names =
+        [r#"k:{"device":"x","driver":"d","pool":"p","shareID":"s"}"#, r#"k:{"device":"x","driver":"d","pool":"p"}"#];
+    assert_eq!(keys, names);
 }

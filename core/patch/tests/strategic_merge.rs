@@ -145,3 +145,12 @@ fn what_cannot_be_followed_is_malformed() {
         assert!(matches!(result, Err(PatchError::Malformed(_))), "{patch} gave {result:?}");
     }
 }
+
+#[test]
+fn a_struct_that_its_type_has_replaced_is_not_merged() {
+    let ty = catalog().type_of_kind("policy", "v1", "PodDisruptionBudget").unwrap();
+    let budget = json!({"spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
+    let patch = json!({"spec": {"selector": {"matchLabels": {"c": "d"}}}});
+    let patched = strategic::apply(ty, budget.as_object().unwrap(), patch).unwrap();
+    assert_eq!(patched["spec"], json!({"minAvailable": 1, "selector": {"matchLabels": {"c": "d"}}}));
+}

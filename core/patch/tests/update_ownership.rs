@@ -122,3 +122,73 @@ fn entries_that_an_update_sends_replace_the_stored_ones_and_a_create_drops_them(
     let replaced = write(ty, "two", "", Some(&made), sent);
     assert_eq!(owners(&replaced), [("given".into(), json!({"f:data": {"f:k": {}}}))]);
 }
+
+fn sent(old: &Object, entries: Value) -> Value {
+    let mut new = Value::Object(old.clone());
+    new["metadata"]["managedFields"] = entries;
+    new
+}
+
+#[test]
+fn entries_that_cannot_be_read_leave_the_stored_ones() {
+    let ty = ty("", "v1", "ConfigMap");
+    let first = write(ty, "one", "", None, config_map(json!({"k": "v"})));
+    let entry = json!({"manager": "z", "operation": "Update", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": {"f:k": {}}}});
+    for (member, value) in [
+        ("operation", json!("Bogus")),
+        ("apiVersion", json!("")),
+        ("fieldsType", json!("FieldsV2")),
+        ("fieldsType", Value::Null),
+        ("fieldsV1", json!("text")),
+        ("fieldsV1", json!([])),
+        ("fieldsV1", json!({"f:data": 1})),
+        ("fieldsV1", json!({"bogus": {}})),
+    ] {
+        let mut bad = entry.clone();
+        bad[member] = value;
+        let second = write(ty, "two", "", Some(&first), sent(&first, json!([bad])));
+        assert_eq!(owners(&second), owners(&first), "{bad}");
+    }
+}
+
+#[test]
+fn entries_of_a_version_that_is_not_there_go_and_the_writer_is_noted() {
+    let ty = ty("", "v1", "ConfigMap");
+    let first = write(ty, "one", "", None, config_map(json!({"k": "v"})));
+    let mut changed = sent(
+        &first,
+        json!([{"manager": "z", "operation": "Update", "apiVersion": "v77", "fieldsType": "FieldsV1",
+            "fieldsV1": {"f:data": {"f:k": {}}}}]),
+    );
+    changed["data"]["j"] = json!("w");
+    let second = write(ty, "two", "", Some(&first), changed);
+    assert_eq!(owners(&second), [("two".into(), json!({"f:data": {"f:j": {}}}))]);
+}
+
+#[test]
+fn entries_that_are_sent_are_spelled_anew_and_own_wholes_as_wholes() {
+    let ty = ty("", "v1", "ConfigMap");
+    let first = write(ty, "one", "", None, config_map(json!({"k": "v"})));
+    let fields = json!({"f:data": {".": {}, "f:k": {".": {}}}, "f:metadata": {"f:ownerReferences": {"k:{\"uid\": \"u\"}": {"f:name": {}}}}});
+    let entries = json!([{"manager": "z", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1", "fieldsV1": fields}]);
+    let second = write(ty, "two", "", Some(&first), sent(&first, entries));
+    let spelled =
+        json!({"f:data": {".": {}, "f:k": {}}, "f:metadata": {"f:ownerReferences": {"k:{\"uid\":\"u\"}": {}}}});
+    assert_eq!(owners(&second), [("z".into(), spelled)]);
+}
+
+#[test]
+fn a_list_that_is_emptied_is_owned_by_nobody() {
+    let ty = ty("networking.k8s.io", "v1", "NetworkPolicy");
+    let policy = |ingress: Value| {
+        json!({"kind": "NetworkPolicy", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": "a"},
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": ingress}})
+    };
+    let first = write(ty, "one", "", None, policy(json!([])));
+    assert_eq!(owners(&first), [("one".into(), json!({"f:spec": {"f:policyTypes": {}}}))]);
+    let second = write(ty, "two", "", Some(&first), policy(json!([{"from": []}])));
+    assert_eq!(owners(&second)[1], ("two".into(), json!({"f:spec": {"f:ingress": {}}})));
+    let third = write(ty, "three", "", Some(&second), policy(json!([])));
+    assert_eq!(owners(&third), owners(&first));
+}

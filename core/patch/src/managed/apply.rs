@@ -4,7 +4,7 @@ use gantry_meta::{Object, ObjectView as _, Value};
 
 use super::{
     check::check,
-    compare::compare,
+    compare::{Unsaid, compare},
     entries::{self, Entry, Operation},
     extract::field_set,
     last_applied,
@@ -101,8 +101,9 @@ fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) ->
         Some(last) if !last.set.is_within(&set) => prune(writer.ty, merged, &last.set, &union_of(&others, &set)),
         _ => merged,
     };
-    let mut changes = compare(writer.ty, live, &merged);
+    let mut changes = compare(writer.ty, live, &merged, Unsaid::Absent);
     changes.remove_subtree(RECORD);
+    writer.reset.iter().for_each(|path| changes.remove_subtree(path));
     take_from_others(writer, live, &mut others, &changes, force)?;
 
     let changed = !same_without_record(live, &merged);
@@ -150,7 +151,7 @@ fn take_from_others(
 ) -> Result<(), PatchError> {
     if !force {
         let allowed = match writer.manager {
-            KUBECTL => last_applied::configuration(live, writer.api_version),
+            KUBECTL => last_applied::configuration(writer.ty, live, writer.api_version),
             _ => None,
         };
         let allowed = allowed.as_ref().map(|config| last_applied::still_live(writer.ty, config, live));
@@ -170,6 +171,8 @@ fn take_from_others(
 /// One conflict for each owner and field.
 fn conflicts(others: &[Entry<'_>], changes: &FieldSet<'_>, allowed: Option<&FieldSet<'_>>) -> Vec<Conflict> {
     let mut found = Vec::new();
+    let mut others: Vec<&Entry<'_>> = others.iter().collect();
+    others.sort_by(|a, b| a.owner.cmp_listed(&b.owner));
     for entry in others {
         let mut contested = entry.set.intersect(changes, Marks::WRITTEN);
         if let Some(allowed) = allowed {
@@ -183,14 +186,11 @@ fn conflicts(others: &[Entry<'_>], changes: &FieldSet<'_>, allowed: Option<&Fiel
 
 fn describe(entry: &Entry<'_>) -> String {
     let mut text = format!("{:?}", entry.owner.manager);
+    if !entry.owner.subresource.is_empty() {
+        text.push_str(&format!(" with subresource {:?}", entry.owner.subresource));
+    }
     if entry.owner.operation == Operation::Update {
-        if !entry.owner.subresource.is_empty() {
-            text.push_str(&format!(" with subresource {:?}", entry.owner.subresource));
-        }
         text.push_str(&format!(" using {}", entry.owner.api_version));
-        if !entry.time.is_empty() {
-            text.push_str(&format!(" at {}", entry.time));
-        }
     }
     text
 }

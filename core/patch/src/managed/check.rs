@@ -10,7 +10,7 @@ use crate::PatchError;
 
 /// Fails on the first unknown field, value of a wrong shape, or item that occurs twice or lacks its key.
 pub(crate) fn check(ty: &Type, config: &Object) -> Result<(), PatchError> {
-    members(Parts::Struct(ty), config).map_err(|fault| {
+    members(ty, config).map_err(|fault| {
         let path: String = fault.steps.into_iter().rev().collect();
         PatchError::Malformed(format!("failed to create typed patch object: {path}: {}", fault.why))
     })
@@ -33,29 +33,24 @@ impl Fault {
     }
 }
 
-fn members(parts: Parts<'_>, object: &Object) -> Result<(), Fault> {
-    object.iter().try_for_each(|(name, value)| member(parts, name, value).map_err(|f| f.below(format!(".{name}"))))
+fn members(ty: &Type, object: &Object) -> Result<(), Fault> {
+    object.iter().try_for_each(|(name, value)| {
+        let field = ty.field(name).ok_or_else(|| Fault::new("field not declared in schema"));
+        field
+            .and_then(|field| value_of(&field.shape, Parts::of_field(field), value))
+            .map_err(|f| f.below(format!(".{name}")))
+    })
 }
 
-fn member(parts: Parts<'_>, name: &str, value: &Value) -> Result<(), Fault> {
-    match parts {
-        Parts::Struct(ty) => {
-            let field = ty.field(name).ok_or_else(|| Fault::new("field not declared in schema"))?;
-            shape(&field.shape, value)?;
-            parts_of(Parts::of_field(field), value)
-        }
-        Parts::Map(of_values) => {
-            shape(of_values, value)?;
-            parts_of(Parts::of_shape(of_values), value)
-        }
-        _ => parts_of(parts.of_member(name), value),
-    }
-}
-
-fn parts_of(parts: Parts<'_>, value: &Value) -> Result<(), Fault> {
-    match (parts, value) {
-        (Parts::Struct(_) | Parts::Map(_), Value::Object(object)) => members(parts, object),
-        (Parts::Keyed(..) | Parts::Set, Value::Array(list)) => items(parts, list),
+/// What is owned as a whole is checked to its ends as well.
+fn value_of(of: &Shape, parts: Parts<'_>, value: &Value) -> Result<(), Fault> {
+    shape(of, value)?;
+    match (of, value) {
+        (Shape::Struct(ty), Value::Object(object)) => members(ty, object),
+        (Shape::Map(of), Value::Object(object)) => object.iter().try_for_each(|(key, value)| {
+            value_of(of, Parts::of_shape(of), value).map_err(|fault| fault.below(format!(".{key}")))
+        }),
+        (Shape::List(of), Value::Array(list)) => items(of, parts, list),
         _ => Ok(()),
     }
 }
@@ -63,27 +58,29 @@ fn parts_of(parts: Parts<'_>, value: &Value) -> Result<(), Fault> {
 /// Up to so many items are compared each with each; for more, their elements are sorted.
 const FEW: usize = 16;
 
-fn items(parts: Parts<'_>, list: &[Value]) -> Result<(), Fault> {
+fn items(of: &Shape, parts: Parts<'_>, list: &[Value]) -> Result<(), Fault> {
     let mut seen = BTreeSet::new();
     for (at, item) in list.iter().enumerate() {
         let is_repeated = || match list.len() {
             ..=FEW => list[..at].iter().any(|earlier| parts.same_item(earlier, item)),
             _ => !seen.insert(parts.item_element(item)),
         };
-        item_of(parts, item, is_repeated).map_err(|fault| fault.below(format!("[{at}]")))?;
+        item_of(of, parts, item, is_repeated).map_err(|fault| fault.below(format!("[{at}]")))?;
     }
     Ok(())
 }
 
-fn item_of(parts: Parts<'_>, item: &Value, is_repeated: impl FnOnce() -> bool) -> Result<(), Fault> {
-    // Without an element, an item is not even the same as itself.
-    if !parts.same_item(item, item) {
-        return Err(Fault::new("an item lacks a key of its list"));
+fn item_of(of: &Shape, parts: Parts<'_>, item: &Value, is_repeated: impl FnOnce() -> bool) -> Result<(), Fault> {
+    if matches!(parts, Parts::Keyed(..) | Parts::Set) {
+        // Without an element, an item is not even the same as itself.
+        if !parts.same_item(item, item) {
+            return Err(Fault::new("an item lacks what its list finds it by"));
+        }
+        if is_repeated() {
+            return Err(Fault::new("duplicate entries for key"));
+        }
     }
-    if is_repeated() {
-        return Err(Fault::new("duplicate entries for key"));
-    }
-    parts_of(parts.of_item(), item)
+    value_of(of, parts.of_item(), item)
 }
 
 /// The kind of JSON value that a shape takes.

@@ -13,6 +13,15 @@ use super::{
 static NO_MEMBERS: LazyLock<Object> = LazyLock::new(Object::new);
 static NULL: Value = Value::Null;
 
+/// What a member that an object lacks is, if the wire carries it even when unset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unsaid {
+    /// Its zero: the object is of its type, whether that is spelled out or not.
+    Zero,
+    /// Not there: the object is a configuration, or has one laid over it.
+    Absent,
+}
+
 /// One side of a comparison.
 #[derive(Clone, Copy)]
 enum Side<'a> {
@@ -26,8 +35,8 @@ enum Side<'a> {
 
 impl<'a> Side<'a> {
     /// The member `name` of an object that does not have it.
-    fn unset(parts: Parts<'a>, name: &str) -> Self {
-        let Parts::Struct(ty) = parts else { return Side::Absent };
+    fn unset(parts: Parts<'a>, name: &str, unsaid: Unsaid) -> Self {
+        let (Parts::Struct(ty), Unsaid::Zero) = (parts, unsaid) else { return Side::Absent };
         match ty.field(name).and_then(|f| f.emitted.as_ref()) {
             None => Side::Absent,
             Some(Literal::EmptyObject) => Side::Empty,
@@ -46,11 +55,6 @@ impl<'a> Side<'a> {
             Side::Empty => Some(&NO_MEMBERS),
             _ => None,
         }
-    }
-
-    /// What the wire does not carry: who sends it comes to own nothing by it.
-    fn is_empty_list(self) -> bool {
-        matches!(self, Side::Given(Value::Array(items)) if items.is_empty())
     }
 
     fn list(self) -> &'a [Value] {
@@ -74,54 +78,162 @@ impl<'a> Side<'a> {
     }
 }
 
-/// The differences between two objects of type `ty`. Either may lack what the wire carries even when unset.
-pub(crate) fn compare<'a>(ty: &'a Type, old: &'a Object, new: &'a Object) -> FieldSet<'a> {
-    members(Parts::Struct(ty), Some(old), Some(new))
+/// The differences between two objects of type `ty`, to which an empty list or map is a value.
+pub(crate) fn compare<'a>(ty: &'a Type, old: &'a Object, new: &'a Object, unsaid: Unsaid) -> FieldSet<'a> {
+    unsaid.members(Parts::Struct(ty), Some(old), Some(new))
 }
 
-/// The marks of a value itself and the differences below it.
-fn value<'a>(parts: Parts<'a>, old: Side<'a>, new: Side<'a>) -> (Marks, FieldSet<'a>) {
-    if let (Side::Given(left), Side::Given(right)) = (old, new)
-        && left == right
-    {
-        return (Marks::NONE, FieldSet::default());
+/// Up to so many items are compared each with each; for more, their elements are sorted.
+const FEW: usize = 16;
+
+impl Unsaid {
+    /// The marks of a value itself and the differences below it.
+    fn value<'a>(self, parts: Parts<'a>, old: Side<'a>, new: Side<'a>) -> (Marks, FieldSet<'a>) {
+        if let (Side::Given(left), Side::Given(right)) = (old, new)
+            && left == right
+        {
+            return (Marks::NONE, FieldSet::default());
+        }
+        let below = match parts {
+            Parts::Leaf => return (leaf(old, new), FieldSet::default()),
+            Parts::Struct(_) | Parts::Map(_) | Parts::Untyped => {
+                let untyped_leaf = matches!(parts, Parts::Untyped) && old.object().or(new.object()).is_none();
+                // Structs that the wire always carries have members even when nothing is given.
+                let bare = |side: Side<'_>| side.object().is_none_or(Object::is_empty);
+                if untyped_leaf
+                    || (bare(old) && bare(new) && !(self.has_emitted(parts) && old.object().or(new.object()).is_some()))
+                {
+                    return (leaf(old, new), FieldSet::default());
+                }
+                self.members(parts, old.object(), new.object())
+            }
+            Parts::Keyed(..) | Parts::Set => {
+                if old.list().is_empty() && new.list().is_empty() {
+                    return (leaf(old, new), FieldSet::default());
+                }
+                self.items(parts, old.list(), new.list())
+            }
+        };
+        let marks = match (old.is_absent(), new.is_absent()) {
+            (true, false) => Marks::ADDED,
+            (false, true) => Marks::REMOVED,
+            _ => Marks::NONE,
+        };
+        (marks, below)
     }
-    let below = match parts {
-        Parts::Leaf => return (leaf(old, new), FieldSet::default()),
-        Parts::Struct(_) | Parts::Map(_) | Parts::Untyped => {
-            let untyped_leaf = matches!(parts, Parts::Untyped) && old.object().or(new.object()).is_none();
-            // Structs that the wire always carries have members even when nothing is given.
-            let bare = |side: Side<'_>| side.object().is_none_or(Object::is_empty);
-            if untyped_leaf
-                || (bare(old) && bare(new) && !(has_emitted(parts) && old.object().or(new.object()).is_some()))
-            {
-                return (leaf(old, new), FieldSet::default());
-            }
-            members(parts, old.object(), new.object())
-        }
-        Parts::Keyed(..) | Parts::Set => {
-            if old.list().is_empty() && new.list().is_empty() {
-                return (leaf(old, new), FieldSet::default());
-            }
-            items(parts, old.list(), new.list())
-        }
-    };
-    let marks = match (old.is_absent(), new.is_absent()) {
-        (true, false) => Marks::ADDED,
-        (false, true) => Marks::REMOVED,
-        _ => Marks::NONE,
-    };
-    (marks, below)
-}
 
-fn has_emitted(parts: Parts<'_>) -> bool {
-    matches!(parts, Parts::Struct(ty) if !ty.emitting.is_empty())
+    fn has_emitted(self, parts: Parts<'_>) -> bool {
+        self == Unsaid::Zero && matches!(parts, Parts::Struct(ty) if !ty.emitting.is_empty())
+    }
+
+    fn members<'a>(self, parts: Parts<'a>, old: Option<&'a Object>, new: Option<&'a Object>) -> FieldSet<'a> {
+        match (old, new) {
+            (Some(old), Some(new)) => self.members_of_both(parts, old, new),
+            (Some(old), None) => self.members_of_one(parts, old, |side| (side, Side::Absent)),
+            (None, Some(new)) => self.members_of_one(parts, new, |side| (Side::Absent, side)),
+            (None, None) => FieldSet::default(),
+        }
+    }
+
+    /// What the wire carries even when unset, and neither has, is the same in both.
+    fn members_of_both<'a>(self, parts: Parts<'a>, old: &'a Object, new: &'a Object) -> FieldSet<'a> {
+        let mut set = FieldSet::default();
+        let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
+        loop {
+            let order = match (olds.peek(), news.peek()) {
+                (Some((old, _)), Some((new, _))) => old.cmp(new),
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (None, None) => return set,
+            };
+            let left = if order.is_le() { olds.next() } else { None };
+            let right = if order.is_ge() { news.next() } else { None };
+            if let (Some((_, left)), Some((_, right))) = (left, right)
+                && left == right
+            {
+                continue;
+            }
+            let (name, _) = left.or(right).expect("one of the two was there");
+            let side = |member: Option<(&'a String, &'a Value)>| match member {
+                Some((_, value)) => Side::Given(value),
+                None => Side::unset(parts, name, self),
+            };
+            let (marks, below) = self.value(parts.of_member(name), side(left), side(right));
+            set.push(Element::field(name), marks, below);
+        }
+    }
+
+    /// Against an object that is not there nothing is the same, nor is what the wire carries even when unset.
+    fn members_of_one<'a>(
+        self,
+        parts: Parts<'a>,
+        object: &'a Object,
+        sides: impl Fn(Side<'a>) -> (Side<'a>, Side<'a>),
+    ) -> FieldSet<'a> {
+        let mut set = FieldSet::default();
+        for name in names(parts, object, self) {
+            let (old, new) = sides(object.get(name).map_or_else(|| Side::unset(parts, name, self), Side::Given));
+            let (marks, below) = self.value(parts.of_member(name), old, new);
+            set.push(Element::field(name), marks, below);
+        }
+        set
+    }
+
+    /// The items of both lists by element.
+    fn items<'a>(self, parts: Parts<'a>, old: &'a [Value], new: &'a [Value]) -> FieldSet<'a> {
+        let repeats = || (1..new.len()).any(|at| new[..at].iter().any(|earlier| parts.same_item(earlier, &new[at])));
+        if new.len() > FEW || !parts.same_items(old, new) || repeats() {
+            return self.items_by_element(parts, old, new);
+        }
+        let mut set = FieldSet::default();
+        for (old, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
+            let (marks, below) = self.value(parts.of_item(), Side::Given(old), Side::Given(new));
+            if let Some(element) = parts.item_element(new) {
+                set.push(element, marks, below);
+            }
+        }
+        set.sort();
+        set
+    }
+
+    /// More than one item of an element is a duplicate.
+    fn items_by_element<'a>(self, parts: Parts<'a>, old: &'a [Value], new: &'a [Value]) -> FieldSet<'a> {
+        let mut found: BTreeMap<Element<'a>, (Vec<&'a Value>, Vec<&'a Value>)> = BTreeMap::new();
+        for item in old {
+            if let Some(element) = parts.item_element(item) {
+                found.entry(element).or_default().0.push(item);
+            }
+        }
+        for item in new {
+            if let Some(element) = parts.item_element(item) {
+                found.entry(element).or_default().1.push(item);
+            }
+        }
+        let mut set = FieldSet::default();
+        for (element, (old, new)) in found {
+            let (marks, below) = self.item(parts.of_item(), &old, &new);
+            set.push(element, marks, below);
+        }
+        set
+    }
+
+    fn item<'a>(self, parts: Parts<'a>, old: &[&'a Value], new: &[&'a Value]) -> (Marks, FieldSet<'a>) {
+        let side = |items: &[&'a Value]| items.first().map_or(Side::Absent, |item| Side::Given(item));
+        match (old.len(), new.len()) {
+            (0 | 1, 0 | 1) => self.value(parts, side(old), side(new)),
+            (2.., 2..) => (if old == new { Marks::NONE } else { Marks::MODIFIED }, FieldSet::default()),
+            (2.., _) => {
+                let (added, below) = self.value(parts, Side::Absent, side(new));
+                (if new.is_empty() { Marks::REMOVED } else { added }, below)
+            }
+            (_, _) => (Marks::ADDED, self.value(parts, side(old), Side::Absent).1),
+        }
+    }
 }
 
 fn leaf(old: Side<'_>, new: Side<'_>) -> Marks {
     match (old.is_absent(), new.is_absent()) {
         (true, true) => Marks::NONE,
-        (true, false) if new.is_empty_list() => Marks::NONE,
         (true, false) => Marks::ADDED,
         (false, true) => Marks::REMOVED,
         (false, false) if old.same_value(new) => Marks::NONE,
@@ -129,119 +241,13 @@ fn leaf(old: Side<'_>, new: Side<'_>) -> Marks {
     }
 }
 
-fn members<'a>(parts: Parts<'a>, old: Option<&'a Object>, new: Option<&'a Object>) -> FieldSet<'a> {
-    match (old, new) {
-        (Some(old), Some(new)) => members_of_both(parts, old, new),
-        (Some(old), None) => members_of_one(parts, old, |side| (side, Side::Absent)),
-        (None, Some(new)) => members_of_one(parts, new, |side| (Side::Absent, side)),
-        (None, None) => FieldSet::default(),
-    }
-}
-
-/// What the wire carries even when unset, and neither has, is the same in both.
-fn members_of_both<'a>(parts: Parts<'a>, old: &'a Object, new: &'a Object) -> FieldSet<'a> {
-    let mut set = FieldSet::default();
-    let (mut olds, mut news) = (old.iter().peekable(), new.iter().peekable());
-    loop {
-        let order = match (olds.peek(), news.peek()) {
-            (Some((old, _)), Some((new, _))) => old.cmp(new),
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => return set,
-        };
-        let left = if order.is_le() { olds.next() } else { None };
-        let right = if order.is_ge() { news.next() } else { None };
-        if let (Some((_, left)), Some((_, right))) = (left, right)
-            && left == right
-        {
-            continue;
-        }
-        let (name, _) = left.or(right).expect("one of the two was there");
-        let side = |member: Option<(&'a String, &'a Value)>| match member {
-            Some((_, value)) => Side::Given(value),
-            None => Side::unset(parts, name),
-        };
-        let (marks, below) = value(parts.of_member(name), side(left), side(right));
-        set.push(Element::field(name), marks, below);
-    }
-}
-
-/// Against an object that is not there nothing is the same, nor is what the wire carries even when unset.
-fn members_of_one<'a>(
-    parts: Parts<'a>,
-    object: &'a Object,
-    sides: impl Fn(Side<'a>) -> (Side<'a>, Side<'a>),
-) -> FieldSet<'a> {
-    let mut set = FieldSet::default();
-    for name in names(parts, object) {
-        let (old, new) = sides(object.get(name).map_or_else(|| Side::unset(parts, name), Side::Given));
-        let (marks, below) = value(parts.of_member(name), old, new);
-        set.push(Element::field(name), marks, below);
-    }
-    set
-}
-
 /// The object's names and those that the wire carries even when unset, in order, each once.
-fn names<'a>(parts: Parts<'a>, object: &'a Object) -> Vec<&'a str> {
+fn names<'a>(parts: Parts<'a>, object: &'a Object, unsaid: Unsaid) -> Vec<&'a str> {
     let mut names: Vec<&str> = object.keys().map(String::as_str).collect();
-    if let Parts::Struct(ty) = parts {
+    if let (Parts::Struct(ty), Unsaid::Zero) = (parts, unsaid) {
         names.extend(ty.emitting().map(|field| &*field.name));
         names.sort_unstable();
         names.dedup();
     }
     names
-}
-
-/// Up to so many items are compared each with each; for more, their elements are sorted.
-const FEW: usize = 16;
-
-/// The items of both lists by element.
-fn items<'a>(parts: Parts<'a>, old: &'a [Value], new: &'a [Value]) -> FieldSet<'a> {
-    let repeats = || (1..new.len()).any(|at| new[..at].iter().any(|earlier| parts.same_item(earlier, &new[at])));
-    if new.len() > FEW || !parts.same_items(old, new) || repeats() {
-        return items_by_element(parts, old, new);
-    }
-    let mut set = FieldSet::default();
-    for (old, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
-        let (marks, below) = value(parts.of_item(), Side::Given(old), Side::Given(new));
-        if let Some(element) = parts.item_element(new) {
-            set.push(element, marks, below);
-        }
-    }
-    set.sort();
-    set
-}
-
-/// More than one item of an element is a duplicate.
-fn items_by_element<'a>(parts: Parts<'a>, old: &'a [Value], new: &'a [Value]) -> FieldSet<'a> {
-    let mut found: BTreeMap<Element<'a>, (Vec<&'a Value>, Vec<&'a Value>)> = BTreeMap::new();
-    for item in old {
-        if let Some(element) = parts.item_element(item) {
-            found.entry(element).or_default().0.push(item);
-        }
-    }
-    for item in new {
-        if let Some(element) = parts.item_element(item) {
-            found.entry(element).or_default().1.push(item);
-        }
-    }
-    let mut set = FieldSet::default();
-    for (element, (old, new)) in found {
-        let (marks, below) = item(parts.of_item(), &old, &new);
-        set.push(element, marks, below);
-    }
-    set
-}
-
-fn item<'a>(parts: Parts<'a>, old: &[&'a Value], new: &[&'a Value]) -> (Marks, FieldSet<'a>) {
-    let side = |items: &[&'a Value]| items.first().map_or(Side::Absent, |item| Side::Given(item));
-    match (old.len(), new.len()) {
-        (0 | 1, 0 | 1) => value(parts, side(old), side(new)),
-        (2.., 2..) => (if old == new { Marks::NONE } else { Marks::MODIFIED }, FieldSet::default()),
-        (2.., _) => {
-            let (added, below) = value(parts, Side::Absent, side(new));
-            (if new.is_empty() { Marks::REMOVED } else { added }, below)
-        }
-        (_, _) => (Marks::ADDED, value(parts, side(old), Side::Absent).1),
-    }
 }

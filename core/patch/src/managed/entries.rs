@@ -51,6 +51,19 @@ impl Owner {
         })
     }
 
+    /// The order in which conflicts name owners: that of the names by which the reference keeps them, in which an entry for a
+    /// subresource comes before the one without.
+    pub fn cmp_listed(&self, other: &Owner) -> Ordering {
+        (self.manager.cmp(&other.manager))
+            .then_with(|| self.operation.cmp(&other.operation))
+            .then_with(|| match self.operation {
+                Operation::Apply => Ordering::Equal,
+                Operation::Update => self.api_version.cmp(&other.api_version),
+            })
+            .then_with(|| self.subresource.is_empty().cmp(&other.subresource.is_empty()))
+            .then_with(|| self.subresource.cmp(&other.subresource))
+    }
+
     pub fn is(&self, other: &Owner) -> bool {
         self.manager == other.manager
             && self.operation == other.operation
@@ -84,21 +97,33 @@ impl<'a> Entry<'a> {
         Some(Self { owner, time: text(wire, "time").to_owned(), set, wire: Some(wire), fields: known })
     }
 
+    /// An entry that a client wrote.
+    fn read(wire: &'a Value) -> Option<Self> {
+        let owner = Owner::read(wire).filter(|owner| !owner.api_version.is_empty())?;
+        if text(wire, "fieldsType") != "FieldsV1" {
+            return None;
+        }
+        let set = match wire.get("fieldsV1") {
+            None | Some(Value::Null) => FieldSet::default(),
+            Some(fields) => fields_v1::read(fields)?,
+        };
+        Some(Self { owner, time: text(wire, "time").to_owned(), set, wire: None, fields: None })
+    }
+
     /// Forgets what is on the wire: something else has to be written.
     pub fn is_changed(&mut self) {
         (self.wire, self.fields) = (None, None);
     }
 
     /// False for an entry of a version that the object's kind does not have: nobody can say what it owns. `served` is a
-    /// version that it has. Scales speak for the workload they are of, and kinds made at run time for themselves.
+    /// version that it has. Kinds made at run time speak for themselves.
     pub fn is_of_kind(&self, object: &Object, served: &str) -> bool {
         let known = |api_version: &str| {
             let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
             gantry_kinds::catalog().type_of_kind(group, version, object.kind()).is_some()
         };
         let stated = self.owner.api_version.as_str();
-        let is_scale = self.owner.subresource == "scale" && stated.starts_with("autoscaling/");
-        stated == served || is_scale || known(stated) || !known(served)
+        stated == served || known(stated) || !known(served)
     }
 
     /// Takes fields out of the set; the entry is dropped by its owner when nothing is left.
@@ -154,8 +179,7 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Reads the list. Of two entries of one owner the later counts. `None` if an entry is of no known kind or its set cannot be
-/// read.
+/// Reads the list as it is stored. Of two entries of one owner the later counts. `None` if an entry cannot be read.
 pub(crate) fn decode(managed_fields: &Value) -> Option<Vec<Entry<'_>>> {
     last_of_each(managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, |_, _| false)))
 }
@@ -232,11 +256,10 @@ impl<'a> Sent<'a> {
         match managed_fields {
             Some(Value::Array(items)) if items.is_empty() => Sent::Reset,
             Some(Value::Array(items)) if items.len() == 1 && is_empty_entry(&items[0]) => Sent::Reset,
-            Some(list) => match decode(list) {
-                Some(entries) if !entries.is_empty() => Sent::Entries(entries),
-                _ => Sent::Nothing,
-            },
-            None => Sent::Nothing,
+            Some(Value::Array(items)) => {
+                last_of_each(items.iter().map(Entry::read)).map_or(Sent::Nothing, Sent::Entries)
+            }
+            _ => Sent::Nothing,
         }
     }
 }
@@ -256,29 +279,24 @@ pub(crate) fn put(object: &mut Object, managed_fields: Option<Value>) {
     }
 }
 
-/// True if `new` differs from `old` in nothing but the times of its entries: such a write stores nothing.
+/// True if `new` differs from `old` in nothing but the times of its entries: such a write stores nothing. Entries that another
+/// time moved are others.
 pub fn unchanged_but_for_times(old: &Object, new: &Object) -> bool {
-    let entries = |object: &Object| object.metadata().and_then(|m| m.get("managedFields")).cloned();
-    let timeless = |object: &Object| match entries(object) {
-        Some(Value::Array(mut list)) => {
-            list.iter_mut().filter_map(Value::as_object_mut).for_each(|entry| drop(entry.remove("time")));
-            list
-        }
-        _ => Vec::new(),
-    };
     let same = |a: &Object, b: &Object, skip: &str| {
-        let rest = |object: &'_ Object| object.iter().filter(|(name, _)| *name != skip).count();
+        let rest = |object: &Object| object.iter().filter(|(name, _)| *name != skip).count();
         rest(a) == rest(b) && a.iter().filter(|(name, _)| *name != skip).all(|(name, value)| b.get(name) == Some(value))
     };
     let empty = Object::new();
     let (old_metadata, new_metadata) = (old.metadata().unwrap_or(&empty), new.metadata().unwrap_or(&empty));
+    let entries =
+        |metadata: &'_ Object| metadata.get("managedFields").and_then(Value::as_array).cloned().unwrap_or_default();
+    let same_entry = |(a, b): (&Value, &Value)| match (a, b) {
+        (Value::Object(a), Value::Object(b)) => same(a, b, "time"),
+        (a, b) => a == b,
+    };
     same(old, new, "metadata") && same(old_metadata, new_metadata, "managedFields") && {
-        let (mut old, new) = (timeless(old), timeless(new));
-        // Another time may have moved an entry.
-        old.len() == new.len()
-            && new
-                .iter()
-                .all(|entry| old.iter().position(|other| other == entry).map(|at| old.swap_remove(at)).is_some())
+        let (old, new) = (entries(old_metadata), entries(new_metadata));
+        old.len() == new.len() && old.iter().zip(&new).all(same_entry)
     }
 }
 

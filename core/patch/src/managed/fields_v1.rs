@@ -2,15 +2,35 @@
 
 use gantry_meta::{Object, Value};
 
-use super::set::{Element, FieldSet, Marks};
+use super::set::{BadElement, Element, FieldSet, Marks};
 
-/// Reads a set; `None` if a name in it is no element. Values other than objects count as empty ones.
+/// Reads a set that [`encode`] has written; `None` if a name in it is no element. Values other than objects count as empty ones.
 pub(crate) fn decode(fields: &Value) -> Option<FieldSet<'_>> {
     let Value::Object(members) = fields else { return Some(FieldSet::default()) };
     let mut set = FieldSet(Vec::with_capacity(members.len()));
     for (name, below) in members.iter().filter(|(name, _)| *name != ".") {
         let leaf = below.as_object().is_none_or(|below| below.is_empty() || below.contains_key("."));
         set.push(Element::parse(name)?, if leaf { Marks::OWNED } else { Marks::NONE }, decode(below)?);
+    }
+    set.sort();
+    set.0.dedup_by(|a, b| a.element == b.element);
+    Some(set)
+}
+
+/// Reads a set that a client has written; `None` if it is none. Elements of unknown kinds are left out.
+pub(crate) fn read(fields: &Value) -> Option<FieldSet<'_>> {
+    let Value::Object(members) = fields else { return None };
+    let mut set = FieldSet(Vec::with_capacity(members.len()));
+    for (name, below) in members.iter().filter(|(name, _)| *name != ".") {
+        let element = match Element::parse_sent(name) {
+            Ok(element) => element,
+            Err(BadElement::Unknown) => continue,
+            Err(BadElement::Malformed) => return None,
+        };
+        let is_member = below.get(".").is_some();
+        let below = read(below)?;
+        let marks = if is_member || below.is_empty() { Marks::OWNED } else { Marks::NONE };
+        set.push(element, marks, below);
     }
     set.sort();
     set.0.dedup_by(|a, b| a.element == b.element);
@@ -87,11 +107,21 @@ mod tests {
     }
 
     #[test]
-    fn a_set_with_a_name_that_is_no_element_is_none() {
-        assert_eq!(encode(&decode(&json!("text")).unwrap()), json!({}));
-        assert_eq!(encode(&decode(&json!({"f:a": 1})).unwrap()), json!({"f:a": {}}));
-        for bad in [json!({"bad": {}}), json!({"f:a": {"x:b": {}}}), json!({"k:{\"name\":": {}}), json!({"i:x": {}})] {
-            assert!(decode(&bad).is_none(), "{bad}");
+    fn what_a_client_wrote_is_read_strictly_and_respelled() {
+        let spaced = json!({"f:a": {".": {}}, "f:b": {"k:{\"y\": 1, \"x\": 2}": {}}, "x:unknown": {"f:c": {}}});
+        assert_eq!(encode(&read(&spaced).unwrap()), json!({"f:a": {}, "f:b": {"k:{\"x\":2,\"y\":1}": {}}}));
+        for bad in [
+            json!("text"),
+            json!([]),
+            json!({"f:a": 1}),
+            json!({"f:a": {"bad": {}}}),
+            json!({"k:{\"name\":": {}}),
+            json!({"k:1": {}}),
+            json!({"v:": {}}),
+            json!({"i:x": {}}),
+            json!({"": {}}),
+        ] {
+            assert!(read(&bad).is_none(), "{bad}");
         }
     }
 }

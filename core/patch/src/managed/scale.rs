@@ -1,20 +1,17 @@
-//! What a write of a workload's scale leaves in the workload's record.
+//! The record of a workload as its scale has it, and back.
 //!
-//! The reference shows a scale with the entries that own the replicas, in the scale's version, and brings them back after the
-//! write. Of applies it finds the entry again that it took one from; of updates it does not: the replicas become an entry of
-//! their own, without a time, beside the one that keeps the rest. Two entries of one owner are one for the next write: the
-//! later counts.
+//! A scale is shown with the entries that own the replicas, in the scale's version; after a write they are brought back. Of applies
+//! the reference finds the entry again that it took one from; of updates it does not: the replicas become an entry of their own,
+//! without a time, beside the one that keeps the rest. Two entries of one owner are one for the next write: the later counts.
 
-use gantry_meta::{Object, ObjectView as _, Value};
+use gantry_meta::{Object, ObjectView as _};
 
 use super::{
     entries::{self, Entry, Operation, Owner},
     set::{Element, FieldSet, Marks},
-    update::Writer,
 };
 
-const BEFORE_FIRST_APPLY: &str = "before-first-apply";
-
+/// `spec.replicas`, of workload and scale alike.
 fn replicas() -> FieldSet<'static> {
     let (mut below, mut set) = (FieldSet::default(), FieldSet::default());
     below.push(Element::field("replicas"), Marks::OWNED, FieldSet::default());
@@ -26,41 +23,58 @@ fn owns_replicas(entry: &Entry<'_>) -> bool {
     !entry.set.intersect(&replicas(), Marks::OWNED).is_empty()
 }
 
-/// Gives the replicas that updates own entries of their own, after a write of the scale.
-pub fn settle_scale(object: &mut Object) {
-    let Some(record) = entries::take(object) else { return };
-    let settled =
-        entries::decode(&record).map(|entries| entries::encode(entries.into_iter().flat_map(settled).collect()));
-    entries::put(object, settled.unwrap_or(Some(record)));
+fn record(object: &Object) -> Vec<Entry<'_>> {
+    object.metadata().and_then(|metadata| entries::decode(metadata.get("managedFields")?)).unwrap_or_default()
 }
 
-fn settled(mut entry: Entry<'_>) -> Vec<Entry<'_>> {
-    if entry.owner.operation != Operation::Update || !owns_replicas(&entry) {
-        return vec![entry];
-    }
-    let own = Entry { owner: entry.owner.clone(), time: String::new(), set: replicas(), wire: None, fields: None };
-    entry.subtract(&replicas(), Marks::OWNED);
-    vec![entry, own]
+fn in_version(owner: &Owner, api_version: &str) -> Owner {
+    Owner { api_version: api_version.to_owned(), ..owner.clone() }
 }
 
-/// The object as an apply of its scale finds it: replicas that nobody owns are owned by who was there before.
-pub fn before_scale_is_applied(writer: Writer<'_>, live: &Object) -> Object {
-    let stored = live.metadata().and_then(|metadata| metadata.get("managedFields"));
-    let mut managed = stored.and_then(entries::decode).unwrap_or_default();
-    let is_set =
-        live.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or_default() != 0;
-    let mut found = live.clone();
-    if is_set && !managed.iter().any(owns_replicas) {
-        let owner = Owner { manager: BEFORE_FIRST_APPLY.to_owned(), ..writer.owner(Operation::Update) };
-        managed.push(Entry { owner, time: String::new(), set: replicas(), wire: None, fields: None });
-        entries::put(&mut found, entries::encode(managed));
+/// Gives `scale` the entries that own the replicas of `workload`, whose record is of `workload_version`.
+pub fn show_in_scale(workload: &Object, workload_version: &str, scale: &mut Object, scale_version: &str) {
+    let owns = |entry: &Entry<'_>| entry.owner.api_version == workload_version && owns_replicas(entry);
+    let shown = record(workload).into_iter().filter(owns).map(|entry| Entry {
+        owner: in_version(&entry.owner, scale_version),
+        time: entry.time,
+        set: replicas(),
+        wire: None,
+        fields: None,
+    });
+    let shown = entries::encode(shown.collect());
+    entries::put(scale, shown);
+}
+
+/// Gives `workload` the record that a write of its scale left there. Entries of other versions go.
+pub fn bring_from_scale(scale: &Object, workload: &mut Object, workload_version: &str) {
+    let stored = entries::take(workload);
+    let stored = stored.as_ref().and_then(entries::decode).unwrap_or_default();
+    let mut scaled: Vec<Entry<'_>> = record(scale).into_iter().filter(owns_replicas).collect();
+    let mut kept: Vec<Entry<'_>> = Vec::with_capacity(stored.len() + scaled.len());
+    for mut entry in stored.into_iter().filter(|entry| entry.owner.api_version == workload_version) {
+        // Updates are of a version, and this is another one.
+        let same = |other: &Entry<'_>| entry.owner.operation == Operation::Apply && other.owner.is(&entry.owner);
+        match scaled.iter().position(same) {
+            Some(at) if owns_replicas(&entry) => drop(scaled.remove(at)),
+            _ => entry.subtract(&replicas(), Marks::OWNED),
+        }
+        kept.push(entry);
     }
-    found
+    kept.extend(scaled.into_iter().map(|entry| Entry {
+        owner: in_version(&entry.owner, workload_version),
+        time: String::new(),
+        set: replicas(),
+        wire: None,
+        fields: None,
+    }));
+    let settled = entries::encode(kept);
+    entries::put(workload, settled);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantry_meta::Value;
     use serde_json::json;
 
     fn object(record: Value) -> Object {
@@ -72,17 +86,51 @@ mod tests {
             "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": fields}})
     }
 
+    fn shown(workload: &Object) -> Object {
+        let mut scale = Object::new();
+        show_in_scale(workload, "apps/v1", &mut scale, "autoscaling/v1");
+        scale
+    }
+
+    #[test]
+    fn a_scale_has_the_entries_that_own_the_replicas() {
+        let both = json!({"f:paused": {}, "f:replicas": {}});
+        let scale = shown(&object(json!([entry("a", "Apply", both), entry("u", "Update", json!({"f:paused": {}}))])));
+        let record = scale["metadata"]["managedFields"].as_array().unwrap();
+        assert_eq!(
+            (record.len(), &record[0]["manager"], &record[0]["apiVersion"]),
+            (1, &json!("a"), &json!("autoscaling/v1"))
+        );
+        assert_eq!(record[0]["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}));
+    }
+
     #[test]
     fn replicas_of_an_update_part_from_the_rest_and_are_lost_with_the_next_write() {
         let both = json!({"f:paused": {}, "f:replicas": {}});
         let mut scaled = object(json!([entry("a", "Apply", both.clone()), entry("u", "Update", both)]));
-        settle_scale(&mut scaled);
+        let scale = shown(&scaled);
+        bring_from_scale(&scale, &mut scaled, "apps/v1");
         let record = scaled["metadata"]["managedFields"].as_array().unwrap().clone();
         let fields: Vec<&Value> = record.iter().map(|entry| &entry["fieldsV1"]["f:spec"]).collect();
         let (paused, replicas) = (json!({"f:paused": {}}), json!({"f:replicas": {}}));
         assert_eq!(fields, [&json!({"f:paused": {}, "f:replicas": {}}), &replicas, &paused]);
         assert!(record[1].get("time").is_none() && record[2].get("time").is_some());
-        settle_scale(&mut scaled);
+        let scale = shown(&scaled);
+        bring_from_scale(&scale, &mut scaled, "apps/v1");
         assert_eq!(scaled["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn who_scaled_last_takes_the_replicas_from_the_others() {
+        let replicas = json!({"f:replicas": {}});
+        let mut scaled = object(json!([entry("a", "Apply", replicas.clone()), entry("u", "Update", replicas)]));
+        let mut scale = Object::new();
+        let writer = json!({"manager": "s", "operation": "Update", "apiVersion": "autoscaling/v1", "subresource": "scale",
+            "time": "2026-11-21T14:20:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
+        entries::put(&mut scale, Some(json!([writer])));
+        bring_from_scale(&scale, &mut scaled, "apps/v1");
+        let left = json!([{"manager": "s", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale",
+            "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
+        assert_eq!(scaled["metadata"]["managedFields"], left);
     }
 }

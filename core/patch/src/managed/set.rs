@@ -45,17 +45,33 @@ impl<'a> Element<'a> {
         Self { kind: ElementKind::Value, text: Cow::Owned(value.to_string()) }
     }
 
-    /// Reads the wire spelling: `f:name`, `k:{"name":"a"}`, `v:"a"`, `i:0`.
+    /// Reads the wire spelling that [`Self::wire`] writes: `f:name`, `k:{"name":"a"}`, `v:"a"`, `i:0`.
     pub fn parse(wire: &'a str) -> Option<Self> {
         let (kind, text) = wire.split_once(':')?;
         let kind = match kind {
             "f" => ElementKind::Field,
-            "k" if is_object(text) => ElementKind::Key,
-            "v" if is_json(text) => ElementKind::Value,
-            "i" if text.parse::<u64>().is_ok() => ElementKind::Index,
+            "k" => ElementKind::Key,
+            "v" => ElementKind::Value,
+            "i" => ElementKind::Index,
             _ => return None,
         };
         Some(Self { kind, text: Cow::Borrowed(text) })
+    }
+
+    /// Reads what a client spells: the same element in other spaces and with its members in another order.
+    pub fn parse_sent(wire: &'a str) -> Result<Self, BadElement> {
+        if wire.as_bytes().get(1) != Some(&b':') {
+            return Err(BadElement::Malformed);
+        }
+        let element = Self::parse(wire).ok_or(BadElement::Unknown)?;
+        let json = || serde_json::from_str::<Value>(&element.text).map_err(|_| BadElement::Malformed);
+        let text = match element.kind {
+            ElementKind::Field => return Ok(element),
+            ElementKind::Index => element.text.parse::<i64>().map_err(|_| BadElement::Malformed)?.to_string(),
+            ElementKind::Value => json()?.to_string(),
+            ElementKind::Key => Some(json()?).filter(Value::is_object).ok_or(BadElement::Malformed)?.to_string(),
+        };
+        Ok(Self { kind: element.kind, text: Cow::Owned(text) })
     }
 
     pub fn wire(&self) -> String {
@@ -79,6 +95,19 @@ impl<'a> Element<'a> {
     /// The name, if this is a member of a struct or map.
     pub fn field_name(&self) -> Option<&str> {
         (self.kind == ElementKind::Field).then_some(&*self.text)
+    }
+
+    /// The order in which conflicts are listed: numbers by what they are, not as text.
+    fn cmp_listed(&self, other: &Self) -> Ordering {
+        let by_value = || {
+            let value = |element: &Self| serde_json::from_str::<Value>(&element.text).unwrap_or_default();
+            cmp_values(&value(self), &value(other))
+        };
+        match (self.kind, other.kind) {
+            (ElementKind::Field, ElementKind::Field) => self.text.cmp(&other.text),
+            (kind, same) if kind == same => by_value(),
+            (kind, other) => kind.cmp(&other),
+        }
     }
 
     /// As conflicts spell it: `.name`, `[name="a",port=80]`, `[="a"]`, `[0]`.
@@ -105,12 +134,31 @@ impl<'a> Element<'a> {
     }
 }
 
-fn is_json(text: &str) -> bool {
-    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+/// Why a client's element cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum BadElement {
+    /// Of a kind that nobody knows: left out, with all below it.
+    Unknown,
+    /// It spoils the set that it is in.
+    Malformed,
 }
 
-fn is_object(text: &str) -> bool {
-    text.starts_with('{') && is_json(text)
+fn cmp_values(one: &Value, other: &Value) -> Ordering {
+    match (one, other) {
+        (Value::Number(one), Value::Number(other)) => match (one.as_i64(), other.as_i64()) {
+            (Some(one), Some(other)) => one.cmp(&other),
+            _ => one.as_f64().unwrap_or_default().total_cmp(&other.as_f64().unwrap_or_default()),
+        },
+        (Value::String(one), Value::String(other)) => one.cmp(other),
+        (Value::Object(one), Value::Object(other)) => {
+            let members = one.iter().zip(other).map(|((name, value), (other_name, other))| {
+                name.cmp(other_name).then_with(|| cmp_values(value, other))
+            });
+            let differing = members.into_iter().find(|order| order.is_ne());
+            differing.unwrap_or_else(|| one.len().cmp(&other.len()))
+        }
+        _ => one.to_string().cmp(&other.to_string()),
+    }
 }
 
 /// Which sets of a trie a node is in.
@@ -268,7 +316,7 @@ impl<'a> FieldSet<'a> {
         }
     }
 
-    /// Every marked path, as conflicts spell paths.
+    /// Every marked path, as conflicts spell paths, in their order: fields before what is below any of them.
     pub fn paths(&self) -> Vec<String> {
         let mut found = Vec::new();
         self.collect_paths(&mut String::new(), &mut found);
@@ -276,12 +324,16 @@ impl<'a> FieldSet<'a> {
     }
 
     fn collect_paths(&self, prefix: &mut String, found: &mut Vec<String>) {
-        for node in &self.0 {
-            let length = prefix.len();
+        let mut nodes: Vec<&Node<'_>> = self.0.iter().collect();
+        nodes.sort_by(|a, b| a.element.cmp_listed(&b.element));
+        let length = prefix.len();
+        for node in nodes.iter().filter(|node| node.marks != Marks::NONE) {
             node.element.append_to(prefix);
-            if node.marks != Marks::NONE {
-                found.push(prefix.clone());
-            }
+            found.push(prefix.clone());
+            prefix.truncate(length);
+        }
+        for node in nodes {
+            node.element.append_to(prefix);
             node.below.collect_paths(prefix, found);
             prefix.truncate(length);
         }
@@ -322,5 +374,13 @@ mod tests {
                 ".spec.containers[containerPort=80,protocol=\"TCP\"].x"
             ]
         );
+    }
+
+    #[test]
+    fn paths_are_listed_with_fields_before_what_is_below_them_and_numbers_by_value() {
+        let set = json!({"f:spec": {"f:z": {}, "f:a": {"f:b": {}}, "f:n": {"v:10": {}, "v:9": {}},
+            "f:ports": {"k:{\"port\":443}": {"f:name": {}}, "k:{\"port\":80}": {"f:name": {}}}}});
+        let listed = [".spec.z", ".spec.a.b", ".spec.n[=9]", ".spec.n[=10]", ".spec.ports[port=80].name"];
+        assert_eq!(decode(&set).paths()[..5], listed);
     }
 }

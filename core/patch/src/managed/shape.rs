@@ -7,10 +7,11 @@ use gantry_meta::{Object, Value};
 
 use super::set::Element;
 
-/// The value of a key that an item leaves out: the field's default, or its zero.
+/// The value of a key that an item leaves out: the field's default, or its zero where that is the same as none.
 fn default_of_key(field: &Field) -> Option<Value> {
     match (&field.default, &field.shape) {
         (Some(default), _) => Some(Literal::to_value(default)),
+        _ if field.pointer => None,
         (None, Shape::String) => Some(Value::from("")),
         (None, Shape::Int32 | Shape::Int64) => Some(Value::from(0)),
         _ => None,
@@ -90,10 +91,11 @@ impl<'t> Parts<'t> {
         }
     }
 
-    /// How an item of this list is found. `None` if it is no object, or lacks a key that has neither default nor zero.
+    /// How an item of this list is found. `None` if it is no item of such a list: of a set, what is no scalar; of others, what is
+    /// no object, or lacks all keys.
     pub fn item_element<'a>(self, item: &Value) -> Option<Element<'a>> {
         match self {
-            Parts::Set => Some(Element::value(item)),
+            Parts::Set => is_scalar(item).then(|| Element::value(item)),
             Parts::Keyed(ty, keys) => keyed_element(ty, keys, item.as_object()?),
             _ => None,
         }
@@ -102,12 +104,15 @@ impl<'t> Parts<'t> {
     /// Whether both are items of this list that have the same element, which is not spelled out for it.
     pub fn same_item(self, one: &Value, other: &Value) -> bool {
         match (self, one, other) {
-            (Parts::Set, ..) => one == other,
+            (Parts::Set, ..) => one == other && is_scalar(one),
             (Parts::Keyed(ty, keys), Value::Object(one), Value::Object(other)) => {
-                keys.iter().all(|key| match (value_of_key(ty, key, one), value_of_key(ty, key, other)) {
-                    (Some(one), Some(other)) => one == other,
-                    _ => false,
-                })
+                let mut has_key = false;
+                let same = keys.iter().all(|key| {
+                    let (one, other) = (value_of_key(ty, key, one), value_of_key(ty, key, other));
+                    has_key |= one.is_some();
+                    one == other
+                });
+                same && has_key
             }
             _ => false,
         }
@@ -126,10 +131,20 @@ fn value_of_key<'i>(ty: &Type, key: &str, item: &'i Object) -> Option<Cow<'i, Va
     }
 }
 
+fn is_scalar(item: &Value) -> bool {
+    !matches!(item, Value::Null | Value::Array(_) | Value::Object(_))
+}
+
+/// Keys that an item lacks are no part of its element.
 fn keyed_element<'a>(ty: &Type, keys: &[Text], item: &Object) -> Option<Element<'a>> {
     let mut members = Vec::with_capacity(keys.len());
     for key in keys {
-        members.push((&**key, value_of_key(ty, key, item)?));
+        if let Some(value) = value_of_key(ty, key, item) {
+            members.push((&**key, value));
+        }
+    }
+    if members.is_empty() {
+        return None;
     }
     members.sort_unstable_by_key(|(name, _)| *name);
     Some(Element::key(members.iter().map(|(name, value)| (*name, &**value))))

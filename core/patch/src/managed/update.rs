@@ -1,12 +1,15 @@
 //! Recording who set what when an object is created, replaced or patched without apply.
 
-use gantry_kinds::Type;
+use std::borrow::Cow;
+
+use gantry_kinds::{Shape, Type};
 use gantry_meta::{Object, ObjectView as _, Value, time};
 use jiff::Timestamp;
 
 use super::{
-    compare::compare,
+    compare::{Unsaid, compare},
     entries::{self, Entry, Operation, Owner, Sent},
+    reconcile::reconcile,
     set::{FieldSet, Marks},
 };
 
@@ -27,9 +30,9 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// When this is, for the record. Who scales is noted without a time, as the reference does.
+    /// When this is, for the record.
     pub(crate) fn time(&self) -> String {
-        if self.subresource == "scale" { String::new() } else { time::format_time(self.now) }
+        time::format_time(self.now)
     }
 
     pub(crate) fn owner(&self, operation: Operation) -> Owner {
@@ -83,18 +86,68 @@ fn record(
     sent: Option<&Value>,
 ) -> Option<Value> {
     let Some(old) = old else {
-        return entries::encode(updated(writer, &Object::new(), new, Vec::new()));
+        let new = without_empty_lists(writer.ty, new);
+        return entries::encode(updated(writer, &Object::new(), &new, Vec::new()));
     };
     let sent = if writer.subresource.is_empty() { Sent::read(sent) } else { Sent::Nothing };
     let managed = match sent {
         Sent::Reset => Vec::new(),
-        Sent::Entries(entries) => entries,
+        Sent::Entries(entries) => reconciled(writer, entries),
         Sent::Nothing => stored.and_then(entries::decode).unwrap_or_default(),
     };
-    let managed: Vec<Entry<'_>> =
-        managed.into_iter().filter(|entry| entry.is_of_kind(new, writer.api_version)).collect();
     // An object whose record was cleared stays without one until somebody applies.
-    if managed.is_empty() { None } else { entries::encode(updated(writer, old, new, managed)) }
+    if managed.is_empty() {
+        return None;
+    }
+    let managed = managed.into_iter().filter(|entry| entry.is_of_kind(new, writer.api_version)).collect();
+    let new = without_empty_lists(writer.ty, new);
+    entries::encode(updated(writer, old, &new, managed))
+}
+
+fn reconciled<'a>(writer: Writer<'_>, mut entries: Vec<Entry<'a>>) -> Vec<Entry<'a>> {
+    let of_this_version = |entry: &&mut Entry<'_>| entry.owner.api_version == writer.api_version;
+    entries.iter_mut().filter(of_this_version).for_each(|entry| reconcile(writer.ty, &mut entry.set));
+    entries
+}
+
+/// The object as it will be stored: some empty lists are kept until then, and nobody comes to own them.
+fn without_empty_lists<'a>(ty: &Type, object: &'a Object) -> Cow<'a, Object> {
+    if !object.iter().any(|(name, value)| name != "metadata" && has_empty_list(value)) {
+        return Cow::Borrowed(object);
+    }
+    let mut object = object.clone();
+    drop_empty_lists(ty, &mut object);
+    Cow::Owned(object)
+}
+
+fn has_empty_list(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.is_empty() || items.iter().any(has_empty_list),
+        Value::Object(members) => members.values().any(has_empty_list),
+        _ => false,
+    }
+}
+
+fn drop_empty_lists(ty: &Type, object: &mut Object) {
+    object.retain(|name, value| match (ty.field(name), value) {
+        (Some(field), Value::Array(items)) if items.is_empty() => field.emitted.is_some(),
+        (Some(field), value) => {
+            drop_empty_lists_of(&field.shape, value);
+            true
+        }
+        (None, _) => true,
+    });
+}
+
+fn drop_empty_lists_of(shape: &Shape, value: &mut Value) {
+    match (shape, value) {
+        (Shape::Struct(ty), Value::Object(members)) => drop_empty_lists(ty, members),
+        (Shape::List(of), Value::Array(items)) => items.iter_mut().for_each(|item| drop_empty_lists_of(of, item)),
+        (Shape::Map(of), Value::Object(members)) => {
+            members.values_mut().for_each(|value| drop_empty_lists_of(of, value))
+        }
+        _ => {}
+    }
 }
 
 /// The entries after `writer` changed `old` into `new`.
@@ -104,7 +157,7 @@ pub(crate) fn updated<'a>(
     new: &'a Object,
     mut managed: Vec<Entry<'a>>,
 ) -> Vec<Entry<'a>> {
-    let mut changes = compare(writer.ty, old, new);
+    let mut changes = compare(writer.ty, old, new, Unsaid::Zero);
     changes.remove_subtree(&["metadata", "managedFields"]);
     writer.reset.iter().for_each(|path| changes.remove_subtree(path));
     if changes.is_empty() {

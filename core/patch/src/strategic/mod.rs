@@ -90,6 +90,9 @@ fn delete_from_list(target: &mut Object, list: &str, doomed: Value, ty: Option<&
 fn merge_member(target: &mut Object, name: String, change: Value, ty: Option<&Type>) -> Result<(), PatchError> {
     let field = ty.and_then(|ty| ty.field(&name));
     match (target.get_mut(&name), change) {
+        (Some(current @ Value::Object(_)), change @ Value::Object(_)) if field.is_some_and(|f| f.patch.replace) => {
+            *current = change;
+        }
         (_, Value::Null) => {
             target.remove(&name);
         }

@@ -57,6 +57,10 @@ impl Strategy for Namespaces {
         });
     }
 
+    fn applied_status_creates(&self) -> bool {
+        true
+    }
+
     fn names_itself_in_plural(&self) -> bool {
         true
     }

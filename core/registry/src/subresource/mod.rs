@@ -60,7 +60,7 @@ pub(crate) async fn post(
         }
         (_, "") => {
             let mut recorded = object.clone();
-            write_of(state, ctx, served, target, options).record_posted(expected, &mut recorded);
+            write_of(state, ctx, served, target, options).record_shown(expected, None, &mut recorded);
             reviews::answer(state, ctx, served, target, object, &recorded)
         }
         _ => Err(served::method_not_allowed()),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gantry_codec::{Expected, Strictness};
 use gantry_meta::{Cause, FieldPath, GroupVersionKind, LabelSelector, Object, ObjectView as _, Status, Value};
+use gantry_patch::managed;
 use serde_json::json;
 
 use crate::{
@@ -34,7 +35,12 @@ pub(crate) async fn scale_update(
     let scale = read_body(ctx, expected(served)?, body, options.field_validation)?;
     let pinned = !matches!(scale.resource_version(), "" | "0");
     let write = write::write_of(state, ctx, served, target, options);
-    change(&write, target, Replaces { all: true, pinned }, |_| Ok(scale.clone())).await
+    change(&write, target, Replaces { all: true, pinned }, |current| {
+        let mut scale = scale.clone();
+        write.record_shown(expected(served)?, Some(current), &mut scale);
+        Ok(scale)
+    })
+    .await
 }
 
 pub(crate) async fn scale_patch(
@@ -50,7 +56,9 @@ pub(crate) async fn scale_patch(
     let write = write::write_of(state, ctx, served, target, options);
     change(&write, target, Replaces { all: false, pinned: false }, |current| {
         let patched = write::patched(expected.ty, patch, current, options.field_validation)?;
-        write::decode(ctx, expected, patched, options.field_validation)
+        let mut scale = write::decode(ctx, expected, patched, options.field_validation)?;
+        write.record_shown(expected, Some(current), &mut scale);
+        Ok(scale)
     })
     .await
 }
@@ -74,29 +82,14 @@ pub(crate) async fn scale_apply(
     if config.name().is_empty() {
         config.metadata_mut().insert("name".into(), target.name.clone().into());
     }
-    let decoded = gantry_codec::decode_value(expected, Value::Object(config.clone()), Strictness::Strict);
-    let scale = decoded.map_err(|error| Status::bad_request(error.to_string()))?.object;
-    let config = workload_config(served, &config, target);
+    let pinned = !matches!(config.resource_version(), "" | "0");
     let write = write::write_of(state, ctx, served, target, options);
-    let changed = write::change(&write, |old| {
-        check_identity(served, target, &scale, old, false)?;
-        check_replicas(replicas_of(&scale), old.name())?;
-        let pinned = !matches!(scale.resource_version(), "" | "0");
-        Ok((Decoded::for_apply(&write, Some(old), &config, applied.force)?, pinned))
-    });
-    scale_read(served, &changed.await?.into_tree(served))
-}
-
-/// What a scale's configuration says about the workload.
-fn workload_config(served: &Served, scale: &Object, target: &Target) -> Object {
-    let mut config = Object::new();
-    config.insert("apiVersion".into(), served.gvk.api_version().into());
-    config.insert("kind".into(), (*served.gvk.kind).into());
-    config.insert("metadata".into(), json!({"name": target.name}));
-    if let Some(replicas) = scale.get("spec").and_then(|spec| spec.get("replicas")) {
-        config.insert("spec".into(), json!({"replicas": replicas}));
-    }
-    config
+    change(&write, target, Replaces { all: false, pinned }, |current| {
+        let scale = write.apply_shown(expected, current, &config, applied.force)?;
+        let decoded = gantry_codec::decode_value(expected, Value::Object(scale), Strictness::Ignore);
+        Ok(decoded.map_err(|error| Status::bad_request(error.to_string()))?.object)
+    })
+    .await
 }
 
 /// A scale is about the workload of the URL (400), and about that very one where it says so (409).
@@ -137,7 +130,7 @@ struct Replaces {
     pinned: bool,
 }
 
-/// Sets the replicas that `wanted`, made from the current scale, asks for.
+/// Sets the replicas that `wanted`, made from the current scale with its record, asks for.
 async fn change(
     write: &Write<'_>,
     target: &Target,
@@ -145,8 +138,11 @@ async fn change(
     wanted: impl Fn(&Object) -> Result<Object, Status>,
 ) -> Result<ApiResponse, Status> {
     let served = write.served;
+    let (workload_version, scale_version) = (served.gvk.api_version(), expected(served)?.api_version);
     let changed = write::change(write, |old| {
-        let scale = wanted(&scale_of(served, old))?;
+        let mut current = scale_of(served, old);
+        managed::show_in_scale(old, &workload_version, &mut current, scale_version);
+        let scale = wanted(&current)?;
         check_identity(served, target, &scale, old, replaces)?;
         let replicas = replicas_of(&scale);
         check_replicas(replicas, old.name())?;
@@ -154,7 +150,8 @@ async fn change(
         if let Some(spec) = new.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
             spec.insert("replicas".into(), replicas.into());
         }
-        Ok((Decoded::for_update(write, new, old), pinned))
+        managed::bring_from_scale(&scale, &mut new, &workload_version);
+        Ok((Decoded::recorded(write, new, old), pinned))
     });
     scale_read(served, &changed.await?.into_tree(served))
 }

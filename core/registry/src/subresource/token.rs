@@ -62,7 +62,7 @@ pub(super) async fn issue(
 /// Notes who asked for what, defaults included, as the answer shows it.
 pub(super) fn record(write: &Write<'_>, expected: Expected<'_>, body: &mut Object) {
     token::fill_expiration(body);
-    write.record_posted(expected, body);
+    write.record_shown(expected, None, body);
 }
 
 async fn find(state: &State, served: &Served, namespace: &str, name: &str) -> Result<Object, Status> {

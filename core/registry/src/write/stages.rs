@@ -15,8 +15,6 @@ use crate::{
     strategy,
 };
 
-const SCALE: &str = "scale";
-
 /// One write: who, what, where.
 #[derive(Clone, Copy)]
 pub(crate) struct Write<'a> {
@@ -57,18 +55,35 @@ impl<'a> Write<'a> {
         }
     }
 
-    /// Notes who set what on a post that stores nothing, as its answer shows it.
-    pub fn record_posted(&self, expected: Expected<'_>, posted: &mut Object) {
-        let manager = self.manager();
-        let writer = managed::Writer {
+    /// For the record of what is seen through a subresource of another kind, or posted to one.
+    fn writer_of<'w>(&'w self, expected: Expected<'w>, manager: &'w str) -> managed::Writer<'w> {
+        managed::Writer {
             ty: expected.ty,
             api_version: expected.api_version,
-            manager: &manager,
+            manager,
             subresource: self.subresource,
             reset: &[],
             now: self.now,
-        };
-        managed::record_update(writer, None, posted);
+        }
+    }
+
+    /// Notes who set what on what a subresource shows; `old` is none for a post, which stores nothing.
+    pub fn record_shown(&self, expected: Expected<'_>, old: Option<&Object>, new: &mut Object) {
+        let manager = self.manager();
+        managed::record_update(self.writer_of(expected, &manager), old, new);
+    }
+
+    /// What server-side apply makes of what a subresource shows. 409 for conflicts, 400 for a configuration that breaks the
+    /// rules of apply.
+    pub fn apply_shown(
+        &self,
+        expected: Expected<'_>,
+        old: &Object,
+        config: &Object,
+        force: bool,
+    ) -> Result<Object, Status> {
+        let manager = self.manager();
+        Ok(managed::apply(self.writer_of(expected, &manager), Some(old), config, force)?)
     }
 
     /// Notes what the server itself changes, in the name of one of its parts.
@@ -152,9 +167,13 @@ impl Decoded {
         let mut object = write.served.settled(object);
         metadata::keep_system_fields(&mut object, old);
         record_owners(write, Some(old), &mut object);
-        if write.subresource == SCALE {
-            managed::settle_scale(&mut object);
-        }
+        Self { object, labelled: true }
+    }
+
+    /// A change of `old` whose record is settled already.
+    pub fn recorded(write: &Write<'_>, mut object: Object, old: &Object) -> Self {
+        apply_defaults(&write.served.resource.root, &mut object, &Surroundings { now: write.now });
+        metadata::keep_system_fields(&mut object, old);
         Self { object, labelled: true }
     }
 
@@ -164,12 +183,7 @@ impl Decoded {
         let resource = &write.served.resource;
         let manager = write.manager();
         let writer = write.writer(&manager);
-        let scaled =
-            old.filter(|_| write.subresource == SCALE).map(|old| managed::before_scale_is_applied(writer, old));
-        let mut applied = managed::apply(writer, scaled.as_ref().or(old), config, force)?;
-        if scaled.is_some() {
-            managed::settle_scale(&mut applied);
-        }
+        let applied = managed::apply(writer, old, config, force)?;
         let decoded = gantry_codec::decode_value(resource.into(), Value::Object(applied), Strictness::Ignore)
             .map_err(|error| Status::bad_request(error.to_string()))?;
         let mut object = decoded.object;

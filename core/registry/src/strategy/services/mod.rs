@@ -27,6 +27,10 @@ impl Strategy for Services {
         }
     }
 
+    fn applied_status_creates(&self) -> bool {
+        true
+    }
+
     fn returns_deleted_object(&self) -> bool {
         true
     }
