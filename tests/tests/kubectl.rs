@@ -154,6 +154,22 @@ fn a_deployment_makes_replicasets_and_pods_and_remembers_revisions() -> Result<(
 }
 
 #[test]
+fn a_replication_controller_makes_pods_and_is_scaled_and_deleted_with_them() -> Result<()> {
+    let kubectl = kubectl()?;
+    kubectl.run("create namespace replicated")?;
+    let manifest = "apiVersion: v1\nkind: ReplicationController\nmetadata: {name: web, namespace: replicated}\nspec:\n  replicas: 1\n  \
+                    template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, image: 'gantry.local/web:1'}]}\n";
+    kubectl.with_input("create -f -", manifest)?;
+    kubectl.until("-n replicated get pods -l app=web -o name", SOON, |out| out.lines().count() == 1)?;
+    kubectl.run("-n replicated scale rc web --replicas=3")?;
+    kubectl.until("-n replicated get rc web -o jsonpath={.status.replicas}", SOON, |out| out == "3")?;
+    kubectl.until("-n replicated describe rc web", SOON, |out| out.contains("SuccessfulCreate"))?;
+    kubectl.run("-n replicated delete rc web")?;
+    kubectl.until("-n replicated get pods -o name", SOON, str::is_empty)?;
+    Ok(())
+}
+
+#[test]
 fn services_get_addresses_ports_and_slices() -> Result<()> {
     let kubectl = kubectl()?;
     kubectl.run("create namespace services")?;

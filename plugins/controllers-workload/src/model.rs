@@ -130,6 +130,39 @@ pub struct ReplicaSetStatus {
     pub conditions: Vec<Condition>,
 }
 
+/// What a ReplicaSet was before: its selector is of labels alone.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicationController {
+    pub metadata: Metadata,
+    pub spec: ReplicationControllerSpec,
+    pub status: ReplicaSetStatus,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicationControllerSpec {
+    pub replicas: i64,
+    pub min_ready_seconds: i64,
+    pub selector: BTreeMap<String, String>,
+    pub template: Value,
+}
+
+impl Default for ReplicationControllerSpec {
+    fn default() -> Self {
+        Self { replicas: 1, min_ready_seconds: 0, selector: BTreeMap::new(), template: Value::Null }
+    }
+}
+
+impl From<ReplicationController> for ReplicaSet {
+    fn from(controller: ReplicationController) -> Self {
+        let ReplicationControllerSpec { replicas, min_ready_seconds, selector, template } = controller.spec;
+        let selector = Selector { match_labels: selector, ..Selector::default() };
+        let spec = ReplicaSetSpec { replicas, min_ready_seconds, selector, template };
+        Self { metadata: controller.metadata, spec, status: controller.status }
+    }
+}
+
 impl ReplicaSet {
     pub fn annotation(&self, name: &str) -> Option<i64> {
         self.metadata.annotations.get(name)?.parse().ok()

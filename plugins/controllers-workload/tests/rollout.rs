@@ -1,10 +1,10 @@
 //! Rollouts against a cluster in memory whose ReplicaSets do at once, or not at all, what they are asked.
 
-use gantry_controllers_workload::{DeploymentController, ReplicaSetController};
+use gantry_controllers_workload::{DeploymentController, ReplicaSetController, ReplicationControllerController};
 use gantry_plugin::{
     Key,
     controller::Verb,
-    resource::{DEPLOYMENTS, PODS, REPLICA_SETS},
+    resource::{DEPLOYMENTS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS},
     testing::ControllerHarness,
 };
 use serde_json::{Value, json};
@@ -226,6 +226,25 @@ fn a_replica_set_makes_what_is_missing_and_takes_what_is_too_much() {
     let cluster = harness.cluster();
     let owner = &cluster.all(&PODS)[0]["metadata"]["ownerReferences"][0];
     assert_eq!((owner["uid"].as_str(), owner["controller"].as_bool()), (Some("web"), Some(true)));
+}
+
+#[test]
+fn a_replication_controller_keeps_its_pods_and_says_how_many_there_are() {
+    let harness = ControllerHarness::<ReplicationControllerController>::new(json!({})).expect("takes no configuration");
+    for wanted in [3, 1] {
+        let mut controller = replica_set(wanted);
+        controller["spec"]["selector"] = json!({"app": "web"});
+        harness.cluster().put(&REPLICATION_CONTROLLERS, controller);
+        harness.settle(&Key::of("n", "web")).expect("settles");
+        let cluster = harness.cluster();
+        let pods = cluster.all(&PODS);
+        assert_eq!(pods.len() as i64, wanted);
+        let owner = &pods[0]["metadata"]["ownerReferences"][0];
+        assert_eq!((&owner["apiVersion"], &owner["kind"]), (&json!("v1"), &json!("ReplicationController")));
+        let status = &cluster.get(&REPLICATION_CONTROLLERS, "n", "web").expect("there")["status"];
+        assert_eq!((number(status, "/replicas"), number(status, "/observedGeneration")), (wanted, 1));
+        assert!(status["terminatingReplicas"].is_null(), "the kind has no such field: {status}");
+    }
 }
 
 #[test]

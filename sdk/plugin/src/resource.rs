@@ -46,6 +46,7 @@ resources! {
     NAMESPACES = "" "v1" "namespaces" "Namespace"
     NODES = "" "v1" "nodes" "Node"
     PODS = "" "v1" "pods" "Pod"
+    REPLICATION_CONTROLLERS = "" "v1" "replicationcontrollers" "ReplicationController"
     SECRETS = "" "v1" "secrets" "Secret"
     SERVICES = "" "v1" "services" "Service"
     SERVICE_ACCOUNTS = "" "v1" "serviceaccounts" "ServiceAccount"

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use gantry_plugin::{
     Failure, Metadata, OwnerReference, Reader,
-    resource::{DEPLOYMENTS, REPLICA_SETS, STATEFUL_SETS},
+    resource::{DEPLOYMENTS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS},
 };
 use serde::Deserialize;
 
-use super::{REPLICATION_CONTROLLERS, budget::BudgetSpec};
+use super::budget::BudgetSpec;
 use crate::model::{Pod, Round, resolve};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use gantry_plugin::{
     Controller, Cx, Event, Failure, HostRef, Key, NoConfig, Ops, Outcome, Plugin, Query, Reader, Resource, Watch,
-    resource::{DEPLOYMENTS, PODS, REPLICA_SETS, STATEFUL_SETS},
+    resource::{DEPLOYMENTS, PODS, REPLICA_SETS, REPLICATION_CONTROLLERS, STATEFUL_SETS},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -20,8 +20,6 @@ use crate::model::Pod;
 
 const POD_DISRUPTION_BUDGETS: Resource<'static> =
     Resource::new("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget");
-const REPLICATION_CONTROLLERS: Resource<'static> =
-    Resource::new("", "v1", "replicationcontrollers", "ReplicationController");
 /// An evicted pod that has not begun to go after this long stays, and counts again.
 const DELETION_TIMEOUT: SignedDuration = SignedDuration::from_secs(120);
 

@@ -20,14 +20,14 @@ pub fn to_desired(claimant: &Claimant<'_>, rs: &ReplicaSet, mut active: Vec<&Pod
     } else {
         rank::victims_first(&mut active);
         let surplus = (active.len() - desired).min(BURST);
-        delete(rs, &active[..surplus], ops);
+        delete(claimant, &active[..surplus], ops);
     }
 }
 
 /// In stages of 1, 2, 4, ... pods: where the API refuses the first, the rest is not tried.
 fn create(claimant: &Claimant<'_>, rs: &ReplicaSet, count: usize, ops: &mut Ops) {
     let pod = pod_of(claimant, rs);
-    let about = ObjectReference::to(&claimant.resource, &rs.metadata);
+    let about = ObjectReference::to(&claimant.resource, claimant.metadata);
     let (mut stage, mut made) = (1, 0);
     ops.then();
     for _ in 0..count {
@@ -42,8 +42,8 @@ fn create(claimant: &Claimant<'_>, rs: &ReplicaSet, count: usize, ops: &mut Ops)
     }
 }
 
-fn delete(rs: &ReplicaSet, victims: &[&Pod], ops: &mut Ops) {
-    let about = ObjectReference::to(&gantry_plugin::resource::REPLICA_SETS, &rs.metadata);
+fn delete(claimant: &Claimant<'_>, victims: &[&Pod], ops: &mut Ops) {
+    let about = ObjectReference::to(&claimant.resource, claimant.metadata);
     for pod in victims {
         let meta = &pod.metadata;
         let delete = ops.delete(&PODS, &meta.namespace, &meta.name).expect_uid(&meta.uid).id();

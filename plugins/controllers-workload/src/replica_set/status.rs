@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gantry_plugin::{Ops, Outcome, resource::REPLICA_SETS};
+use gantry_plugin::{Ops, Outcome, Resource, resource::REPLICA_SETS};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -12,11 +12,15 @@ use crate::{
 };
 
 /// Writes the status if it changed. Comes back when a ready pod will count as available.
-pub fn report(rs: &ReplicaSet, pods: &[Pod], now: Timestamp, ops: &mut Ops) -> Outcome {
-    let status = observe(rs, pods, now, ops);
+pub fn report(resource: &Resource<'_>, rs: &ReplicaSet, pods: &[Pod], now: Timestamp, ops: &mut Ops) -> Outcome {
+    let mut status = observe(rs, pods, now, ops);
+    if resource.kind != REPLICA_SETS.kind {
+        // A ReplicationController has no such field.
+        status.terminating_replicas = None;
+    }
     if status != rs.status {
         let patch = json!({"metadata": {"resourceVersion": rs.metadata.resource_version}, "status": wire(&status)});
-        ops.patch_status(&REPLICA_SETS, &rs.metadata.namespace, &rs.metadata.name, &patch).ignore_not_found().done();
+        ops.patch_status(resource, &rs.metadata.namespace, &rs.metadata.name, &patch).ignore_not_found().done();
     }
     next_availability(rs, pods, now).map_or(Outcome::Done, Outcome::RequeueAfter)
 }
