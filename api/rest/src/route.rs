@@ -147,7 +147,10 @@ fn refused(catalog: &Catalog, method: &Method, path: &ResourcePath<'_>, verb: Ve
     // What is in a namespace has no name outside of one.
     let addressable = !resource.namespaced || in_namespace;
     let goes_on = path.subresource != "proxy" && path.rest.bytes().any(|byte| byte != b'/');
-    let unknown_sub = goes_on || sub.is_some_and(|sub| sub.is_none());
+    // What is only posted has no names.
+    let nameless =
+        named && sub.is_none() && !["get", "update", "patch", "delete"].iter().any(|verb| resource.has_verb(verb));
+    let unknown_sub = nameless || goes_on || sub.is_some_and(|sub| sub.is_none());
     if path.doubled_slash || !scope_fits || unknown_sub || (named && !addressable) {
         return Some(Refused::Unknown);
     }
@@ -224,6 +227,8 @@ mod tests {
             ("GET", "/api/v1/namespaces/a/pods/p/status/x", Refused::Unknown),
             ("GET", "/api/v1/namespaces/a/secrets/x%2Fy", Refused::Unknown),
             ("GET", "/api/v1/namespaces//nodes", Refused::Unknown),
+            ("GET", "/apis/authentication.k8s.io/v1/tokenreviews/x", Refused::Unknown),
+            ("GET", "/apis/authentication.k8s.io/v1/tokenreviews", Refused::Method),
             ("GET", "/api/v1/namespaces//secrets/x", Refused::NoNamespace),
             ("DELETE", "/api/v1/namespaces//secrets", Refused::NoNamespace),
             ("PUT", "/api/v1/namespaces//secrets", Refused::Method),

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use gantry_kinds::{Catalog, Ref, Resource, Type};
-use gantry_meta::{Cause, GroupVersionKind, GroupVersionResource, Object, Status};
+use gantry_meta::{Cause, GroupVersionKind, GroupVersionResource, Object, ObjectView as _, Status};
 use gantry_storage::{Key, Shard};
 use gantry_watch_cache::ResourceConfig;
 
@@ -74,7 +74,15 @@ impl Served {
     /// What a client sent, with what it says twice said once.
     pub fn settled(&self, object: Object) -> Object {
         match self.conversion {
-            Some(conversion) if conversion.settles_first() => self.to_served(self.to_stored(object)),
+            Some(conversion) if conversion.settles_first() => {
+                // An empty record says that there is to be none, which is lost on the way.
+                let record = object.metadata().and_then(|metadata| metadata.get("managedFields")).cloned();
+                let mut settled = self.to_served(self.to_stored(object));
+                if let Some(record) = record {
+                    settled.metadata_mut().insert("managedFields".into(), record);
+                }
+                settled
+            }
             _ => object,
         }
     }
@@ -85,6 +93,14 @@ impl Served {
 
     pub fn already_exists(&self, name: &str) -> Status {
         Status::already_exists(&self.resource.group, &self.resource.plural, name)
+    }
+
+    /// As [`Self::already_exists`], of an object that says what its name is made from: another try may find a free one. It names
+    /// the group as it is stored.
+    pub fn generated_name_taken(&self, name: &str) -> Status {
+        let mut status = Status::already_exists(&self.stored_group, &self.resource.plural, name);
+        status.details.get_or_insert_default().retry_after_seconds = 1;
+        status
     }
 
     pub fn conflict(&self, name: &str, why: &str) -> Status {
@@ -145,6 +161,11 @@ impl ServedResources {
     pub fn preferred(&self, group: &str, plural: &str) -> Option<&Arc<Served>> {
         self.preferred.get(&(group.to_owned(), plural.to_owned()))
     }
+}
+
+/// The answer to what names no object where it needs one.
+pub(crate) fn nameless() -> Status {
+    Status::bad_request("Name parameter required.")
 }
 
 /// The answer to a path that nothing is served under.

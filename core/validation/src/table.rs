@@ -109,6 +109,7 @@ fn update_looks(group: &str, resource: &str, subresource: Option<&str>) -> &'sta
         (ADMISSION | FLOW_CONTROL, _, None) | (STORAGE, "csinodes" | "volumeattachments", _) => &[Whole],
         ("discovery.k8s.io", "endpointslices", _) | ("", "limitranges", _) => &[Whole],
         (ADMISSION | FLOW_CONTROL | "certificates.k8s.io", _, _) | ("apps", "statefulsets", Some(_)) => &[],
+        ("batch", "cronjobs", Some(_)) => &[],
         (_, _, Some("status" | "finalize")) => &[Changes],
         ("", "configmaps" | "secrets" | "nodes" | "persistentvolumes", _)
         | (NETWORKING, "ingressclasses" | "ipaddresses", _)

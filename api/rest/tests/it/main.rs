@@ -2,6 +2,7 @@
 
 mod audit;
 mod connect;
+mod deletions;
 mod lives;
 mod paths;
 mod requests;

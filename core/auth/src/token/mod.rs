@@ -9,7 +9,9 @@ mod verifier;
 
 pub use claims::{BoundObject, Claims, SecretClaims};
 pub use issuer::{TokenIssuer, TokenSpec};
-pub use request::{BoundRef, TokenRequest, fill_expiration, token_request_answer, token_request_parse};
+pub use request::{
+    BoundRef, TokenRequest, fill_expiration, token_request_answer, token_request_is_about, token_request_parse,
+};
 pub use secrets::{TokenSecretController, TokenSecretParts};
 pub use signing_key::{SigningKey, jwks_document, openid_configuration};
 pub use verifier::{AccountState, TokenError, TokenVerifier, VerifiedToken};

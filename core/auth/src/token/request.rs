@@ -53,7 +53,7 @@ pub fn token_request_parse(
     let spec = body.get("spec").and_then(Value::as_object);
     let member = |name: &str| spec.and_then(|spec| spec.get(name)).filter(|value| !value.is_null());
     let seconds = member("expirationSeconds").and_then(Value::as_i64).unwrap_or(DEFAULT_SECONDS);
-    check_metadata(body, namespace, account)?;
+    token_request_is_about(body, namespace, account)?;
     check_seconds(seconds)?;
     let mut audiences: Vec<String> = member("audiences")
         .and_then(Value::as_array)
@@ -76,8 +76,8 @@ fn check_seconds(seconds: i64) -> Result<(), Box<Status>> {
     Err(Box::new(Status::invalid(GROUP, KIND, "", vec![Cause::invalid(&path, format_args!("{seconds}: {why}"))])))
 }
 
-/// Name and namespace may be left out, but not differ from the URL's.
-fn check_metadata(body: &Object, namespace: &str, account: &str) -> Result<(), Box<Status>> {
+/// Name and namespace may be left out, but not differ from the URL's (422).
+pub fn token_request_is_about(body: &Object, namespace: &str, account: &str) -> Result<(), Box<Status>> {
     for (field, given, wanted) in [("name", body.name(), account), ("namespace", body.namespace(), namespace)] {
         if !given.is_empty() && given != wanted {
             let cause = Cause::invalid(&FieldPath::of("metadata").field(field), "must be the same as in the URL");

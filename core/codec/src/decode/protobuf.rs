@@ -26,6 +26,9 @@ const ZERO_TIME_SECONDS: i64 = -62_135_596_800;
 /// Reads the envelope and the message in it.
 pub(super) fn enveloped(ty: &Type, body: &[u8], problems: &mut Problems) -> Result<Object, DecodeError> {
     let body = body.strip_prefix(MAGIC).ok_or_else(|| malformed("the body does not begin with k8s and a zero byte"))?;
+    if body.is_empty() {
+        return Err(malformed("nothing follows the zero byte"));
+    }
     let (mut object, mut raw) = (Object::new(), &[][..]);
     let mut reader = Reader::new(body);
     while let Some((number, payload)) = reader.field()? {

@@ -4,6 +4,7 @@ use gantry_meta::{Cause, FieldPath, Object, ObjectView as _, Status, Value, time
 
 use super::object;
 use crate::{
+    read,
     request::{Connect, Target},
     response::{ApiResponse, ConnectTo, Scheme},
     served::Served,
@@ -39,13 +40,13 @@ pub(super) async fn log(
     target: &Target,
     connect: &Connect,
 ) -> Result<ApiResponse, Status> {
-    let pod = object(state, served, &target.namespace, &target.name).await?;
     let query = Query::parse(&connect.query);
     let options = log_options(&query, &target.name)?;
+    let pod = object(state, served, &target.namespace, &target.name).await?;
     let container = container(&pod, query.get("container"))?;
     let Some(node) = node_of(&pod) else { return Ok(ApiResponse::NoContent) };
     let path = format!("/containerLogs/{}/{}/{container}", target.namespace, target.name);
-    to_kubelet(state, node, &path, &options).await
+    to_kubelet((state, served), node, &path, &options).await
 }
 
 /// The options that the kubelet knows; 422 for those out of range.
@@ -102,7 +103,7 @@ pub(super) async fn exec(
     }
     options.extend(query.all("command").filter(|_| verb == "exec").map(|word| ("command", word.to_owned())));
     let path = format!("/{verb}/{}/{}/{container}", target.namespace, target.name);
-    to_kubelet(state, node, &path, &options).await
+    to_kubelet((state, served), node, &path, &options).await
 }
 
 pub(super) async fn port_forward(
@@ -111,13 +112,16 @@ pub(super) async fn port_forward(
     target: &Target,
     connect: &Connect,
 ) -> Result<ApiResponse, Status> {
+    let query = Query::parse(&connect.query);
+    let ports: Vec<&str> = query.all("ports").flat_map(|ports| ports.split(',')).collect();
+    if let Some(other) = ports.iter().find(|port| port.parse::<u32>().is_err()) {
+        return Err(Status::bad_request(format!("ports: {other:?} is not a number")));
+    }
+    let options: Vec<_> = ports.into_iter().map(|port| ("port", port.to_owned())).collect();
     let pod = object(state, served, &target.namespace, &target.name).await?;
     let node = node_of(&pod).ok_or_else(|| no_host(&target.name))?;
-    let query = Query::parse(&connect.query);
-    let ports = query.all("ports").flat_map(|ports| ports.split(','));
-    let options: Vec<_> = ports.map(|port| ("port", port.to_owned())).collect();
     let path = format!("/portForward/{}/{}", target.namespace, target.name);
-    to_kubelet(state, node, &path, &options).await
+    to_kubelet((state, served), node, &path, &options).await
 }
 
 fn no_host(pod: &str) -> Status {
@@ -154,22 +158,23 @@ fn container<'a>(pod: &'a Object, named: Option<&'a str>) -> Result<&'a str, Sta
 }
 
 async fn to_kubelet(
-    state: &State,
+    (state, served): (&State, &Served),
     node: &str,
     path: &str,
     options: &[(&'static str, String)],
 ) -> Result<ApiResponse, Status> {
-    let (host, port) = address(state, node).await?;
+    let (host, port) = address(state, served, node).await?;
     // Built after the wait: the serializer is not Send, and in-process clients run this on any thread.
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(options).finish();
     let path_and_query = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
     Ok(ApiResponse::Connect(ConnectTo { scheme: Scheme::Https, host, port, path_and_query, kubelet: true }))
 }
 
-/// Where a node's kubelet listens.
-pub(super) async fn address(state: &State, node: &str) -> Result<(String, u16), Status> {
+/// Where a node's kubelet listens. That there is no such node is said of `asked`, the resource of the request.
+pub(super) async fn address(state: &State, asked: &Served, node: &str) -> Result<(String, u16), Status> {
     let served = state.served.preferred("", "nodes").ok_or_else(|| Status::internal("nodes are not served"))?;
-    let found = object(state, served, "", node).await?;
+    let found = read::current(state, served, "", node).await?.ok_or_else(|| asked.not_found(node))?;
+    let found = read::served_tree(served, &found);
     let status = found.get("status").and_then(Value::as_object);
     let addresses = status.and_then(|s| s.get("addresses")).and_then(Value::as_array);
     let of_type = |wanted: &str| {

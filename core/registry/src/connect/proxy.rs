@@ -79,13 +79,13 @@ fn first_container_port(pod: &Object) -> Option<u16> {
 
 pub(super) async fn node(
     state: &State,
-    _served: &Served,
+    served: &Served,
     target: &Target,
     connect: &Connect,
 ) -> Result<ApiResponse, Status> {
-    let (name, port) = target.name.rsplit_once(':').unwrap_or((&target.name, ""));
-    let (host, own_port) = kubelet::address(state, name).await?;
-    let port = match port {
+    let named = Named::parse(&target.name)?;
+    let (host, own_port) = kubelet::address(state, served, named.name).await?;
+    let port = match named.port {
         "" => own_port,
         text => text.parse().map_err(|_| Status::bad_request(format!("invalid port {text:?}")))?,
     };

@@ -28,6 +28,19 @@ fn fill_times(new: &mut Object, old: &Object) {
     }
 }
 
+/// What was decided stands as it was said; whether it may be added or taken away is for validation.
+fn keep_decisions(new: &mut Object, old: &Object) {
+    let status = new.get_mut("status").and_then(|status| status.get_mut("conditions")).and_then(Value::as_array_mut);
+    for condition in status.into_iter().flatten() {
+        let kind = condition.get("type").and_then(Value::as_str);
+        let Some(kind) = kind.filter(|kind| matches!(*kind, "Approved" | "Denied")) else { continue };
+        let stored = conditions(old).find(|known| known.get("type").and_then(Value::as_str) == Some(kind));
+        if let Some(stored) = stored {
+            *condition = Value::Object(stored.clone());
+        }
+    }
+}
+
 /// Who approves does not sign.
 fn keep_certificate(new: &mut Object, old: &Object) {
     let certificate = old.get("status").and_then(|s| s.get("certificate")).cloned();
@@ -47,7 +60,10 @@ impl Strategy for CertificateSigningRequests {
                 fill_times(new, old);
                 keep_certificate(new, old);
             }
-            "status" => fill_times(new, old),
+            "status" => {
+                keep_decisions(new, old);
+                fill_times(new, old);
+            }
             _ => {
                 keep("spec", new, old);
                 keep("status", new, old);

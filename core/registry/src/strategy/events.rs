@@ -5,6 +5,10 @@ use super::Strategy;
 pub(super) struct Events;
 
 impl Strategy for Events {
+    fn has_dependents(&self) -> bool {
+        false
+    }
+
     /// Under either name they are the core group's.
     fn named_group<'a>(&self, _served: &'a str) -> &'a str {
         ""

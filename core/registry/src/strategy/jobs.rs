@@ -19,10 +19,7 @@ impl Strategy for Jobs {
 
     /// What is stored is decoded with defaults: a job without labels has those of its template, generated ones too.
     fn fill_labels(&self, job: &mut Object) {
-        let labels = job.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).cloned();
-        if let Some(labels) = labels {
-            job.metadata_mut().insert("labels".into(), labels);
-        }
+        fill_labels_from_template(job);
     }
 
     fn propagation(&self) -> Propagation {
@@ -34,6 +31,14 @@ impl Strategy for Jobs {
             "the pods of a job stay when it is deleted; set propagationPolicy=Background to remove them, or \
              propagationPolicy=Orphan to be spared this warning",
         )
+    }
+}
+
+/// The labels of what is made are those of who makes it.
+pub(super) fn fill_labels_from_template(owner: &mut Object) {
+    let labels = owner.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).cloned();
+    if let Some(labels) = labels {
+        owner.metadata_mut().insert("labels".into(), labels);
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) trait Strategy: Send + Sync {
     /// Sets and resets what the server owns on a new object, after mutating admission and before validation.
     fn prepare_create(&self, _new: &mut Object) {}
 
-    /// Labels of a new object for which the client stated none, made once the object is known to be valid.
+    /// Labels of an object that would have none, made once the object is known to be valid.
     fn fill_labels(&self, _new: &mut Object) {}
 
     /// Sets and resets what this request may not write, after the generic separation of status and spec.
@@ -84,6 +84,11 @@ pub(crate) trait Strategy: Send + Sync {
     /// Warnings beyond those of `gantry-validation`, about an object that is accepted.
     fn warnings(&self, _object: &Object) -> Vec<String> {
         Vec::new()
+    }
+
+    /// False for what nothing depends on: its deletion waits for no dependents, whatever is asked for.
+    fn has_dependents(&self) -> bool {
+        true
     }
 
     /// What happens to dependents where a deletion does not say.
@@ -197,7 +202,8 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("storage.k8s.io", "volumeattachments") | ("resource.k8s.io", "resourceclaims") => &status::DevicesAndVolumes,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
         ("admissionregistration.k8s.io", "validatingadmissionpolicies") => &status::AdmissionPolicies,
-        ("flowcontrol.apiserver.k8s.io", _) | ("networking.k8s.io", "servicecidrs") => &status::StatusAlone,
+        ("flowcontrol.apiserver.k8s.io", _) => &status::FlowControl,
+        ("networking.k8s.io", "servicecidrs") => &status::StatusAlone,
         ("networking.k8s.io", "networkpolicies")
         | ("admissionregistration.k8s.io", "validatingwebhookconfigurations" | "mutatingwebhookconfigurations") => {
             &TellsEmptyLists

@@ -3,7 +3,26 @@
 use super::Strategy;
 
 /// What clients set in metadata.
-const SET_BY_CLIENTS: &[&str] = &["labels", "annotations", "finalizers", "ownerReferences"];
+const SET_BY_CLIENTS: &[&str] = &["labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp"];
+/// [`SET_BY_CLIENTS`], and what they may state as they please.
+const ALL_OF_CLIENTS: &[&str] = &[
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generateName",
+];
+
+/// Nothing of metadata is written with the status.
+pub(super) struct FlowControl;
+
+impl Strategy for FlowControl {
+    fn kept_by_status(&self) -> &'static [&'static str] {
+        ALL_OF_CLIENTS
+    }
+}
 
 pub(super) struct StatusAlone;
 

@@ -13,7 +13,7 @@ use crate::{
     read,
     request::{Target, WriteOptions},
     response::ApiResponse,
-    served::Served,
+    served::{self, Served},
     state::State,
     write::{Accepted, Write},
 };
@@ -28,10 +28,17 @@ pub(super) async fn bind(
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
     let name = if target.name.is_empty() { binding.name().to_owned() } else { target.name.clone() };
+    if target.subresource.is_empty() {
+        // What is made in a collection has no identity yet.
+        binding.metadata_mut().remove("uid");
+    }
     if binding.name() != name {
         return Err(Status::bad_request("the name of the binding does not match the name on the URL"));
     }
     let node = validated_node(&binding, &name)?;
+    if name.is_empty() {
+        return Err(served::nameless());
+    }
     let served = state.served.preferred("", "pods").ok_or_else(|| Status::internal("pods are not served"))?;
     let attributes = Attributes {
         operation: Operation::Create,

@@ -39,7 +39,12 @@ pub(super) async fn evict(
 ) -> Result<ApiResponse, Status> {
     check_body(&eviction, target)?;
     let mut deletion = match eviction.get("deleteOptions").and_then(Value::as_object) {
-        Some(options) => DeleteOptions::from_object(options)?,
+        Some(options) => {
+            // What stands in a place for options is one, whatever it calls itself.
+            let mut options = options.clone();
+            options.remove("kind");
+            DeleteOptions::from_object(&options)?
+        }
         None => DeleteOptions::default(),
     };
     deletion.dry_run |= options.dry_run;
@@ -151,7 +156,9 @@ async fn take_from_budget(
             _ => {
                 let why =
                     "this pod has more than one PodDisruptionBudget, which the eviction subresource does not support";
-                return Err(Status::failure(Reason::InternalError, why));
+                let mut refusal = Status::failure(Reason::InternalError, why);
+                refusal.reason = None;
+                return Err(refusal);
             }
         };
         let mut budget = read::served_tree(served, current);

@@ -47,6 +47,9 @@ pub(crate) async fn post(
         }
     };
     let mut object = read_body(ctx, expected, body, options.field_validation)?;
+    if !served.resource.namespaced {
+        object.metadata_mut().remove("namespace");
+    }
     let stated = object.namespace();
     if !stated.is_empty() && !target.namespace.is_empty() && stated != target.namespace {
         return Err(Status::bad_request(OTHER_NAMESPACE));

@@ -12,7 +12,7 @@ use crate::{
     read,
     request::{Target, WriteOptions},
     response::ApiResponse,
-    served::Served,
+    served::{self, Served},
     state::State,
     write::Write,
 };
@@ -26,7 +26,12 @@ pub(super) async fn issue(
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
     let (namespace, name) = (&*target.namespace, &*target.name);
+    token::token_request_is_about(body, namespace, name).map_err(|s| *s)?;
     let account = find(state, served, namespace, name).await?;
+    if !body.uid().is_empty() && body.uid() != account.uid() {
+        let why = format!("the uid {} is not that of the service account", body.uid());
+        return Err(Status::conflict("authentication.k8s.io", "TokenRequest", name, &why));
+    }
     let request = token::token_request_parse(body, namespace, name, &state.tokens.audiences).map_err(|s| *s)?;
     let attributes = Attributes {
         operation: Operation::Create,
@@ -85,6 +90,9 @@ async fn bind(
     let resource = reference.resource().ok_or_else(|| Status::bad_request("tokens cannot be bound to this kind"))?;
     let served =
         state.served.preferred("", resource).ok_or_else(|| Status::internal("a core resource is not served"))?;
+    if reference.name.is_empty() {
+        return Err(served::nameless());
+    }
     let object = find(state, served, namespace, &reference.name).await?;
     if !reference.uid.is_empty() && reference.uid != object.uid() {
         return Err(served.conflict(&reference.name, "the uid in the bound object reference does not match"));

@@ -97,7 +97,8 @@ fn warn_if_nothing_acts(write: &Write<'_>) {
 async fn store(write: &Write<'_>, accepted: Accepted) -> Result<ApiResponse, Status> {
     let served = write.served;
     let name = accepted.object().name().to_owned();
-    let exists = || served.already_exists(&name);
+    let prefixed = !accepted.object().meta_str("generateName").is_empty();
+    let exists = || if prefixed { served.generated_name_taken(&name) } else { served.already_exists(&name) };
     if write.options.dry_run {
         return dry_run(write, accepted, &name, exists).await;
     }

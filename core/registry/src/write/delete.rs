@@ -138,8 +138,8 @@ async fn attempt(
 ) -> Result<Result<Deletion, CommitError>, Status> {
     let served = write.served;
     let mut next = old.clone();
-    if old.is_terminating() && served.strategy.is_held(old) {
-        // Whoever empties it was told with the first deletion.
+    if old.is_terminating() && (served.strategy.is_held(old) || waits_on(served, options, old)) {
+        // Whoever empties it, or ends it, was told with the first deletion.
         return Ok(Ok(Deletion::Held(next)));
     }
     set_finalizers(served, options, &mut next);
@@ -147,7 +147,7 @@ async fn attempt(
     let grace = grace_seconds(served, options, old);
     let expect = Expect::At(current.revision());
     if !held && grace == 0 {
-        let last = last_state(served, next, write.now);
+        let last = last_state(served, old, next, write.now);
         return remove(write, last, expect).await;
     }
     mark(served, &mut next, old, write.now, grace);
@@ -167,25 +167,41 @@ async fn remove(write: &Write<'_>, last: Object, expect: Expect) -> Result<Resul
     Ok(removed.map(|object| Deletion::Gone(read::served_tree(write.served, &object))))
 }
 
-/// What is left to wait for. A deletion that has begun can only be made shorter.
+/// What a client asks for; less than none is hardly any.
+fn asked_grace(options: &DeleteOptions) -> Option<i64> {
+    options.grace_period_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds })
+}
+
+/// What a deletion that has begun gives the object, if its kind knows grace.
+fn begun(served: &Served, old: &Object) -> Option<i64> {
+    let graceful = old.is_terminating() && served.strategy.grace_seconds(old, None).is_some();
+    graceful.then(|| grace_period(old).unwrap_or_default())
+}
+
+/// Whether a deletion that has begun goes on as it is: it can only be made shorter, and until its time has come nothing else of
+/// it changes.
+fn waits_on(served: &Served, options: &DeleteOptions, old: &Object) -> bool {
+    begun(served, old).is_some_and(|begun| begun > 0 && asked_grace(options).is_none_or(|asked| asked >= begun))
+}
+
+/// What is left to wait for.
 fn grace_seconds(served: &Served, options: &DeleteOptions, old: &Object) -> i64 {
-    let Some(wanted) = served.strategy.grace_seconds(old, options.grace_period_seconds) else { return 0 };
-    match (grace_period(old).filter(|_| old.is_terminating()), options.grace_period_seconds) {
-        // Without a wish of its own a second deletion changes nothing.
-        (Some(begun), None) => begun,
-        (Some(begun), Some(_)) => wanted.min(begun),
-        (None, _) => wanted,
+    let asked = asked_grace(options);
+    match begun(served, old) {
+        Some(begun) => asked.map_or(begun, |asked| asked.min(begun)),
+        None => served.strategy.grace_seconds(old, asked).unwrap_or_default(),
     }
 }
 
 /// Kinds with a grace period show the last deletion's marks; others go as they stood.
-fn last_state(served: &Served, mut last: Object, now: Timestamp) -> Object {
-    if served.strategy.grace_seconds(&last, None).is_some() {
-        if last.is_terminating() {
-            last.metadata_mut().insert("deletionGracePeriodSeconds".into(), 0.into());
-        } else {
-            metadata::mark_deleting(&mut last, now, 0);
-        }
+fn last_state(served: &Served, old: &Object, mut last: Object, now: Timestamp) -> Object {
+    if served.strategy.grace_seconds(&last, None).is_none() {
+        return old.clone();
+    }
+    if last.is_terminating() {
+        last.metadata_mut().insert("deletionGracePeriodSeconds".into(), 0.into());
+    } else {
+        metadata::mark_deleting(&mut last, now, 0);
     }
     last
 }
@@ -196,9 +212,12 @@ fn mark(served: &Served, next: &mut Object, old: &Object, now: Timestamp, grace:
         served.strategy.mark_deleting(next);
         return;
     }
-    if grace_period(old).is_some_and(|begun| grace < begun) {
+    if let Some(before) = grace_period(old).filter(|before| grace < *before) {
+        // The time counts from when the deletion began.
+        let end = gantry_meta::time::parse_time(old.meta_str("deletionTimestamp"));
+        let began = end.and_then(|end| end.checked_sub(SignedDuration::from_secs(before)).ok()).unwrap_or(now);
         let metadata = next.metadata_mut();
-        metadata.insert("deletionTimestamp".into(), gantry_meta::time::format_time(end_of_grace(now, grace)).into());
+        metadata.insert("deletionTimestamp".into(), gantry_meta::time::format_time(end_of_grace(began, grace)).into());
         metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
     }
 }
@@ -213,6 +232,7 @@ fn set_finalizers(served: &Served, options: &DeleteOptions, object: &mut Object)
     let before: Vec<String> = object.finalizers().map(str::to_owned).collect();
     let has = |finalizer: &str| before.iter().any(|f| f == finalizer);
     let (orphan, foreground) = match options.propagation {
+        _ if !served.strategy.has_dependents() => (false, false),
         Some(Propagation::Orphan) => (true, false),
         Some(Propagation::Foreground) => (false, true),
         Some(Propagation::Background) => (false, false),
@@ -227,7 +247,8 @@ fn set_finalizers(served: &Served, options: &DeleteOptions, object: &mut Object)
     if foreground {
         after.push(FOREGROUND.into());
     }
-    if after == before {
+    // What is there already stays in its order.
+    if after.len() == before.len() && after.iter().all(|finalizer| before.contains(finalizer)) {
         return;
     }
     let metadata = object.metadata_mut();

@@ -79,6 +79,10 @@ pub(super) fn keep_system_fields(new: &mut Object, old: &Object) {
     let Some(before) = old.metadata() else { return };
     let metadata = new.metadata_mut();
     metadata.remove("selfLink");
+    // A deletion that has begun goes on.
+    if let Some(began) = before.get("deletionTimestamp") {
+        metadata.insert("deletionTimestamp".into(), began.clone());
+    }
     for kept in ["creationTimestamp", "generation", "resourceVersion"] {
         match before.get(kept) {
             Some(value) => _ = metadata.insert(kept.into(), value.clone()),
@@ -167,5 +171,10 @@ mod tests {
         let mut other = object(json!({"metadata": {"uid": "other"}}));
         keep_system_fields(&mut other, &old);
         assert_eq!(other.uid(), "other", "another uid is for validation to refuse");
+        let going = object(json!({"metadata": {"deletionTimestamp": "then", "deletionGracePeriodSeconds": 9}}));
+        let mut later = object(json!({"metadata": {"deletionTimestamp": "now"}}));
+        keep_system_fields(&mut later, &going);
+        let kept = json!({"deletionTimestamp": "then", "deletionGracePeriodSeconds": 9});
+        assert_eq!(later["metadata"], kept);
     }
 }

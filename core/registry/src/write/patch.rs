@@ -10,7 +10,7 @@ use super::{
     apply::{self, Applied},
     metadata,
     stages::{Decoded, strictness},
-    update::{change, stale, write_of},
+    update::{self, change, stale, write_of},
 };
 use crate::{
     context::RequestContext,
@@ -49,7 +49,11 @@ pub(crate) async fn patch(
         let mut new = decode(ctx, (&served.resource).into(), patched, options.field_validation)?;
         metadata::settle_namespace(served, target, &mut new)?;
         metadata::check_name(target, &new)?;
-        let pinned = check_version(served, &new, old)?;
+        let pinned = if served.resource.unconditional_update {
+            check_version(served, &new, old)?
+        } else {
+            update::check_version(served, &new, old)?
+        };
         Ok((Decoded::for_update(&write, new, old), pinned))
     });
     Ok(changed.await?.into_response(served))

@@ -246,7 +246,8 @@ impl Admitted {
         }
         canonical::canonicalise(&write.served.resource.root, &mut object);
         accept::validate(write, &object, old)?;
-        if old.is_none() && !labelled {
+        let bare = if old.is_none() { !labelled } else { !is_labelled(&object) };
+        if bare {
             write.served.strategy.fill_labels(&mut object);
         }
         Ok(Prepared(object))

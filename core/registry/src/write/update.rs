@@ -85,7 +85,7 @@ fn check_uid(served: &Served, object: &Object, old: &Object) -> Result<(), Statu
 }
 
 /// Whether the write is pinned to the version read; 409 for another one, 422 where one is needed and none given.
-fn check_version(served: &Served, object: &Object, old: &Object) -> Result<bool, Status> {
+pub(super) fn check_version(served: &Served, object: &Object, old: &Object) -> Result<bool, Status> {
     match object.resource_version() {
         "" | "0" if served.resource.unconditional_update => Ok(false),
         "" | "0" => {
