@@ -1,5 +1,7 @@
 //! Objects that are refused, with the reason and field of each cause in the order in which clients know them.
 
+#[path = "rules/expressions.rs"]
+mod expressions;
 #[path = "rules/extensions.rs"]
 mod extensions;
 mod fields;

@@ -176,7 +176,8 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         let normal = match self.shape() {
             Some(Shape::String | Shape::IntOrString | Shape::Raw | Shape::RawObject) => text.to_owned(),
             Some(Shape::Bytes) => scalar::base64(text).ok_or_else(|| bad("string"))?.into_owned(),
-            Some(Shape::Time | Shape::MicroTime) if scalar::is_zero_time(text) => return Ok(None),
+            Some(Shape::Time) if scalar::is_zero_time(text) => return Ok(None),
+            Some(Shape::MicroTime) if scalar::is_zero_time(text) && text.contains('.') => return Ok(None),
             Some(Shape::Time) => scalar::time(text).ok_or_else(|| bad("string"))?,
             Some(Shape::MicroTime) => scalar::micro_time(text).ok_or_else(|| bad("string"))?,
             Some(Shape::Quantity) => return self.quantity(text, false),

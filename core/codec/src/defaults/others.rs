@@ -1,7 +1,7 @@
 //! Conditional defaults of the smaller groups.
 
 use super::{Rule, Surroundings, member, set_if_absent, text};
-use gantry_meta::{Object, ObjectView, time};
+use gantry_meta::{Object, ObjectView, Value, time};
 use serde_json::json;
 
 pub(super) fn rule(package: &str, short_name: &str) -> Option<Rule> {
@@ -27,7 +27,10 @@ pub(super) fn rule(package: &str, short_name: &str) -> Option<Rule> {
 /// The older version has a CPU target only; metrics of the newer one travel in an annotation.
 fn autoscaler_v1(autoscaler: &mut Object, _: &Surroundings) {
     let annotations = autoscaler.annotations();
-    if annotations.is_some_and(|a| a.contains_key("autoscaling.alpha.kubernetes.io/metrics")) {
+    let stated =
+        annotations.and_then(|annotations| annotations.get("autoscaling.alpha.kubernetes.io/metrics")?.as_str());
+    let metrics = stated.and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok());
+    if metrics.is_some_and(|metrics| !metrics.is_empty()) {
         return;
     }
     if let Some(spec) = member(autoscaler, "spec") {

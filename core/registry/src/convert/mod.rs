@@ -11,6 +11,11 @@ pub(crate) trait Conversion: Send + Sync {
     fn to_stored(&self, object: Object) -> Object;
     fn to_served(&self, object: Object) -> Object;
 
+    /// Whether objects are checked in the form that they are stored in, as the one they are served in hides parts of them.
+    fn checks_stored(&self) -> bool {
+        false
+    }
+
     /// Whether what a client sends is converted there and back before anything else is done with it: where it says the same
     /// thing twice, one of both counts.
     fn settles_first(&self) -> bool {

@@ -13,8 +13,15 @@ const NAME_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
 pub(super) struct Jobs;
 
 impl Strategy for Jobs {
+    /// A job that has its labels from its template gets those with it that are generated there.
     fn prepare_create(&self, job: &mut Object) {
+        let of_template = template_labels(job);
+        let shares =
+            of_template.is_some_and(|labels| Some(labels) == job.metadata().and_then(|meta| meta.get("labels")));
         generate_selector(job);
+        if shares {
+            self.fill_labels(job);
+        }
     }
 
     /// What is stored is decoded with defaults: a job without labels has those of its template, generated ones too.
@@ -36,10 +43,13 @@ impl Strategy for Jobs {
 
 /// The labels of what is made are those of who makes it.
 pub(super) fn fill_labels_from_template(owner: &mut Object) {
-    let labels = owner.get("spec").and_then(|spec| spec.pointer("/template/metadata/labels")).cloned();
-    if let Some(labels) = labels {
+    if let Some(labels) = template_labels(owner).cloned() {
         owner.metadata_mut().insert("labels".into(), labels);
     }
+}
+
+fn template_labels(job: &Object) -> Option<&Value> {
+    job.get("spec")?.pointer("/template/metadata/labels")
 }
 
 /// Selector and labels, unless the selector is made by hand. Labels that are there are left to validation.

@@ -1,5 +1,7 @@
 //! Checks of a whole object before it is stored.
 
+use std::borrow::Cow;
+
 use gantry_auth::rbac::{self, BindingWrite, RoleWrite};
 use gantry_meta::{Cause, Object, ObjectView as _, Status};
 use gantry_validation as validation;
@@ -13,11 +15,12 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
         validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced };
     let subresource = Some(write.subresource).filter(|sub| !sub.is_empty());
     let mut causes: Vec<Cause> = admin_access(write, object, old).into_iter().collect();
-    match old {
-        None => causes.extend(validation::validate_create(named, object)),
+    let (checked, checked_old) = (as_checked(write, object), old.map(|old| as_checked(write, old)));
+    match checked_old {
+        None => causes.extend(validation::validate_create(named, &checked)),
         Some(old) => {
-            causes.extend(validation::validate_update(named, object, old, subresource));
-            causes.extend(write.served.strategy.validate_update(write.subresource, object, old));
+            causes.extend(validation::validate_update(named, &checked, &old, subresource));
+            causes.extend(write.served.strategy.validate_update(write.subresource, &checked, &old));
         }
     }
     if !causes.is_empty() {
@@ -26,6 +29,14 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
     let warnings = validation::warnings(named, object, old, subresource);
     warnings.into_iter().chain(write.served.strategy.warnings(object)).for_each(|warning| write.ctx.warn(warning));
     Ok(())
+}
+
+/// An object in the form in which it is checked.
+fn as_checked<'o>(write: &Write<'_>, object: &'o Object) -> Cow<'o, Object> {
+    match write.served.conversion.filter(|conversion| conversion.checks_stored()) {
+        None => Cow::Borrowed(object),
+        Some(conversion) => Cow::Owned(conversion.to_stored(object.clone())),
+    }
 }
 
 /// Nobody grants what they do not have.

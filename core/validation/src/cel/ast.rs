@@ -8,7 +8,8 @@ pub(super) enum Expr {
     Int,
     Uint,
     Double,
-    String,
+    /// Its text, where it is written as it is.
+    String(Option<String>),
     Bytes,
     Name(String),
     /// `operand.field`; `optional` for `operand.?field`.

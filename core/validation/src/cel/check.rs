@@ -3,7 +3,7 @@
 use super::{
     Fault, Scope, Type,
     ast::{Expr, Operator},
-    functions::{AUTHORIZER_NAME, FUNCTIONS, NAMESPACES, RESOURCE_CHECK_NAME},
+    functions::{AUTHORIZER_NAME, FUNCTIONS, Kind, NAMESPACES, RESOURCE_CHECK_NAME},
     parser::path_of,
 };
 
@@ -23,7 +23,7 @@ pub(super) fn check(expression: &Expr, scope: &Scope) -> Result<Type, Fault> {
         Expr::Int => Ok(Type::Int),
         Expr::Uint => Ok(Type::Uint),
         Expr::Double => Ok(Type::Double),
-        Expr::String => Ok(Type::String),
+        Expr::String(_) => Ok(Type::String),
         Expr::Bytes => Ok(Type::Bytes),
         Expr::Name(name) => named(name, scope),
         Expr::Select { operand, field, optional } => select(operand, field, *optional, scope),
@@ -94,8 +94,21 @@ fn message(name: &str, fields: &[(String, Expr)], scope: &Scope) -> Result<Type,
     if !scope.builds(name) {
         return fault(format!("undeclared reference to '{name}' (in container '')"));
     }
-    fields.iter().try_for_each(|(_, value)| check(value, scope).map(|_| ()))?;
+    for (field, value) in fields {
+        let given = check(value, scope)?;
+        if name == "JSONPatch" && !json_patch_takes(field, &given) {
+            return fault(format!("unexpected type '{given}' of field '{field}'"));
+        }
+    }
     Ok(Type::Object(name.to_owned().into()))
+}
+
+/// An operation of a JSON patch; what is below an object is checked when it is applied.
+fn json_patch_takes(field: &str, given: &Type) -> bool {
+    match field {
+        "op" | "path" | "from" => given.is(&Type::String),
+        field => field == "value",
+    }
 }
 
 fn select(operand: &Expr, field: &str, optional: bool, scope: &Scope) -> Result<Type, Fault> {
@@ -147,7 +160,10 @@ fn binary(operator: Operator, left: &Type, right: &Type) -> Result<Type, Fault> 
     let found = match operator {
         Operator::Equality => (same || numbers).then_some(Type::Bool),
         Operator::Order => (any || numbers || (same && is_ordered(left))).then_some(Type::Bool),
-        Operator::In => matches!(right, Type::Dyn | Type::List(_) | Type::Map(_)).then_some(Type::Bool),
+        Operator::In => match right {
+            Type::List(item) => left.is(item).then_some(Type::Bool),
+            other => matches!(other, Type::Dyn | Type::Map(_)).then_some(Type::Bool),
+        },
         _ if any => Some(if is_time(&either()) { Type::Dyn } else { either() }),
         Operator::Add => sum(left, right),
         Operator::Subtract => difference(left, right),
@@ -191,8 +207,8 @@ fn call(receiver: Option<&Expr>, function: &str, arguments: &[Expr], scope: &Sco
     if let Some(found) = macros(receiver, function, arguments, scope) {
         return found;
     }
-    let namespace =
-        receiver.and_then(path_of).filter(|path| NAMESPACES.contains(&&**path) && scope.get(path).is_none());
+    super::literals::check(function, arguments)?;
+    let namespace = receiver.and_then(path_of).filter(|path| is_library(path, scope));
     if let Some(namespace) = namespace {
         return resolve(&format!("{namespace}.{function}"), None, arguments, scope);
     }
@@ -200,19 +216,21 @@ fn call(receiver: Option<&Expr>, function: &str, arguments: &[Expr], scope: &Sco
     resolve(function, on, arguments, scope)
 }
 
+/// Whether a path leads to functions. Keys of JSON patches are escaped where patches are built.
+fn is_library(path: &str, scope: &Scope) -> bool {
+    NAMESPACES.contains(&path) && scope.get(path).is_none() && (path != "jsonpatch" || scope.builds("JSONPatch"))
+}
+
 /// The overload that takes what is given.
 fn resolve(function: &str, on: Option<Type>, arguments: &[Expr], scope: &Scope) -> Result<Type, Fault> {
     let given = arguments.iter().map(|argument| check(argument, scope)).collect::<Result<Vec<Type>, Fault>>()?;
-    if matches!(function, "math.greatest" | "math.least") && !given.is_empty() {
-        return Ok(Type::Dyn);
-    }
     let mut named = FUNCTIONS.iter().filter(|row| row.0 == function && row.1.is_some() == on.is_some()).peekable();
     if named.peek().is_none() {
         return fault(format!("undeclared reference to '{function}' (in container '')"));
     }
     let fits = named.find(|row| {
         let takes = |kind: &Option<_>, of: &Option<Type>| match (kind, of) {
-            (Some(kind), Some(of)) => super::functions::Kind::takes(*kind, of),
+            (Some(kind), Some(of)) => Kind::takes(*kind, of),
             _ => true,
         };
         takes(&row.1, &on) && row.2.len() == given.len() && row.2.iter().zip(&given).all(|(kind, of)| kind.takes(of))
@@ -227,7 +245,11 @@ fn resolve(function: &str, on: Option<Type>, arguments: &[Expr], scope: &Scope) 
 /// What a method of something unknown gives: the type that all its overloads share.
 fn dynamic_result(function: &str) -> Type {
     let results = FUNCTIONS.iter().filter(|row| row.0 == function && row.1.is_some());
-    let mut results = results.map(|row| row.3.result(&Type::Dyn));
+    let mut results = results.map(|row| match row.1 {
+        // What sorts gives back what it got.
+        Some(Kind::List) if function != "sort" => row.3.result(&Type::Dyn.list()),
+        _ => row.3.result(&Type::Dyn),
+    });
     let first = results.next().unwrap_or(Type::Dyn);
     if results.all(|other| other == first) { first } else { Type::Dyn }
 }
@@ -239,7 +261,7 @@ fn macros(receiver: Option<&Expr>, function: &str, arguments: &[Expr], scope: &S
             Some(select(operand, field, false, scope).map(|_| Type::Bool))
         }
         (None, "has", _) => Some(fault("invalid argument to has() macro".to_owned())),
-        (Some(Expr::Name(space)), "bind", [Expr::Name(name), value, body]) if space == "cel" => {
+        (Some(Expr::Name(space)), "bind", [Expr::Name(name), value, body]) if space == "cel" && scope.binds() => {
             Some(check(value, scope).and_then(|of| check(body, &scope.with(name, of))))
         }
         (Some(range), "all" | "exists" | "exists_one" | "existsOne" | "filter" | "map" | "sortBy", [..])

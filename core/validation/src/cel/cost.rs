@@ -100,7 +100,7 @@ impl Coster {
         match expression {
             Expr::Null | Expr::Bool | Expr::Int | Expr::Uint | Expr::Double => (0, Extent::Scalar),
             // A literal has a byte at least; how many more is not kept.
-            Expr::String | Expr::Bytes => (0, Extent::Text(1)),
+            Expr::String(_) | Expr::Bytes => (0, Extent::Text(1)),
             Expr::Name(name) => (1, self.named(name)),
             Expr::Select { operand, field, .. } => {
                 let (cost, of) = self.of(operand);

@@ -17,6 +17,7 @@ pub(super) enum Kind {
     TypeOf,
     List,
     Strings,
+    Ints,
     Map,
     Optional,
     Object(&'static str),
@@ -24,11 +25,17 @@ pub(super) enum Kind {
     Element,
     /// As the receiver.
     Receiver,
+    /// Perhaps an item of the receiver.
+    PerhapsElement,
+    /// Perhaps what is given.
+    PerhapsGiven,
+    /// Texts to lists of texts.
+    TextLists,
 }
 
 use Kind::{
-    Any, Bool, Bytes, Double, Duration, Element, Int, List, Map, Object, Optional, Receiver, Str, Strings, Timestamp,
-    TypeOf, Uint,
+    Any, Bool, Bytes, Double, Duration, Element, Int, Ints, List, Map, Object, Optional, PerhapsElement, PerhapsGiven,
+    Receiver, Str, Strings, TextLists, Timestamp, TypeOf, Uint,
 };
 
 impl Kind {
@@ -55,10 +62,14 @@ impl Kind {
             TypeOf => Type::Type,
             List => Type::Dyn.list(),
             Strings => Type::String.list(),
+            Ints => Type::Int.list(),
             Map => Type::Dyn.map(),
             Optional => Type::Dyn.optional(),
             Object(name) => Type::object(name),
             Receiver => receiver.clone(),
+            PerhapsElement => Element.result(receiver).optional(),
+            PerhapsGiven => receiver.clone().optional(),
+            TextLists => Type::String.list().map(),
             Element => match receiver {
                 Type::List(item) | Type::Optional(item) => (**item).clone(),
                 _ => Type::Dyn,
@@ -86,7 +97,7 @@ pub(super) const AUTHORIZER_NAME: &str = "kubernetes.authorization.Authorizer";
 pub(super) const RESOURCE_CHECK_NAME: &str = "kubernetes.authorization.ResourceCheck";
 
 /// Functions whose name has a dot.
-pub(super) const NAMESPACES: [&str; 8] = ["cel", "format", "ip", "jsonpatch", "math", "optional", "sets", "strings"];
+pub(super) const NAMESPACES: [&str; 8] = ["cel", "format", "ip", "jsonpatch", "lists", "optional", "sets", "strings"];
 
 const fn global(name: &'static str, takes: &'static [Kind], gives: Kind) -> Function {
     Function(name, None, takes, gives)
@@ -146,6 +157,7 @@ pub(super) static FUNCTIONS: &[Function] = &[
     global("strings.quote", &[Str], Str),
     global("jsonpatch.escapeKey", &[Str], Str),
     // lists and sets
+    global("lists.range", &[Int], Ints),
     method(List, "join", &[], Str),
     method(List, "join", &[Str], Str),
     method(List, "isSorted", &[], Bool),
@@ -160,21 +172,11 @@ pub(super) static FUNCTIONS: &[Function] = &[
     method(List, "slice", &[Int, Int], Receiver),
     method(List, "flatten", &[], List),
     method(List, "flatten", &[Int], List),
-    method(List, "first", &[], Optional),
-    method(List, "last", &[], Optional),
+    method(List, "first", &[], PerhapsElement),
+    method(List, "last", &[], PerhapsElement),
     global("sets.contains", &[List, List], Bool),
     global("sets.equivalent", &[List, List], Bool),
     global("sets.intersects", &[List, List], Bool),
-    // numbers
-    global("math.abs", &[Any], Any),
-    global("math.ceil", &[Double], Double),
-    global("math.floor", &[Double], Double),
-    global("math.round", &[Double], Double),
-    global("math.trunc", &[Double], Double),
-    global("math.sign", &[Any], Any),
-    global("math.isNaN", &[Double], Bool),
-    global("math.isInf", &[Double], Bool),
-    global("math.isFinite", &[Double], Bool),
     // times
     method(Timestamp, "getFullYear", &[], Int),
     method(Timestamp, "getFullYear", &[Str], Int),
@@ -201,8 +203,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     method(Duration, "getSeconds", &[], Int),
     method(Duration, "getMilliseconds", &[], Int),
     // optional values
-    global("optional.of", &[Any], Optional),
-    global("optional.ofNonZeroValue", &[Any], Optional),
+    global("optional.of", &[Any], PerhapsGiven),
+    global("optional.ofNonZeroValue", &[Any], PerhapsGiven),
     global("optional.none", &[], Optional),
     method(Optional, "hasValue", &[], Bool),
     method(Optional, "value", &[], Element),
@@ -216,10 +218,10 @@ pub(super) static FUNCTIONS: &[Function] = &[
     method(URL, "getHostname", &[], Str),
     method(URL, "getPort", &[], Str),
     method(URL, "getEscapedPath", &[], Str),
-    method(URL, "getQuery", &[], Map),
+    method(URL, "getQuery", &[], TextLists),
     global("quantity", &[Str], QUANTITY),
     global("isQuantity", &[Str], Bool),
-    method(QUANTITY, "sign", &[], Int),
+    global("sign", &[QUANTITY], Int),
     method(QUANTITY, "isInteger", &[], Bool),
     method(QUANTITY, "asInteger", &[], Int),
     method(QUANTITY, "asApproximateFloat", &[], Double),

@@ -42,7 +42,8 @@ pub(super) enum Token {
     Int,
     Uint,
     Double,
-    String,
+    /// Its text, where it has no escapes.
+    String(Option<String>),
     Bytes,
     Symbol(&'static str),
 }
@@ -151,7 +152,9 @@ fn string(text: &str, at: usize) -> Result<Option<Spot>, Fault> {
     let length =
         quoted(inside, quote, raw).map_err(|(offset, what)| fault(at + prefix + quote.len() + offset, what))?;
     let end = at + prefix + 2 * quote.len() + length;
-    Ok(Some((if bytes { Token::Bytes } else { Token::String }, end)))
+    let as_it_is = raw || !inside[..length].contains('\\');
+    let text = as_it_is.then(|| inside[..length].to_owned());
+    Ok(Some((if bytes { Token::Bytes } else { Token::String(text) }, end)))
 }
 
 /// Bytes up to the closing quote.

@@ -8,6 +8,7 @@ mod check;
 mod cost;
 mod functions;
 mod lexer;
+mod literals;
 mod parser;
 mod scope;
 mod types;
@@ -31,6 +32,9 @@ pub enum Fault {
     Syntax { at: usize, what: String },
     #[error("compilation failed: {0}")]
     Type(String),
+    /// It compiles, and can still not be run.
+    #[error("program instantiation failed: {0}")]
+    Program(String),
 }
 
 /// The type of an expression.

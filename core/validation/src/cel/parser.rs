@@ -224,7 +224,7 @@ impl Parser {
             Token::Int => Ok(Expr::Int),
             Token::Uint => Ok(Expr::Uint),
             Token::Double => Ok(Expr::Double),
-            Token::String => Ok(Expr::String),
+            Token::String(text) => Ok(Expr::String(text)),
             Token::Bytes => Ok(Expr::Bytes),
             Token::Name(name) => self.name(name),
             Token::Symbol("(") => {

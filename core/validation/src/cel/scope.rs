@@ -9,12 +9,13 @@ use super::Type;
 pub struct Scope {
     names: BTreeMap<String, Type>,
     messages: &'static [&'static str],
+    binds: bool,
 }
 
 impl Scope {
     pub fn new<const N: usize>(names: [(&str, Type); N]) -> Self {
         let names = names.into_iter().map(|(name, of)| (name.to_owned(), of)).collect();
-        Self { names, messages: &[] }
+        Self { names, messages: &[], binds: false }
     }
 
     pub fn add(&mut self, name: &str, of: Type) {
@@ -27,7 +28,9 @@ impl Scope {
             Some(Type::Struct(members)) => (*members).clone(),
             _ => BTreeMap::new(),
         };
-        members.insert(name.to_owned(), of);
+        // What is no plain value is not followed across variables.
+        let is_plain = !matches!(of, Type::Optional(_) | Type::Struct(_) | Type::Object(_));
+        members.insert(name.to_owned(), if is_plain { of } else { Type::Dyn });
         self.names.insert("variables".to_owned(), Type::Struct(Arc::new(members)));
     }
 
@@ -44,6 +47,17 @@ impl Scope {
     pub fn building(mut self, messages: &'static [&'static str]) -> Self {
         self.messages = messages;
         self
+    }
+
+    /// Lets expressions name values with `cel.bind`.
+    #[must_use]
+    pub fn binding(mut self) -> Self {
+        self.binds = true;
+        self
+    }
+
+    pub(super) fn binds(&self) -> bool {
+        self.binds
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Type> {

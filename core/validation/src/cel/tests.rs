@@ -4,7 +4,7 @@ fn scope() -> Scope {
     let mut scope = Scope::new([("object", Type::Dyn), ("n", Type::Int), ("s", Type::String)]);
     scope.add("list", Type::String.list());
     scope.add_variable("known", Type::Bool);
-    scope.building(&["Object"])
+    scope.building(&["Object"]).binding()
 }
 
 #[track_caller]
@@ -35,6 +35,12 @@ fn sound_expressions_have_types() {
         ("[1, 2].exists_one(x, x > 1) && list.all(i, v, i >= 0 && v != '')", "bool"),
         ("object.`a-b`.c", "dyn"),
         ("sets.contains(list, ['a'])", "bool"),
+        ("duration('-1h30m.5s') < duration('0')", "bool"),
+        ("lists.range(n).first()", "optional(int)"),
+        ("optional.of(s).orValue('x')", "string"),
+        ("url(s).getQuery()['q']", "list(string)"),
+        ("object.items.slice(0, 1)", "list(dyn)"),
+        ("object.items.sort()", "dyn"),
     ] {
         assert_eq!(of(text).as_deref(), Ok(expected), "{text}");
     }
@@ -79,6 +85,14 @@ fn what_does_not_parse_or_fit_is_refused() {
         "\"a\nb\"",
         "a.in",
         "''.size(1)",
+        "1 in ['a']",
+        "s.matches('(')",
+        "s.find(r'[') == ''",
+        "duration('soon') > duration('1h')",
+        "timestamp('2026-02-31T00:00:00Z') == timestamp('2026-02-01T00:00:00Z')",
+        "math.ceil(1.0) == 1.0",
+        "jsonpatch.escapeKey('a/b') == ''",
+        "quantity('1').sign() == 1",
     ] {
         assert!(of(text).is_err(), "{text}: {:?}", of(text));
     }
@@ -92,4 +106,20 @@ fn hostile_expressions_are_refused_and_not_followed() {
     assert!(of(&format!("object{}", ".a".repeat(49_000))).is_err());
     assert_eq!(of(&format!("n{}", "+n".repeat(40_000))).as_deref(), Ok("int"), "long is not deep");
     assert!(matches!(of(&" ".repeat(100_001)), Err(Fault::TooLong(100_001))));
+}
+
+#[test]
+fn names_are_bound_and_patches_built_only_where_that_is_offered() {
+    let plain = Scope::new([("n", Type::Int)]);
+    assert!(compile("cel.bind(x, n, x == 1)", &plain).is_err());
+    assert_eq!(compile("cel.bind(x, n, x == 1)", &plain.clone().binding()), Ok(Type::Bool));
+    let patches = plain.building(&["JSONPatch"]);
+    assert_eq!(compile("jsonpatch.escapeKey('a/b')", &patches), Ok(Type::String));
+    for (text, fine) in [
+        ("[JSONPatch{op: 'add', path: '/a', value: n}]", true),
+        ("[JSONPatch{op: n}]", false),
+        ("[JSONPatch{operation: 'add'}]", false),
+    ] {
+        assert_eq!(compile(text, &patches).is_ok(), fine, "{text}");
+    }
 }

@@ -39,6 +39,11 @@ impl Type {
         Self::Map(Arc::new(self))
     }
 
+    /// Something with these fields alone.
+    pub fn structure<const N: usize>(fields: [(&str, Type); N]) -> Self {
+        Self::Struct(Arc::new(fields.into_iter().map(|(name, of)| (name.to_owned(), of)).collect()))
+    }
+
     pub(super) fn optional(self) -> Self {
         Self::Optional(Arc::new(self))
     }

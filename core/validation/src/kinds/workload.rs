@@ -232,8 +232,8 @@ pub mod daemon_set {
         if update.subresource == Some("status") {
             return status_counters(update, &STATUS, causes);
         }
-        create(update.new, causes);
         immutable_selector(update, causes);
+        create(update.new, causes);
     }
 
     const STATUS: [&str; 8] = [

@@ -1,6 +1,7 @@
 //! Rules that several kinds share.
 
 pub mod client_config;
+pub mod json_path;
 pub mod net;
 pub mod numbers;
 pub mod paths;

@@ -89,7 +89,8 @@ fn pattern(text: &str) -> Regex {
 /// A disk by iSCSI.
 pub fn iscsi(source: &Field<'_>, causes: &mut Causes) {
     required(source, &["targetPortal"], causes);
-    iscsi_parts(source, causes);
+    iscsi_target(source, causes);
+    iscsi_initiator(source, causes);
 }
 
 /// As [`iscsi`], for the persistent volume `name`.
@@ -98,8 +99,9 @@ pub fn persistent_iscsi(source: &Field<'_>, name: &str, causes: &mut Causes) {
     if is_iscsi_path_too_long(source, name) {
         causes.invalid(&source.member_as("targetPortal", "targetportal"), "too long with the volume's name");
     }
-    iscsi_parts(source, causes);
+    iscsi_target(source, causes);
     secret_reference(source, &["name"], causes);
+    iscsi_initiator(source, causes);
 }
 
 /// Whether name and portal do not fit what an initiator with a name of its own can log in to.
@@ -108,8 +110,8 @@ pub fn is_iscsi_path_too_long(source: &Field<'_>, name: &str) -> bool {
     source.member("initiatorName").is_set() && bytes > ISCSI_PATH_MAX_BYTES
 }
 
-fn iscsi_parts(source: &Field<'_>, causes: &mut Causes) {
-    let (iqn, initiator) = (source.member("iqn"), source.member_as("initiatorName", "initiatorname"));
+fn iscsi_target(source: &Field<'_>, causes: &mut Causes) {
+    let iqn = source.member("iqn");
     if causes.require(&iqn) && !is_iscsi_name(iqn.text()) {
         causes.invalid(&iqn, "must be valid format");
     }
@@ -118,6 +120,10 @@ fn iscsi_parts(source: &Field<'_>, causes: &mut Causes) {
     if authenticates && !source.member("secretRef").is_set() {
         causes.required(&source.member("secretRef"));
     }
+}
+
+fn iscsi_initiator(source: &Field<'_>, causes: &mut Causes) {
+    let initiator = source.member_as("initiatorName", "initiatorname");
     if initiator.is_set() && !is_iscsi_name(initiator.text()) {
         causes.invalid(&initiator, "must be valid format");
     }

@@ -172,6 +172,10 @@ impl Conversion for V1ToV2 {
     fn settles_first(&self) -> bool {
         true
     }
+
+    fn checks_stored(&self) -> bool {
+        true
+    }
 }
 
 #[cfg(test)]

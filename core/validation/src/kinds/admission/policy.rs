@@ -5,6 +5,7 @@ use crate::{
     cel::{Scope, Type},
     field::{Causes, Field, Root},
     names,
+    rules::json_path::json_path,
     table::Update,
 };
 
@@ -165,7 +166,12 @@ fn conditions(update: Update<'_>, causes: &mut Causes) {
     let status = update.new.member("status");
     for warning in status.member("typeChecking").member("expressionWarnings").items() {
         causes.require(&warning.member("warning"));
-        causes.require(&warning.member("fieldRef"));
+        let place = warning.member("fieldRef");
+        if place.text().trim().is_empty() {
+            causes.required(&place);
+        } else {
+            json_path(&place, causes);
+        }
     }
     crate::rules::conditions(&status.member("conditions"), causes);
 }

@@ -6,14 +6,22 @@ mod request_policy;
 pub mod slice;
 pub mod status;
 
+use std::sync::Arc;
+
 use crate::{
-    cel::{self, Scope, Type},
+    cel::{self, Extent, Scope, Type},
     field::{Causes, Field},
+    kinds::admission::expressions,
     names,
 };
 
 const DRIVER_MAX_BYTES: usize = 63;
 const ID_MAX_BYTES: usize = 32;
+/// Of evaluating one selector.
+const COST_MAX: u64 = 1_000_000;
+/// Attributes and capacities of a device.
+const PROPERTIES_MAX: u64 = 32;
+const ATTRIBUTE_MAX_BYTES: u64 = 64;
 const EXPRESSION_MAX_BYTES: usize = 10 * 1024;
 const PARAMETERS_MAX_BYTES: usize = 10 * 1024;
 const SELECTORS_MAX: usize = 32;
@@ -106,9 +114,12 @@ fn expression(field: &Field<'_>, causes: &mut Causes) {
         return causes.too_long(field, EXPRESSION_MAX_BYTES);
     }
     match cel::compile(field.text(), &device_scope()) {
-        Ok(found) if found.is(&Type::Bool) => {}
-        Ok(_) => causes.invalid(field, "must evaluate to bool"),
-        Err(fault) => causes.invalid_because(field, &fault.to_string()),
+        Ok(found) if !found.is(&Type::Bool) => causes.invalid(field, "must evaluate to bool"),
+        Ok(_) if cel::cost(field.text(), &[("device", device_extent())]) > COST_MAX => {
+            causes.forbidden(field, "too complex, exceeds cost limit");
+        }
+        Ok(_) => {}
+        Err(fault) => expressions::refuse(field, &fault, causes),
     }
 }
 
@@ -121,7 +132,22 @@ fn device_scope() -> Scope {
         ("allowMultipleAllocations", Type::Bool),
     ];
     let members = device.into_iter().map(|(name, of)| (name.to_owned(), of)).collect();
-    Scope::new([("device", Type::Struct(std::sync::Arc::new(members)))])
+    Scope::new([("device", Type::Struct(Arc::new(members)))]).binding()
+}
+
+/// How large a device may be.
+fn device_extent() -> Extent {
+    let properties = |value: Extent| {
+        let of_domain = Extent::Map(PROPERTIES_MAX, Arc::new(value));
+        Extent::Map(PROPERTIES_MAX, Arc::new(of_domain))
+    };
+    let members = [
+        ("driver", Extent::Text(DRIVER_MAX_BYTES as u64)),
+        ("attributes", properties(Extent::Text(ATTRIBUTE_MAX_BYTES))),
+        ("capacity", properties(Extent::Scalar)),
+        ("allowMultipleAllocations", Extent::Scalar),
+    ];
+    Extent::Struct(Arc::new(members.into_iter().map(|(name, of)| (name.to_owned(), of)).collect()))
 }
 
 const BINDING_CONDITIONS_MAX: usize = 4;
