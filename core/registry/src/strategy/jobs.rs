@@ -99,6 +99,11 @@ mod tests {
         let labels =
             json!({"job-name": "j", "batch.kubernetes.io/job-name": "j", "controller-uid": "u", UID_LABEL: "u"});
         assert_eq!((&job["spec"]["template"]["metadata"]["labels"], &job["metadata"]["labels"]), (&labels, &labels));
+        let shared = json!({"metadata": {"name": "j", "uid": "u", "labels": {"a": "b"}},
+            "spec": {"template": {"metadata": {"labels": {"a": "b"}}}}});
+        let mut shared = shared.as_object().cloned().unwrap();
+        Jobs.prepare_create(&mut shared);
+        assert_eq!(shared["metadata"]["labels"]["job-name"], "j", "labels from the template are checked with its own");
         let by_hand = json!({"metadata": {"name": "j"}, "spec": {"manualSelector": true, "template": {}}});
         assert_eq!(Value::Object(prepared(by_hand.clone())), by_hand);
     }

@@ -204,6 +204,20 @@ mod tests {
     }
 
     #[test]
+    fn what_annotations_say_is_checked_as_the_newer_form() {
+        let metric = json!([{"type": "Resource", "resource": {"name": "memory", "targetAverageUtilization": -5}}]);
+        let served = json!({"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v1",
+            "metadata": {"name": "h", "namespace": "n", "annotations": {METRICS: metric.to_string()}},
+            "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}});
+        let group = "autoscaling";
+        let resource = gantry_validation::Resource { group, resource: "horizontalpodautoscalers", namespaced: true };
+        let checked = V1ToV2.to_stored(served.as_object().unwrap().clone());
+        let causes = gantry_validation::validate_create(resource, &checked);
+        let fields: Vec<&str> = causes.iter().map(|cause| &*cause.field).collect();
+        assert_eq!(fields, ["spec.metrics[0].resource.target.averageUtilization"]);
+    }
+
+    #[test]
     fn other_metrics_and_the_behavior_ride_in_annotations() {
         let metrics = json!([
             {"type": "Pods", "pods": {"metric": {"name": "m", "selector": {"matchExpressions": [], "matchLabels": {"a": "b"}}},
