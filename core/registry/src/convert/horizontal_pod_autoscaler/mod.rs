@@ -208,7 +208,7 @@ mod tests {
         let metric = json!([{"type": "Resource", "resource": {"name": "memory", "targetAverageUtilization": -5}}]);
         let served = json!({"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v1",
             "metadata": {"name": "h", "namespace": "n", "annotations": {METRICS: metric.to_string()}},
-            "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": "d"}}});
+            "spec": {"maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}}});
         let group = "autoscaling";
         let resource = gantry_validation::Resource { group, resource: "horizontalpodautoscalers", namespaced: true };
         let checked = V1ToV2.to_stored(served.as_object().unwrap().clone());
