@@ -312,6 +312,7 @@ fn every_kind_can_be_listed_and_described() -> Result<()> {
     let kinds: Vec<&str> = kinds.split_whitespace().collect();
     assert!(kinds.len() > 55, "{kinds:?}");
     let all = kinds.join(",");
+    kubectl.until("get flowschema probes", SOON, |out| out.trim_end().ends_with("False"))?;
     let wide = kubectl.run(&format!("get {all} --all-namespaces -o wide"))?;
     assert!(wide.contains("flowschema.flowcontrol.apiserver.k8s.io/exempt"), "{wide}");
     // For these kubectl 1.32 asks for versions that there are no more.

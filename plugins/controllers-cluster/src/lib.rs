@@ -1,6 +1,7 @@
 //! The controllers that keep a cluster in order: namespaces, garbage, accounts, nodes, pods that nobody ends,
-//! volumes.
+//! volumes, flow schemas.
 
+pub mod flow_schema;
 pub mod garbage;
 pub mod namespace;
 pub mod node;
@@ -10,6 +11,7 @@ pub mod service_account;
 pub mod taint_eviction;
 pub mod volumes;
 
+pub use flow_schema::FlowSchemaController;
 pub use garbage::GarbageCollector;
 pub use namespace::NamespaceController;
 pub use node::NodeController;
@@ -31,4 +33,5 @@ gantry_plugin::export!(
     VolumeProtection: Controller,
     ClaimProtection: Controller,
     ClassProtection: Controller,
+    FlowSchemaController: Controller,
 );

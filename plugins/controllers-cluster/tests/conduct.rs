@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use gantry_controllers_cluster::{
-    GarbageCollector, NamespaceController, PodGarbageCollector, RootCaPublisher, ServiceAccountController,
-    TaintEvictionController,
+    FlowSchemaController, GarbageCollector, NamespaceController, PodGarbageCollector, RootCaPublisher,
+    ServiceAccountController, TaintEvictionController,
+    flow_schema::{FLOW_SCHEMAS, PRIORITY_LEVELS},
 };
 use gantry_plugin::{
     Controller, Key, Outcome, Resource,
@@ -251,4 +252,24 @@ fn a_pod_leaves_when_it_tolerated_a_taint_for_long_enough_that_does_not_say_sinc
     assert_eq!(harness.reconcile(&key).outcome, Ok(Outcome::RequeueAfter(Duration::from_secs(10))));
     harness.now = "2026-01-01T00:01:30Z".parse().expect("a time");
     assert!(harness.reconcile(&key).ops.iter().any(|op| op.verb == Verb::Delete));
+}
+
+#[test]
+fn a_flow_schema_dangles_until_its_priority_level_is_there() {
+    let mut harness = harness::<FlowSchemaController>(json!({}));
+    let spec = json!({"priorityLevelConfiguration": {"name": "level"}});
+    harness.cluster().put(&FLOW_SCHEMAS, json!({"metadata": {"name": "s"}, "spec": spec}));
+    let told = |harness: &ControllerHarness<FlowSchemaController>| {
+        harness.settle(&Key::of("", "s")).expect("settles");
+        let schema = harness.cluster().get(&FLOW_SCHEMAS, "", "s").expect("there").clone();
+        let condition = schema["status"]["conditions"][0].clone();
+        assert_eq!(condition["type"], "Dangling");
+        (condition["status"].clone(), condition["reason"].clone(), condition["lastTransitionTime"].clone())
+    };
+    let first = (json!("True"), json!("NotFound"), json!("2026-01-01T00:01:00Z"));
+    assert_eq!(told(&harness), first);
+    harness.now = "2026-01-01T00:02:00Z".parse().expect("a time");
+    assert_eq!(told(&harness), first, "what is said already stays");
+    harness.cluster().put(&PRIORITY_LEVELS, json!({"metadata": {"name": "level"}}));
+    assert_eq!(told(&harness), (json!("False"), json!("Found"), json!("2026-01-01T00:02:00Z")));
 }
