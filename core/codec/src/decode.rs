@@ -2,6 +2,7 @@
 
 mod path;
 mod protobuf;
+mod repeated;
 mod scalar;
 mod seed;
 mod text;

@@ -131,13 +131,36 @@ fn completed(object: &Object) -> Option<Value> {
     done.then(|| json!({"type": "Completed", "status": "True", "reason": phase, "message": message}))
 }
 
+/// Annotations by which a version carries what it has no fields for. They are no metadata of the object, which the reference
+/// keeps in a version of its own.
+const CARRYING: [(&str, &[&str]); 2] = [
+    ("DaemonSet", &["deprecated.daemonset.template.generation"]),
+    (
+        "HorizontalPodAutoscaler",
+        &[
+            "autoscaling.alpha.kubernetes.io/behavior",
+            "autoscaling.alpha.kubernetes.io/conditions",
+            "autoscaling.alpha.kubernetes.io/current-metrics",
+            "autoscaling.alpha.kubernetes.io/metrics",
+        ],
+    ),
+];
+
 /// An object reduced to its metadata. `api_version` is `meta.k8s.io/v1` or its beta.
 pub fn partial_metadata(object: &Object, api_version: &str) -> Value {
-    json!({
-        "kind": "PartialObjectMetadata",
-        "apiVersion": api_version,
-        "metadata": object.metadata().cloned().unwrap_or_default(),
-    })
+    let mut metadata = object.metadata().cloned().unwrap_or_default();
+    for (_, carrying) in CARRYING.iter().filter(|(kind, _)| *kind == object.kind()) {
+        drop_annotations(&mut metadata, carrying);
+    }
+    json!({"kind": "PartialObjectMetadata", "apiVersion": api_version, "metadata": metadata})
+}
+
+fn drop_annotations(metadata: &mut Object, dropped: &[&str]) {
+    let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) else { return };
+    annotations.retain(|name, _| !dropped.contains(&name.as_str()));
+    if annotations.is_empty() {
+        metadata.remove("annotations");
+    }
 }
 
 #[cfg(test)]

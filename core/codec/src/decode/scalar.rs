@@ -12,6 +12,10 @@ pub(super) fn base64(text: &str) -> Option<Cow<'_, str>> {
     Some(text)
 }
 
+pub(super) fn to_base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
 /// A quantity in the form it is stored in.
 pub(super) fn quantity(text: &str, in_resource_list: bool) -> Option<Cow<'_, str>> {
     let text = text.trim();

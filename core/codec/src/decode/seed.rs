@@ -1,6 +1,6 @@
 //! The typed pass over a body: a serde visitor that knows from the field table what may come next.
 
-use super::{path::Path, scalar};
+use super::{path::Path, repeated, scalar};
 use crate::canonical;
 use gantry_kinds::{Field, Gate, SchemaAlternative, Shape, Type};
 use gantry_meta::{Object, Value};
@@ -189,6 +189,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let item = match self.target {
+            Target::Shape(Shape::Bytes) => return byte_numbers(items).map(Some),
             Target::Shape(Shape::List(item)) => Target::from(&**item),
             Target::Shape(raw @ (Shape::Raw | Shape::RawObject)) => Target::Shape(raw),
             Target::Shape(Shape::SchemaOr(schema, SchemaAlternative::Array)) => Target::Struct(schema),
@@ -223,6 +224,15 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
     }
 }
 
+/// Bytes may be written as a list of numbers.
+fn byte_numbers<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Value, A::Error> {
+    let mut bytes = Vec::new();
+    while let Some(byte) = items.next_element::<Option<u8>>()? {
+        bytes.push(byte.unwrap_or_default());
+    }
+    Ok(Value::String(scalar::to_base64(&bytes)))
+}
+
 fn struct_members<'de, A: MapAccess<'de>>(
     ty: &Type,
     path: &Path<'_>,
@@ -242,11 +252,15 @@ fn struct_members<'de, A: MapAccess<'de>>(
         };
         let field = &ty.fields[at];
         let path = path.name(&field.name);
-        if seen.again(at) {
+        let is_again = seen.again(at);
+        if is_again {
             problems.add(|| format!("duplicate field \"{path}\""));
         }
         let seed = Seed { target: Target::from(&field.shape), path: &path, problems };
-        let value = members.next_value_seed(seed)?;
+        let mut value = members.next_value_seed(seed)?;
+        if is_again {
+            value = repeated::onto(field, object.remove(&*field.name), value);
+        }
         store(&mut object, field, value);
     }
     canonical::fill(ty, &mut object);

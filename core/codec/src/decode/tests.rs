@@ -185,6 +185,37 @@ fn a_tree_decodes_to_the_same_as_its_text() {
 }
 
 #[test]
+fn a_struct_or_map_that_comes_twice_keeps_what_the_second_does_not_name() {
+    let twice = tree(
+        "deployments",
+        r#"{"metadata":{"name":"a","labels":{"x":"1","y":"1"}},"metadata":{"namespace":"n","labels":{"y":"2"}},
+            "spec":{"replicas":2,"template":{"spec":{"hostname":"h"}}},"spec":{"paused":true,"template":{}},
+            "spec":{"replicas":3}}"#,
+    );
+    assert_eq!(twice["metadata"], json!({"labels": {"x": "1", "y": "2"}, "name": "a", "namespace": "n"}));
+    assert_eq!(twice["spec"]["replicas"], 3);
+    assert_eq!(twice["spec"]["paused"], true);
+    assert_eq!(twice["spec"]["template"]["spec"]["hostname"], "h");
+    let unset = tree(
+        "deployments",
+        r#"{"spec":{"strategy":{"rollingUpdate":{"maxSurge":1},"rollingUpdate":null},"paused":true},"spec":null}"#,
+    );
+    assert_eq!(unset["spec"]["paused"], true, "a struct held by value cannot be unset");
+    assert_eq!(unset["spec"]["strategy"], json!({}));
+}
+
+#[test]
+fn bytes_may_be_a_list_of_numbers() {
+    assert_eq!(
+        tree("secrets", r#"{"data":{"k":[104,105],"e":[],"n":[null]}}"#)["data"],
+        json!({"k": "aGk=", "e": "", "n": "AA=="})
+    );
+    for bad in ["[256]", "[-1]", "[\"a\"]", "[1.5]", "{}"] {
+        assert!(json_body("secrets", &format!(r#"{{"data":{{"k":{bad}}}}}"#)).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn what_is_stored_is_read_back_and_nothing_else_is() {
     let object = json_body("configmaps", r#"{"metadata":{"name":"a"},"data":{"k":"\u00e4\n"}}"#).unwrap().object;
     assert_eq!(parse_stored(&crate::encode_stored(&object)).unwrap(), object);

@@ -132,3 +132,18 @@ fn a_table_carries_columns_and_as_much_of_the_object_as_asked_for() {
     let roles = TablePrinter::of(catalog().resource("rbac.authorization.k8s.io", "v1", "roles").unwrap(), None);
     assert!(roles.table(&ListMeta::default(), vec![], "meta.k8s.io/v1", true)["rows"].is_null());
 }
+
+#[test]
+fn annotations_that_stand_for_fields_are_no_metadata() {
+    let object = |kind: &str, annotations: Value| {
+        let Value::Object(object) = json!({"kind": kind, "metadata": {"name": "a", "annotations": annotations}}) else {
+            unreachable!("an object is written above")
+        };
+        partial_metadata(&object, "meta.k8s.io/v1")["metadata"].clone()
+    };
+    let carried = json!({"deprecated.daemonset.template.generation": "2"});
+    assert_eq!(object("DaemonSet", carried.clone()), json!({"name": "a"}));
+    assert_eq!(object("Deployment", carried.clone())["annotations"], carried);
+    let both = json!({"autoscaling.alpha.kubernetes.io/metrics": "[]", "own": "x"});
+    assert_eq!(object("HorizontalPodAutoscaler", both)["annotations"], json!({"own": "x"}));
+}
