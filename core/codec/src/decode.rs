@@ -58,6 +58,11 @@ impl<'a> Expected<'a> {
         let ty = subresource.root.as_ref()?;
         Some(Self { ty, api_version: &subresource.api_version, kind: &subresource.kind, any_api_version: false })
     }
+
+    fn unfit(self, cause: DecodeError) -> DecodeError {
+        let version = self.api_version.rsplit('/').next().unwrap_or_default().to_owned();
+        DecodeError::Unfit { kind: self.kind.to_owned(), version, cause: Box::new(cause) }
+    }
 }
 
 /// A canonical object and the texts of the Warning headers its body earned.
@@ -74,11 +79,21 @@ pub fn decode(
     format: Format,
     strictness: Strictness,
 ) -> Result<Decoded, DecodeError> {
+    read(expected, body, format, strictness).map_err(|cause| match cause {
+        DecodeError::Type(_) | DecodeError::Strict(_) => expected.unfit(cause),
+        other => other,
+    })
+}
+
+fn read(expected: Expected<'_>, body: &[u8], format: Format, strictness: Strictness) -> Result<Decoded, DecodeError> {
     let mut problems = Problems::default();
     let object = match format {
         Format::Json => typed_json(expected.ty, body, &mut problems)?,
         Format::Yaml => {
             let value = yaml::from_yaml(body, &mut problems)?;
+            if strictness == Strictness::Strict {
+                problems.gather(yaml::repeated_keys);
+            }
             typed(expected.ty, value, &mut problems)?
         }
         Format::Protobuf => protobuf::enveloped(expected.ty, body, &mut problems)?,

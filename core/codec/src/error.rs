@@ -17,6 +17,9 @@ pub enum DecodeError {
     /// The body's `kind` or `apiVersion` is not that of the path.
     #[error("the body is a {found}, expected {expected}")]
     WrongKind { found: String, expected: String },
+    /// A body that is none of the kind, with that kind and the version that it is read in.
+    #[error("{kind} in version {version:?} cannot be handled as a {kind}: {cause}")]
+    Unfit { kind: String, version: String, cause: Box<Self> },
     /// Unknown or repeated fields under strict validation.
     #[error("strict decoding error: {}", .0.join(", "))]
     Strict(Vec<String>),

@@ -6,5 +6,5 @@ mod scalar;
 mod style;
 mod write;
 
-pub(crate) use build::from_yaml;
+pub(crate) use build::{from_yaml, repeated_keys};
 pub use write::to_yaml;

@@ -27,6 +27,13 @@ impl Problems {
         }
     }
 
+    /// Makes one of those met so far, if there are any.
+    pub(super) fn gather(&mut self, make: impl FnOnce(&[String]) -> String) {
+        if !self.texts.is_empty() {
+            self.texts = vec![make(&self.texts)];
+        }
+    }
+
     pub(crate) fn into_texts(self) -> Vec<String> {
         self.texts
     }
@@ -245,7 +252,7 @@ fn struct_members<'de, A: MapAccess<'de>>(
         let at = match name {
             Member::Known(at) => at,
             Member::Unknown(name) => {
-                problems.add(|| format!("unknown field \"{}\"", path.name(&name)));
+                problems.add(|| format!("unknown field {:?}", path.name(&name).to_string()));
                 members.next_value::<IgnoredAny>()?;
                 continue;
             }
@@ -254,7 +261,7 @@ fn struct_members<'de, A: MapAccess<'de>>(
         let path = path.name(&field.name);
         let is_again = seen.again(at);
         if is_again {
-            problems.add(|| format!("duplicate field \"{path}\""));
+            problems.add(|| format!("duplicate field {:?}", path.to_string()));
         }
         let seed = Seed { target: Target::from(&field.shape), path: &path, problems };
         let mut value = members.next_value_seed(seed)?;
@@ -318,7 +325,7 @@ fn map_entries<'de, A: MapAccess<'de>>(
             members.next_value_seed(Seed { target, path: &path, problems })?
         };
         if object.contains_key(&key) {
-            problems.add(|| format!("duplicate field \"{}\"", path.name(&key)));
+            problems.add(|| format!("duplicate field {:?}", path.name(&key).to_string()));
         }
         object.insert(key, value.unwrap_or_else(|| zero(target)));
     }

@@ -86,7 +86,7 @@ fn fields(ty: &Type, path: &Path<'_>, problems: &mut Problems, object: &mut Obje
     for (name, value) in object.iter_mut() {
         let path = path.name(name);
         let Some(field) = ty.field(name) else {
-            problems.add(|| format!("unknown field \"{path}\""));
+            problems.add(|| format!("unknown field {:?}", path.to_string()));
             all_kept = false;
             continue;
         };

@@ -33,6 +33,11 @@ pub(crate) fn from_yaml(body: &[u8], problems: &mut Problems) -> Result<Value, D
     Ok(builder.root.unwrap_or(Value::Null))
 }
 
+/// The problems of the text itself in one, as strict readers are told.
+pub(crate) fn repeated_keys(problems: &[String]) -> String {
+    format!("yaml: unmarshal errors:\n  {}", problems.join("\n  "))
+}
+
 /// The version that a `%YAML` directive before the document names, if it is not the one that is read.
 fn foreign_version(text: &str) -> Option<&str> {
     let mut head = text.lines().take_while(|line| !line.starts_with("---")).filter(|line| line.starts_with('%'));
@@ -53,14 +58,15 @@ struct Builder<'p> {
     root: Option<Value>,
 }
 
-/// A list or mapping that is being read, with the id of its anchor (0: none).
+/// A list or mapping that is being read, with the id of its anchor (0: none) and the line that it begins in.
 enum Open {
-    List { anchor: usize, items: Vec<Value> },
-    Mapping { anchor: usize, members: Object, merged: Vec<Object>, key: Option<Key> },
+    List { anchor: usize, line: usize, items: Vec<Value> },
+    Mapping { anchor: usize, line: usize, members: Object, merged: Vec<Object>, key: Option<Key> },
 }
 
 enum Key {
-    Name(String),
+    /// With its line.
+    Name(String, usize),
     /// `<<`: the members of the value are taken where the mapping has none of that name.
     Merge,
 }
@@ -78,14 +84,17 @@ impl Builder<'_> {
                     return self.set_key(Key::Merge);
                 }
                 let value = scalar_value(&text, style, tag.as_deref()).map_err(|what| bad(what, line))?;
+                // Of a text in lines of its own the parser tells where these begin, and not where their mark is.
+                let in_lines = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                let line = self.key_line().filter(|_| in_lines).unwrap_or(line);
                 self.close(value, anchor, line)
             }
-            Event::SequenceStart(anchor, _) => self.enter(Open::List { anchor, items: Vec::new() }),
+            Event::SequenceStart(anchor, _) => self.enter(Open::List { anchor, line, items: Vec::new() }),
             Event::MappingStart(anchor, _) => {
                 if self.expects_key() {
                     return Err(bad("a key must be a scalar", line));
                 }
-                self.enter(Open::Mapping { anchor, members: Object::new(), merged: Vec::new(), key: None })
+                self.enter(Open::Mapping { anchor, line, members: Object::new(), merged: Vec::new(), key: None })
             }
             Event::SequenceEnd | Event::MappingEnd => self.leave(line),
             Event::Alias(id) => {
@@ -104,6 +113,13 @@ impl Builder<'_> {
         matches!(self.open.last(), Some(Open::Mapping { key: None, .. }))
     }
 
+    fn key_line(&self) -> Option<usize> {
+        match self.open.last() {
+            Some(Open::Mapping { key: Some(Key::Name(_, line)), .. }) => Some(*line),
+            _ => None,
+        }
+    }
+
     fn set_key(&mut self, new: Key) -> Result<(), DecodeError> {
         if let Some(Open::Mapping { key, .. }) = self.open.last_mut() {
             *key = Some(new);
@@ -117,20 +133,20 @@ impl Builder<'_> {
     }
 
     fn leave(&mut self, line: usize) -> Result<(), DecodeError> {
-        let (value, anchor) = match self.open.pop() {
-            Some(Open::List { anchor, items }) => (Value::Array(items), anchor),
-            Some(Open::Mapping { anchor, mut members, merged, .. }) => {
+        let (value, anchor, line) = match self.open.pop() {
+            Some(Open::List { anchor, line, items }) => (Value::Array(items), anchor, line),
+            Some(Open::Mapping { anchor, line, mut members, merged, .. }) => {
                 for (name, value) in merged.into_iter().flatten() {
                     members.entry(name).or_insert(value);
                 }
-                (Value::Object(members), anchor)
+                (Value::Object(members), anchor, line)
             }
             None => return Err(bad("an end without a start", line)),
         };
         self.close(value, anchor, line)
     }
 
-    /// A value is complete: it becomes an item, a key, a member or the document.
+    /// A value that begins in that line is complete: it becomes an item, a key, a member or the document.
     fn close(&mut self, value: Value, anchor: usize, line: usize) -> Result<(), DecodeError> {
         if anchor > 0 {
             self.anchors.insert(anchor, value.clone());
@@ -141,10 +157,10 @@ impl Builder<'_> {
             Some(Open::Mapping { members, merged, key, .. }) => match key.take() {
                 None => {
                     let name = scalar::key_text(&value).ok_or_else(|| bad("a key must be text or a number", line))?;
-                    *key = Some(Key::Name(name));
+                    *key = Some(Key::Name(name, line));
                 }
                 Some(Key::Merge) => merge(value, merged).map_err(|what| bad(what, line))?,
-                Some(Key::Name(name)) => {
+                Some(Key::Name(name, _)) => {
                     if members.contains_key(&name) {
                         self.problems.add(|| format!("line {line}: key {name:?} already set in map"));
                     }
@@ -226,6 +242,15 @@ mod tests {
         let value = from_yaml(b"{y: 1, 2: b, 2.5: c, k: 1, k: 2}", &mut problems).unwrap();
         assert_eq!(value, json!({"true": 1, "2": "b", "2.5": "c", "k": 2}));
         assert_eq!(problems.into_texts().len(), 1);
+    }
+
+    #[test]
+    fn a_repeated_key_is_told_by_the_line_that_its_value_begins_in() {
+        let text = "a: 1\na:\n\n  b: 2\n  c: 3\na:\n- x\n- y\na: |\n  text\n  more\na: {}\n";
+        let mut problems = Problems::default();
+        from_yaml(text.as_bytes(), &mut problems).unwrap();
+        let lines = [4, 7, 9, 12].map(|line| format!("line {line}: key \"a\" already set in map"));
+        assert_eq!(problems.into_texts(), lines);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The parts of metadata that the server owns.
 
+use std::collections::HashSet;
+
 use gantry_meta::{Object, ObjectView as _, Status, Value, time};
 use jiff::Timestamp;
 use rand::Rng as _;
@@ -103,15 +105,15 @@ pub(super) fn keep_system_fields(new: &mut Object, old: &Object) {
 pub(super) fn drop_repeated_owners(object: &mut Object) -> Vec<String> {
     let references = object.get_mut("metadata").and_then(|metadata| metadata.get_mut("ownerReferences"));
     let Some(references) = references.and_then(Value::as_array_mut) else { return Vec::new() };
-    let (mut kept, mut repeated) = (Vec::with_capacity(references.len()), Vec::new());
-    for reference in references.drain(..) {
-        if kept.contains(&reference) {
+    // By their text: to compare each with all before it takes minutes where there are many.
+    let (mut known, mut repeated) = (HashSet::with_capacity(references.len()), Vec::new());
+    references.retain(|reference| {
+        let is_new = known.insert(reference.to_string());
+        if !is_new {
             repeated.push(reference.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned());
-        } else {
-            kept.push(reference);
         }
-    }
-    *references = kept;
+        is_new
+    });
     repeated
 }
 

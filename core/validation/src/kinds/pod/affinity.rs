@@ -5,6 +5,7 @@ use crate::{
     names,
     rules::selector,
 };
+use std::collections::HashMap;
 
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
@@ -133,14 +134,18 @@ fn label_keys(term: &Field<'_>, causes: &mut Causes) {
 pub(super) fn topology_spread_constraints(constraints: &Field<'_>, causes: &mut Causes) {
     let pair =
         |c: &Field<'_>| (c.member("topologyKey").text().to_owned(), c.member("whenUnsatisfiable").text().to_owned());
-    for (at, constraint) in constraints.items().enumerate() {
+    let mut later: HashMap<_, usize> = HashMap::new();
+    constraints.items().for_each(|constraint| *later.entry(pair(&constraint)).or_default() += 1);
+    for constraint in constraints.items() {
         let (skew, action) = (constraint.member("maxSkew"), constraint.member("whenUnsatisfiable"));
         if skew.int().unwrap_or_default() <= 0 {
             causes.invalid(&skew, "must be greater than zero");
         }
         causes.require(&constraint.member("topologyKey"));
         causes.one_of(&action, &["DoNotSchedule", "ScheduleAnyway"]);
-        if constraints.items().skip(at + 1).any(|later| pair(&later) == pair(&constraint)) {
+        let alike = later.entry(pair(&constraint)).or_default();
+        *alike = alike.saturating_sub(1);
+        if *alike > 0 {
             causes.duplicate(&constraint.member("{topologyKey, whenUnsatisfiable}"));
         }
         min_domains(&constraint, causes);
