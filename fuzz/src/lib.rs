@@ -101,7 +101,7 @@ pub fn patch(input: &[u8], kind: Patch) {
 fn writer(manager: &'static str) -> Writer<'static> {
     let resource = deployments();
     let (ty, api_version) = (&*resource.root, &*resource.api_version);
-    Writer { ty, api_version, manager, subresource: "", reset: &[], now: Timestamp::UNIX_EPOCH }
+    Writer { ty, api_version, manager, subresource: "", reset: &[], versions: &managed::OneVersion, now: Timestamp::UNIX_EPOCH }
 }
 
 /// Applies a configuration to nothing, to an object without a record, and again: the same twice changes nothing.

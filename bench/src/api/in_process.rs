@@ -52,6 +52,7 @@ fn applied(stored: Option<&[u8]>, config: &str, second: u32) -> anyhow::Result<V
         manager: "bench",
         subresource: "",
         reset: managed::reset_fields("apps", "deployments", ""),
+        versions: &managed::OneVersion,
         now,
     };
     let old: Option<Object> = stored.map(gantry_codec::parse_stored).transpose()?;

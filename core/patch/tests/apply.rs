@@ -4,7 +4,7 @@ use gantry_kinds::catalog;
 use gantry_meta::{Object, Value};
 use gantry_patch::{
     PatchError,
-    managed::{Writer, apply, record_update},
+    managed::{OneVersion, Writer, apply, record_update},
 };
 use serde_json::json;
 
@@ -22,7 +22,7 @@ impl World {
     fn writer<'a>(&self, manager: &'a str) -> Writer<'a> {
         let ty = catalog().type_of_kind(self.group, "v1", self.kind).unwrap();
         let now = "2026-11-21T14:20:00Z".parse().unwrap();
-        Writer { ty, api_version: "v1", manager, subresource: "", reset: &[&["status"]], now }
+        Writer { ty, api_version: "v1", manager, subresource: "", reset: &[&["status"]], versions: &OneVersion, now }
     }
 
     fn try_apply(&mut self, manager: &str, config: Value, force: bool) -> Result<(), PatchError> {

@@ -2,7 +2,7 @@
 
 use gantry_kinds::{Type, catalog};
 use gantry_meta::{Object, Value};
-use gantry_patch::managed::{Writer, record_update, reset_fields};
+use gantry_patch::managed::{OneVersion, Writer, record_update, reset_fields};
 use serde_json::json;
 
 fn ty(group: &str, version: &str, kind: &str) -> &'static Type {
@@ -18,7 +18,11 @@ fn write(ty: &Type, manager: &str, subresource: &str, old: Option<&Object>, new:
     let mut new = object(new);
     let reset = reset_fields("apps", "deployments", subresource);
     let now = "2026-11-21T14:20:00.5Z".parse().unwrap();
-    record_update(Writer { ty, api_version: "v1", manager, subresource, reset, now }, old, &mut new);
+    record_update(
+        Writer { ty, api_version: "v1", manager, subresource, reset, versions: &OneVersion, now },
+        old,
+        &mut new,
+    );
     new
 }
 

@@ -2,8 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use gantry_codec::{Strictness, canonical};
 use gantry_kinds::{Catalog, Ref, Resource, Type};
 use gantry_meta::{Cause, GroupVersionKind, GroupVersionResource, Object, ObjectView as _, Status};
+use gantry_patch::managed::Versions;
 use gantry_storage::{Key, Shard};
 use gantry_watch_cache::ResourceConfig;
 
@@ -29,6 +31,27 @@ pub(crate) struct Served {
     pub strategy: &'static dyn Strategy,
     stored_group: String,
     stored_root: Ref<Type>,
+    /// All versions of the group that what is stored is served in, this one too.
+    forms: Vec<Form>,
+}
+
+/// What is stored in one of the versions that it is served in.
+struct Form {
+    resource: Resource,
+    conversion: Option<&'static dyn Conversion>,
+}
+
+impl Form {
+    /// Of another group nobody says what it owned, though it may be stored as the same.
+    fn all(catalog: &Catalog, served: &Resource, stored: &Resource) -> Vec<Self> {
+        let of_stored = |resource: &&Resource| {
+            (&resource.group, &resource.plural) == (&served.group, &served.plural)
+                && stored_version(catalog, resource) == (&*stored.group, &*stored.version)
+        };
+        let form =
+            |resource: &Resource| Self { resource: resource.clone(), conversion: convert::between(resource, stored) };
+        catalog.resources().filter(of_stored).map(form).collect()
+    }
 }
 
 impl Served {
@@ -46,6 +69,7 @@ impl Served {
             strategy: strategy::of(&resource.group, plural),
             stored_group: stored.group.to_string(),
             stored_root: stored.root.clone(),
+            forms: Form::all(catalog, resource, stored),
             resource: resource.clone(),
         }
     }
@@ -59,7 +83,7 @@ impl Served {
     pub fn to_stored(&self, object: Object) -> Object {
         let Some(conversion) = self.conversion else { return object };
         let mut stored = conversion.to_stored(object);
-        gantry_codec::canonical::canonicalise(&self.stored_root, &mut stored);
+        canonical::canonicalise(&self.stored_root, &mut stored);
         stored
     }
 
@@ -67,7 +91,7 @@ impl Served {
     pub fn to_served(&self, stored: Object) -> Object {
         let Some(conversion) = self.conversion else { return stored };
         let mut object = conversion.to_served(stored);
-        gantry_codec::canonical::canonicalise(&self.resource.root, &mut object);
+        canonical::canonicalise(&self.resource.root, &mut object);
         object
     }
 
@@ -110,6 +134,24 @@ impl Served {
     /// Names the kind as it is stored, unlike the others: events of events.k8s.io are core ones there.
     pub fn invalid(&self, name: &str, causes: Vec<Cause>) -> Status {
         Status::invalid(&self.stored_group, &self.resource.kind, name, causes)
+    }
+}
+
+impl Versions for Served {
+    fn convert(&self, object: &Object, from: &str, to: &str) -> Option<(&Type, Object)> {
+        let form = |version: &str| self.forms.iter().find(|form| form.resource.api_version == version);
+        let (from, to) = (form(from)?, form(to)?);
+        let decoded = gantry_codec::decode_value((&from.resource).into(), object.clone().into(), Strictness::Ignore);
+        let mut object = decoded.ok()?.object;
+        if let Some(conversion) = from.conversion {
+            object = conversion.to_stored(object);
+            canonical::canonicalise(&self.stored_root, &mut object);
+        }
+        if let Some(conversion) = to.conversion {
+            object = conversion.to_served(object);
+            canonical::canonicalise(&to.resource.root, &mut object);
+        }
+        Some((&to.resource.root, object))
     }
 }
 
@@ -222,6 +264,22 @@ mod tests {
         let stored = newer.to_stored(event.as_object().unwrap().clone());
         assert_eq!((&stored["reportingComponent"], &stored["involvedObject"]), (&"".into(), &serde_json::json!({})));
         assert!(newer.to_served(stored).get("reportingComponent").is_none());
+    }
+
+    #[test]
+    fn an_autoscaler_has_the_versions_of_its_group_and_an_event_its_own_alone() {
+        let all = ServedResources::new(gantry_kinds::catalog());
+        let autoscalers = all.preferred("autoscaling", "horizontalpodautoscalers").unwrap();
+        let newer = serde_json::json!({"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v2",
+            "metadata": {"name": "a"}, "spec": {"maxReplicas": 2, "metrics": null}});
+        let newer = newer.as_object().unwrap();
+        let (_, older) = autoscalers.convert(newer, "autoscaling/v2", "autoscaling/v1").unwrap();
+        assert_eq!((&older["apiVersion"], &older["spec"]["maxReplicas"]), (&"autoscaling/v1".into(), &2.into()));
+        let (_, again) = autoscalers.convert(&older, "autoscaling/v1", "autoscaling/v2").unwrap();
+        assert_eq!(again["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 80);
+        assert!(autoscalers.convert(newer, "autoscaling/v2", "autoscaling/v7").is_none());
+        let events = all.preferred("events.k8s.io", "events").unwrap();
+        assert!(events.convert(&Object::new(), "events.k8s.io/v1", "v1").is_none());
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::{
     merge::merge,
     prune::prune,
     set::{FieldSet, Marks},
-    update::{Writer, strip_unowned, updated},
+    update::{RECORD, Writer, strip_unowned, updated},
+    versions::{Touched, touched},
 };
 use crate::{Conflict, PatchError};
 
@@ -43,9 +44,6 @@ pub fn apply(writer: Writer<'_>, live: Option<&Object>, config: &Object, force: 
     }
     Ok(object)
 }
-
-/// Where the record stands.
-const RECORD: &[&str] = &["metadata", "managedFields"];
 
 /// What the configuration states, but for what this request cannot set.
 fn stated<'a>(writer: Writer<'a>, config: &'a Object) -> FieldSet<'a> {
@@ -98,13 +96,13 @@ fn over_live(writer: Writer<'_>, live: &Object, config: &Object, force: bool) ->
     merge(writer.ty, &mut merged, config);
     let merged = match &last {
         // Most configurations state all that they stated before: nothing can go.
-        Some(last) if !last.set.is_within(&set) => prune(writer.ty, merged, &last.set, &union_of(&others, &set)),
+        Some(last) if !last.set.is_within(&set) => prune(writer, merged, last, &others, &set),
         _ => merged,
     };
     let mut changes = compare(writer.ty, live, &merged, Unsaid::Absent);
     changes.remove_subtree(RECORD);
     writer.reset.iter().for_each(|path| changes.remove_subtree(path));
-    take_from_others(writer, live, &mut others, &changes, force)?;
+    take_from_others(writer, (live, &merged), &mut others, &changes, force)?;
 
     let changed = !same_without_record(live, &merged);
     // Known to be what has to be written, or nothing.
@@ -137,51 +135,39 @@ fn without_record(live: &Object) -> Object {
     live.iter().map(bare).collect()
 }
 
-fn union_of<'a>(others: &[Entry<'a>], set: &FieldSet<'a>) -> FieldSet<'a> {
-    others.iter().fold(set.clone(), |all, entry| all.union(entry.set.clone()))
-}
-
 /// What changes is taken from its owners, if `force` or client-side apply allows it.
 fn take_from_others(
     writer: Writer<'_>,
-    live: &Object,
+    (live, merged): (&Object, &Object),
     others: &mut Vec<Entry<'_>>,
     changes: &FieldSet<'_>,
     force: bool,
 ) -> Result<(), PatchError> {
-    if !force {
-        let allowed = match writer.manager {
-            KUBECTL => last_applied::configuration(writer.ty, live, writer.api_version),
-            _ => None,
-        };
-        let allowed = allowed.as_ref().map(|config| last_applied::still_live(writer.ty, config, live));
-        let conflicts = conflicts(others, changes, allowed.as_ref());
-        if !conflicts.is_empty() {
-            return Err(PatchError::Conflicts(conflicts));
-        }
+    let touched = touched(writer, others, (live, merged), changes);
+    let conflicts = if force { Vec::new() } else { conflicts(writer, live, others, &touched) };
+    if !conflicts.is_empty() {
+        return Err(PatchError::Conflicts(conflicts));
     }
-    for entry in others.iter_mut() {
-        entry.subtract(changes, Marks::WRITTEN);
-        entry.subtract(changes, Marks::REMOVED);
-    }
+    others.iter_mut().zip(touched).for_each(|(entry, touched)| touched.take_from(entry));
     others.retain(|entry| !entry.set.is_empty());
     Ok(())
 }
 
-/// One conflict for each owner and field.
-fn conflicts(others: &[Entry<'_>], changes: &FieldSet<'_>, allowed: Option<&FieldSet<'_>>) -> Vec<Conflict> {
-    let mut found = Vec::new();
-    let mut others: Vec<&Entry<'_>> = others.iter().collect();
-    others.sort_by(|a, b| a.owner.cmp_listed(&b.owner));
-    for entry in others {
-        let mut contested = entry.set.intersect(changes, Marks::WRITTEN);
-        if let Some(allowed) = allowed {
-            contested.subtract(allowed, Marks::OWNED);
-        }
-        let owner = describe(entry);
-        found.extend(contested.paths().into_iter().map(|field| Conflict { owner: owner.clone(), field }));
+/// One conflict for each owner and field, but for what client-side apply left to `kubectl`.
+fn conflicts(writer: Writer<'_>, live: &Object, others: &[Entry<'_>], touched: &[Touched<'_>]) -> Vec<Conflict> {
+    let contested = others.iter().zip(touched).filter(|(_, touched)| !touched.written.is_empty());
+    let mut contested: Vec<(&Entry<'_>, FieldSet<'_>)> = contested.map(|(e, t)| (e, t.written.clone())).collect();
+    if writer.manager == KUBECTL && !contested.is_empty() {
+        let left = last_applied::configuration(writer.ty, live, writer.api_version);
+        let allowed = left.as_ref().map(|config| last_applied::still_live(writer.ty, config, live)).unwrap_or_default();
+        contested.iter_mut().for_each(|(_, fields)| _ = fields.subtract(&allowed, Marks::OWNED));
     }
-    found
+    contested.sort_by(|(one, _), (other, _)| one.owner.cmp_listed(&other.owner));
+    let listed = |(entry, fields): (&Entry<'_>, FieldSet<'_>)| {
+        let owner = describe(entry);
+        fields.paths().into_iter().map(move |field| Conflict { owner: owner.clone(), field })
+    };
+    contested.into_iter().flat_map(listed).collect()
 }
 
 fn describe(entry: &Entry<'_>) -> String {

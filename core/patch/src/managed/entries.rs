@@ -115,17 +115,6 @@ impl<'a> Entry<'a> {
         (self.wire, self.fields) = (None, None);
     }
 
-    /// False for an entry of a version that the object's kind does not have: nobody can say what it owns. `served` is a
-    /// version that it has. Kinds made at run time speak for themselves.
-    pub fn is_of_kind(&self, object: &Object, served: &str) -> bool {
-        let known = |api_version: &str| {
-            let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-            gantry_kinds::catalog().type_of_kind(group, version, object.kind()).is_some()
-        };
-        let stated = self.owner.api_version.as_str();
-        stated == served || known(stated) || !known(served)
-    }
-
     /// Takes fields out of the set; the entry is dropped by its owner when nothing is left.
     pub fn subtract(&mut self, other: &FieldSet<'_>, marks: Marks) {
         if self.set.subtract(other, marks) {

@@ -4,36 +4,119 @@ use gantry_kinds::Type;
 use gantry_meta::{Object, Value};
 
 use super::{
+    entries::Entry,
     extract::field_set,
     set::{Element, FieldSet, Marks},
     shape::Parts,
+    update::Writer,
 };
 
-/// Takes out of `merged` what `last` (the applier's set before) holds and `owned` (all sets now) does not.
-pub(crate) fn prune(ty: &Type, merged: Object, last: &FieldSet<'_>, owned: &FieldSet<'_>) -> Object {
+/// Takes out of `merged` what `last` (the applier's entry before) holds, and neither `others` nor `stated` (its set now) does.
+pub(crate) fn prune(
+    writer: Writer<'_>,
+    merged: Object,
+    last: &Entry<'_>,
+    others: &[Entry<'_>],
+    stated: &FieldSet<'_>,
+) -> Object {
+    let sets = others.iter().map(|entry| (entry.owner.api_version.as_str(), &entry.set));
+    let sets: Vec<(&str, &FieldSet<'_>)> = sets.chain([(writer.api_version, stated)]).collect();
+    let version = last.owner.api_version.as_str();
+    if sets.iter().all(|(of, _)| *of == version) {
+        return pruned(writer.ty, &merged, &last.set, &union_of(&sets, version)).unwrap_or(merged);
+    }
+    let across = Across { writer, version, last: &last.set, sets: &sets };
+    across.pruned(&merged).unwrap_or(merged)
+}
+
+/// What is owned in one version.
+fn union_of<'a>(sets: &[(&str, &FieldSet<'a>)], version: &str) -> FieldSet<'a> {
+    let of_version = sets.iter().filter(|(of, _)| *of == version);
+    of_version.fold(FieldSet::default(), |all, (_, set)| all.union((*set).clone()))
+}
+
+/// `None` if nothing goes.
+fn pruned(ty: &Type, merged: &Object, last: &FieldSet<'_>, owned: &FieldSet<'_>) -> Option<Object> {
     let root = Parts::Struct(ty);
     let (last, owned) = (with_named_fields(last, root), with_named_fields(owned, root));
     if last.is_within(&owned) {
-        return merged;
+        return None;
     }
-    let without = |doomed: &FieldSet<'_>| {
-        let mut object = merged.clone();
-        remove_members(root, &mut object, doomed);
-        object
-    };
-    let all = with_named_fields(&field_set(ty, &merged), root);
-    // Everything the applier had goes ...
-    let without_last = without(&last);
-    let mut unowned = all.clone();
-    unowned.subtract(&with_named_fields(&field_set(ty, &without_last), root), Marks::OWNED);
-    unowned.subtract(&owned, Marks::OWNED);
-    // ... but for what others own with what is in it ...
-    let without_unowned = without(&unowned);
-    let mut gone = all.clone();
-    gone.subtract(&with_named_fields(&field_set(ty, &without_unowned), root), Marks::OWNED);
+    // Everything the applier had goes, but for what others own with what is in it ...
+    let kept = with_owned(ty, merged, &without(ty, merged, &last), &owned);
     // ... and for what the applier never had.
-    let doomed = gone.intersect(&last, Marks::OWNED);
-    without(&doomed)
+    Some(without(ty, merged, &lost(ty, merged, &kept).intersect(&last, Marks::OWNED)))
+}
+
+/// `merged` without what `less` lacks and nobody owns.
+fn with_owned(ty: &Type, merged: &Object, less: &Object, owned: &FieldSet<'_>) -> Object {
+    let mut unowned = lost(ty, merged, less);
+    unowned.subtract(owned, Marks::OWNED);
+    without(ty, merged, &unowned)
+}
+
+/// The fields of `merged` that `less` lacks.
+fn lost<'a>(ty: &'a Type, merged: &'a Object, less: &'a Object) -> FieldSet<'a> {
+    let root = Parts::Struct(ty);
+    let mut all = with_named_fields(&field_set(ty, merged), root);
+    all.subtract(&with_named_fields(&field_set(ty, less), root), Marks::OWNED);
+    all
+}
+
+fn without(ty: &Type, object: &Object, doomed: &FieldSet<'_>) -> Object {
+    let mut object = object.clone();
+    remove_members(Parts::Struct(ty), &mut object, doomed);
+    object
+}
+
+/// The same where entries are of several versions: what each owns is kept in its own, one version after the other.
+struct Across<'a> {
+    writer: Writer<'a>,
+    /// Of the applier's last set.
+    version: &'a str,
+    last: &'a FieldSet<'a>,
+    sets: &'a [(&'a str, &'a FieldSet<'a>)],
+}
+
+impl<'a> Across<'a> {
+    fn convert(&self, object: &Object, from: &str, to: &str) -> Option<(&'a Type, Object)> {
+        if from == to && to == self.writer.api_version {
+            return Some((self.writer.ty, object.clone()));
+        }
+        let (ty, converted) = self.writer.versions.convert(object, from, to)?;
+        Some((ty, if from == to { object.clone() } else { converted }))
+    }
+
+    /// The versions of all sets, that of the last one first.
+    fn versions(&self) -> Vec<&'a str> {
+        let mut versions = vec![self.version];
+        for (of, _) in self.sets {
+            if !versions.contains(of) {
+                versions.push(of);
+            }
+        }
+        versions
+    }
+
+    fn pruned(&self, merged: &Object) -> Option<Object> {
+        let (ty, whole) = self.convert(merged, self.writer.api_version, self.version)?;
+        let last = with_named_fields(self.last, Parts::Struct(ty));
+        let (mut at, mut all, mut less) = (self.version, whole.clone(), without(ty, &whole, &last));
+        for version in self.versions() {
+            let (Some((ty, all_here)), Some((_, less_here))) =
+                (self.convert(&all, at, version), self.convert(&less, at, version))
+            else {
+                continue;
+            };
+            let owned = with_named_fields(&union_of(self.sets, version), Parts::Struct(ty));
+            less = with_owned(ty, &all_here, &less_here, &owned);
+            (at, all) = (version, all_here);
+        }
+        let (_, less) = self.convert(&less, at, self.version)?;
+        let doomed = lost(ty, &whole, &less).intersect(&last, Marks::OWNED);
+        let kept = without(ty, &whole, &doomed);
+        self.convert(&kept, self.version, self.writer.api_version).map(|(_, kept)| kept)
+    }
 }
 
 /// The set, and the fields of structs that hold something in it.

@@ -11,6 +11,7 @@ use super::{
     entries::{self, Entry, Operation, Owner, Sent},
     reconcile::reconcile,
     set::{FieldSet, Marks},
+    versions::{Versions, touched},
 };
 
 /// Who writes what, for the record.
@@ -26,6 +27,8 @@ pub struct Writer<'a> {
     pub subresource: &'a str,
     /// Fields that this request may not set, which nobody owns through it: [`super::reset_fields`].
     pub reset: &'a [&'a [&'a str]],
+    /// The versions that others may have written the object in.
+    pub versions: &'a dyn Versions,
     pub now: Timestamp,
 }
 
@@ -57,6 +60,9 @@ const UNOWNED: [&[&str]; 9] = [
     &["metadata", "generation"],
     &["metadata", "resourceVersion"],
 ];
+
+/// Where the record stands.
+pub(crate) const RECORD: &[&str] = &["metadata", "managedFields"];
 
 /// `metadata.selfLink` is never stored; a client may send it still.
 const SELF_LINK: &[&str] = &["metadata", "selfLink"];
@@ -99,7 +105,6 @@ fn record(
     if managed.is_empty() {
         return None;
     }
-    let managed = managed.into_iter().filter(|entry| entry.is_of_kind(new, writer.api_version)).collect();
     let new = without_empty_lists(writer.ty, new);
     entries::encode(updated(writer, old, &new, managed))
 }
@@ -158,12 +163,12 @@ pub(crate) fn updated<'a>(
     mut managed: Vec<Entry<'a>>,
 ) -> Vec<Entry<'a>> {
     let mut changes = compare(writer.ty, old, new, Unsaid::Zero);
-    changes.remove_subtree(&["metadata", "managedFields"]);
+    changes.remove_subtree(RECORD);
     writer.reset.iter().for_each(|path| changes.remove_subtree(path));
-    if changes.is_empty() {
-        return managed;
-    }
-    take_from_all(&mut managed, &changes);
+    // What was written belongs to the writer now, and what was removed to nobody.
+    let touched = touched(writer, &mut managed, (old, new), &changes);
+    managed.iter_mut().zip(touched).for_each(|(entry, touched)| touched.take_from(entry));
+    managed.retain(|entry| !entry.set.is_empty());
     let mut own = changes.select(Marks::WRITTEN);
     strip_unowned(&mut own);
     if !own.is_empty() {
@@ -171,15 +176,6 @@ pub(crate) fn updated<'a>(
     }
     entries::cap_updaters(&mut managed);
     managed
-}
-
-/// What was written belongs to the writer now, and what was removed to nobody.
-pub(crate) fn take_from_all(managed: &mut Vec<Entry<'_>>, changes: &FieldSet<'_>) {
-    for entry in managed.iter_mut() {
-        entry.subtract(changes, Marks::WRITTEN);
-        entry.subtract(changes, Marks::REMOVED);
-    }
-    managed.retain(|entry| !entry.set.is_empty());
 }
 
 fn add_to_owner<'a>(managed: &mut Vec<Entry<'a>>, owner: Owner, own: FieldSet<'a>, time: String) {

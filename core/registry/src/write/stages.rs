@@ -51,6 +51,7 @@ impl<'a> Write<'a> {
             manager,
             subresource: self.subresource,
             reset: managed::reset_fields(&resource.group, &resource.plural, self.subresource),
+            versions: self.served,
             now: self.now,
         }
     }
@@ -63,6 +64,7 @@ impl<'a> Write<'a> {
             manager,
             subresource: self.subresource,
             reset: &[],
+            versions: &managed::OneVersion,
             now: self.now,
         }
     }

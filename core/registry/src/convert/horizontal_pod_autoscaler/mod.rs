@@ -23,6 +23,9 @@ pub(crate) const TOLERANCES: [&str; 2] =
     ["autoscaling.alpha.kubernetes.io/scale-down-tolerance", "autoscaling.alpha.kubernetes.io/scale-up-tolerance"];
 const CONDITION: [&str; 5] = ["type", "status", "lastTransitionTime", "reason", "message"];
 
+/// What an autoscaler without any metric goes by.
+const DEFAULT_CPU_PERCENT: i32 = 80;
+
 pub(super) struct V1ToV2;
 
 fn is_cpu(metric: &Value) -> bool {
@@ -77,9 +80,10 @@ fn spec_to_stored(object: &mut Object) {
     if let Some(percent) = spec.remove("targetCPUUtilizationPercentage").filter(|percent| !percent.is_null()) {
         metrics.push(cpu_metric(percent));
     }
-    if !metrics.is_empty() {
-        spec.insert("metrics".into(), metrics.into());
+    if metrics.is_empty() {
+        metrics.push(cpu_metric(DEFAULT_CPU_PERCENT.into()));
     }
+    spec.insert("metrics".into(), metrics.into());
     if let Some(behavior) = behavior.as_ref().and_then(behavior::read) {
         spec.insert("behavior".into(), behavior);
     }
@@ -241,7 +245,8 @@ mod tests {
             "current": {"averageUtilization": 20, "averageValue": "3m"}}}]);
         let conditions =
             json!([{"type": "AbleToScale", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
-        let newer = stored(json!({"maxReplicas": 1}), json!({"currentMetrics": current, "conditions": conditions}));
+        let spec = json!({"maxReplicas": 1, "metrics": [cpu_metric(DEFAULT_CPU_PERCENT.into())]});
+        let newer = stored(spec, json!({"currentMetrics": current, "conditions": conditions}));
         let mut older = V1ToV2.to_served(newer.clone());
         assert_eq!(older["status"], json!({"currentCPUUtilizationPercentage": 20}));
         older.insert("status".into(), json!({"currentCPUUtilizationPercentage": 99}));
