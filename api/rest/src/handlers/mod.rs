@@ -53,7 +53,8 @@ fn path(
     let read = request.method() == Method::GET;
     match document {
         Document::Other | Document::Malformed => other(state, request),
-        // Groups are told of whatever the method.
+        // Groups are told of whatever the method, but for the one that tells of them.
+        Document::Group(name) if !read && name == "apiregistration.k8s.io" => Err(Refused::Method.status()),
         Document::Groups | Document::Group(_) => discovery::document(state, request, document),
         _ if !read => Err(Refused::Method.status()),
         discovered => discovery::document(state, request, discovered),

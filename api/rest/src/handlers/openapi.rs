@@ -27,7 +27,8 @@ pub(super) fn answer(state: &RestState, request: &HttpRequest, path: &str) -> Re
         return Ok(HttpResponse::Ok().content_type(respond::PLAIN_TEXT).body(index));
     }
     let Some(document) = state.documents.openapi.get(catalog, path) else {
-        return Ok(HttpResponse::NotFound().finish());
+        let is_third = path.starts_with("/openapi/v3/");
+        return Ok(if is_third { HttpResponse::NotFound().finish() } else { respond::plain_not_found() });
     };
     let query = Query::parse(request.query_string());
     Ok(found(request, &document, query.get("hash").filter(|_| path != "/openapi/v2")))
@@ -38,10 +39,13 @@ pub(super) fn answer(state: &RestState, request: &HttpRequest, path: &str) -> Re
 fn found(request: &HttpRequest, document: &OpenApiDocument, hash: Option<&str>) -> HttpResponse {
     let Some((media_type, content)) = negotiate(header(request.headers(), "accept").unwrap_or_default(), document)
     else {
-        return HttpResponse::NotAcceptable().insert_header((names::VARY, vary(document))).finish();
+        let mut refusal = HttpResponse::NotAcceptable();
+        vary(document).iter().for_each(|name| _ = refusal.append_header((names::VARY, *name)));
+        return refusal.finish();
     };
     let mut response = HttpResponse::Ok();
-    response.content_type(media_type).insert_header((names::VARY, vary(document)));
+    response.content_type(media_type);
+    vary(document).iter().for_each(|name| _ = response.append_header((names::VARY, *name)));
     if hash.is_some_and(|asked| asked != document.hash) {
         let newest = format!("{}?hash={}", request.path(), document.hash);
         return response.status(StatusCode::MOVED_PERMANENTLY).insert_header((names::LOCATION, newest)).finish();
@@ -58,8 +62,8 @@ fn found(request: &HttpRequest, document: &OpenApiDocument, hash: Option<&str>) 
 }
 
 /// What an answer depends on; that of version two is compressed by who asks for it so, as the reference says.
-fn vary(document: &OpenApiDocument) -> &'static str {
-    if document.protobuf.is_some() { "Accept-Encoding, Accept" } else { "Accept" }
+fn vary(document: &OpenApiDocument) -> &'static [&'static str] {
+    if document.protobuf.is_some() { &["Accept-Encoding", "Accept"] } else { &["Accept"] }
 }
 
 fn sent(response: &mut HttpResponseBuilder, content: &Sendable, gzip: bool) -> HttpResponse {
