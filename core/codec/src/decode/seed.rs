@@ -160,6 +160,8 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         }
         match self.shape() {
             Some(Shape::Raw | Shape::RawObject) => Ok(Some(Value::from(value))),
+            Some(Shape::Quantity) => self.quantity(itoa::Buffer::new().format(value), false),
+            Some(Shape::ResourceQuantity) => self.quantity(itoa::Buffer::new().format(value), true),
             _ => self.visit_f64(value as f64),
         }
     }

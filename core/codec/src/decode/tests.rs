@@ -216,6 +216,12 @@ fn a_struct_or_map_that_comes_twice_keeps_what_the_second_does_not_name() {
 }
 
 #[test]
+fn an_amount_beyond_64_signed_bits_keeps_its_digits() {
+    let limits = tree("limitranges", r#"{"spec":{"limits":[{"max":{"cpu":9223372036854775808}}]}}"#);
+    assert_eq!(limits["spec"]["limits"][0]["max"]["cpu"], "9223372036854775808");
+}
+
+#[test]
 fn bytes_may_be_a_list_of_numbers() {
     assert_eq!(
         tree("secrets", r#"{"data":{"k":[104,105],"e":[],"n":[null]}}"#)["data"],
