@@ -6,6 +6,8 @@ use std::{env, fs, path::Path};
 mod emit;
 #[path = "build/model.rs"]
 mod model;
+#[path = "build/names.rs"]
+mod names;
 #[path = "build/resources.rs"]
 mod resources;
 #[path = "build/shapes.rs"]
@@ -20,6 +22,8 @@ fn main() {
     let schema = model::Schema::read(&facts);
     let groups = resources::read(&facts, &schema);
     let text = emit::rust(&facts, &schema, &groups);
-    let out = Path::new(&env::var("OUT_DIR").expect("cargo sets it")).join("tables.rs");
-    fs::write(out, text).expect("the build directory is writable");
+    let out = env::var("OUT_DIR").expect("cargo sets it");
+    for (file, text) in [("tables.rs", text), ("names.rs", names::rust(&schema))] {
+        fs::write(Path::new(&out).join(file), text).expect("the build directory is writable");
+    }
 }

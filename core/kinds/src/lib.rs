@@ -6,10 +6,12 @@
 
 mod catalog;
 mod field;
+mod name;
 mod resource;
 mod tables;
 
 pub use catalog::{Catalog, Group, Version, catalog, description};
 pub use field::{Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type};
+pub use name::{FieldName, fields};
 pub use resource::{Column, Resource, SelectableField, Subresource};
 pub use tables::{FOLLOWED_VERSION, TABLES_FINGERPRINT};

@@ -2,6 +2,10 @@
 
 use std::rc::Rc;
 
+use gantry_kinds::{
+    FieldName,
+    fields::{AnyObject, meta_v1::ObjectMeta},
+};
 use gantry_meta::{Cause, CauseType, FieldPath, Object, Value};
 
 /// A field of an object, present or not, that knows where it stands. Cheap to clone; its path is spelled out only when
@@ -50,8 +54,8 @@ impl<'a> Field<'a> {
     }
 
     /// A member of an object, at the path `name`.
-    pub fn root_member(object: &'a Object, name: &'a str) -> Self {
-        Self::new(object.get(name), None, Segment::Member(name))
+    pub fn root_member(object: &'a Object, name: FieldName) -> Self {
+        Self::new(object.get(name.as_str()), None, Segment::Member(name.as_str()))
     }
 
     fn place(&self) -> Rc<Step<'a>> {
@@ -65,14 +69,20 @@ impl<'a> Field<'a> {
 
     /// The member `name`; absent if this is absent or no object.
     #[must_use]
-    pub fn member(&self, name: &'a str) -> Self {
-        self.member_as(name, name)
+    pub fn member(&self, name: FieldName) -> Self {
+        self.member_as(name, name.as_str())
+    }
+
+    /// As [`Self::member`], for what no table knows: values without a type, and maps whose entries are reported as members.
+    #[must_use]
+    pub fn untyped_member(&self, name: &'a str) -> Self {
+        self.below(self.value.and_then(|v| v.get(name)), Segment::Member(name))
     }
 
     /// The member `name`, reported as `reported`: the reference's internal names differ here and there.
     #[must_use]
-    pub fn member_as(&self, name: &str, reported: &'a str) -> Self {
-        self.below(self.value.and_then(|v| v.get(name)), Segment::Member(reported))
+    pub fn member_as(&self, name: FieldName, reported: &'a str) -> Self {
+        self.below(self.value.and_then(|v| v.get(name.as_str())), Segment::Member(reported))
     }
 
     /// The member `name` of a map, at `self[name]`.
@@ -97,6 +107,14 @@ impl<'a> Field<'a> {
     #[must_use]
     pub fn nothing(&self) -> Self {
         Self { value: None, ..self.clone() }
+    }
+
+    /// Another value at the same place: what is read from a text that stands there.
+    pub fn holding<'b>(&self, value: &'b Value) -> Field<'b>
+    where
+        'a: 'b,
+    {
+        Field { value: Some(value), ..self.clone() }
     }
 
     /// The same value, reported at another place.
@@ -187,24 +205,30 @@ pub struct Root<'a>(pub &'a Object);
 
 impl<'a> Root<'a> {
     #[must_use]
-    pub fn member(self, name: &'a str) -> Field<'a> {
+    pub fn member(self, name: FieldName) -> Field<'a> {
         Field::root_member(self.0, name)
+    }
+
+    /// As [`Field::untyped_member`].
+    #[must_use]
+    pub fn untyped_member(self, name: &'a str) -> Field<'a> {
+        Field::new(self.0.get(name), None, Segment::Member(name))
     }
 
     /// As [`Field::member_as`].
     #[must_use]
-    pub fn member_as(self, name: &'a str, reported: &'a str) -> Field<'a> {
-        Field::new(self.0.get(name), None, Segment::Member(reported))
+    pub fn member_as(self, name: FieldName, reported: &'a str) -> Field<'a> {
+        Field::new(self.0.get(name.as_str()), None, Segment::Member(reported))
     }
 
     /// `metadata.name`
     pub fn name(self) -> &'a str {
-        self.member("metadata").member("name").text()
+        self.member(AnyObject::METADATA).member(ObjectMeta::NAME).text()
     }
 
     /// `metadata.namespace`
     pub fn namespace(self) -> &'a str {
-        self.member("metadata").member("namespace").text()
+        self.member(AnyObject::METADATA).member(ObjectMeta::NAMESPACE).text()
     }
 }
 
@@ -368,6 +392,7 @@ fn shown(field: &Field<'_>, why: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantry_kinds::fields::core_v1::{Container, PodSpec};
     use serde_json::json;
 
     #[test]
@@ -375,10 +400,10 @@ mod tests {
         let Value::Object(object) = json!({"spec": {"containers": [{"name": "a"}], "m": {"a.b/c": 1}}}) else {
             unreachable!("an object is written above")
         };
-        let spec = Root(&object).member("spec");
-        let container = spec.member("containers").items().next().unwrap();
-        assert_eq!(container.member("ports").path().as_str(), "spec.containers[0].ports");
-        assert_eq!(spec.member("m").entries().next().unwrap().1.path().as_str(), "spec.m[a.b/c]");
-        assert!(spec.member("nope").member("x").is_empty());
+        let spec = Root(&object).member(AnyObject::SPEC);
+        let container = spec.member(PodSpec::CONTAINERS).items().next().unwrap();
+        assert_eq!(container.member(Container::PORTS).path().as_str(), "spec.containers[0].ports");
+        assert_eq!(spec.untyped_member("m").entries().next().unwrap().1.path().as_str(), "spec.m[a.b/c]");
+        assert!(spec.member(PodSpec::AFFINITY).untyped_member("x").is_empty());
     }
 }

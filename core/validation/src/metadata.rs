@@ -3,6 +3,13 @@
 //! The reference runs some of these more than once on an update, and each run reports anew; [`crate::table`] says how
 //! often.
 
+use gantry_kinds::{
+    FieldName,
+    fields::{
+        AnyObject,
+        meta_v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference},
+    },
+};
 use gantry_meta::Value;
 
 use crate::{
@@ -11,20 +18,20 @@ use crate::{
 };
 
 /// Members of metadata that a template does not have.
-const OF_ONE_OBJECT: [&str; 13] = [
-    "name",
-    "generateName",
-    "namespace",
-    "selfLink",
-    "uid",
-    "resourceVersion",
-    "generation",
-    "creationTimestamp",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "ownerReferences",
-    "finalizers",
-    "managedFields",
+const OF_ONE_OBJECT: [FieldName; 13] = [
+    ObjectMeta::NAME,
+    ObjectMeta::GENERATE_NAME,
+    ObjectMeta::NAMESPACE,
+    ObjectMeta::SELF_LINK,
+    ObjectMeta::UID,
+    ObjectMeta::RESOURCE_VERSION,
+    ObjectMeta::GENERATION,
+    ObjectMeta::CREATION_TIMESTAMP,
+    ObjectMeta::DELETION_TIMESTAMP,
+    ObjectMeta::DELETION_GRACE_PERIOD_SECONDS,
+    ObjectMeta::OWNER_REFERENCES,
+    ObjectMeta::FINALIZERS,
+    ObjectMeta::MANAGED_FIELDS,
 ];
 /// Keys and values of all annotations together.
 const ANNOTATIONS_MAX_BYTES: usize = 256 * 1024;
@@ -35,18 +42,19 @@ const FIELD_MANAGER_MAX_BYTES: usize = 128;
 
 /// Everything about one object's metadata.
 pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
-    let meta = object.member("metadata");
+    let meta = object.member(AnyObject::METADATA);
     name_and_namespace(&meta, namespaced, rule, causes);
-    causes.non_negative(&meta.member("generation"));
-    labels(&meta.member("labels"), causes);
-    annotations(&meta.member("annotations"), causes);
-    owner_references(&meta.member("ownerReferences"), causes);
-    finalizers(&meta.member("finalizers"), causes);
-    managed_fields(&meta.member("managedFields"), causes);
+    causes.non_negative(&meta.member(ObjectMeta::GENERATION));
+    labels(&meta.member(ObjectMeta::LABELS), causes);
+    annotations(&meta.member(ObjectMeta::ANNOTATIONS), causes);
+    owner_references(&meta.member(ObjectMeta::OWNER_REFERENCES), causes);
+    finalizers(&meta.member(ObjectMeta::FINALIZERS), causes);
+    managed_fields(&meta.member(ObjectMeta::MANAGED_FIELDS), causes);
 }
 
 fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
-    let (generate_name, name, namespace) = (meta.member("generateName"), meta.member("name"), meta.member("namespace"));
+    let (generate_name, name, namespace) =
+        (meta.member(ObjectMeta::GENERATE_NAME), meta.member(ObjectMeta::NAME), meta.member(ObjectMeta::NAMESPACE));
     if !generate_name.is_empty() {
         causes.invalid_each(&generate_name, rule.reasons(generate_name.text(), true));
     }
@@ -64,12 +72,12 @@ fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes
 
 /// Metadata of what is made from a template: annotations and labels, and nothing that belongs to one object alone.
 pub fn template_meta(metadata: &Field<'_>, causes: &mut Causes) {
-    annotations(&metadata.member("annotations"), causes);
-    labels(&metadata.member("labels"), causes);
+    annotations(&metadata.member(ObjectMeta::ANNOTATIONS), causes);
+    labels(&metadata.member(ObjectMeta::LABELS), causes);
     for member in OF_ONE_OBJECT {
         // The reference spells this one otherwise.
-        let field = metadata.member_as(member, if member == "uid" { "uID" } else { member });
-        let is_unset = field.is_empty() || (member == "generation" && field.int() == Some(0));
+        let field = metadata.member_as(member, if member == ObjectMeta::UID { "uID" } else { member.as_str() });
+        let is_unset = field.is_empty() || (member == ObjectMeta::GENERATION && field.int() == Some(0));
         if !is_unset {
             causes.forbidden(&field, "cannot be set in a template");
         }
@@ -101,21 +109,23 @@ fn owner_references(owners: &Field<'_>, causes: &mut Causes) {
     for owner in owners.items() {
         // The reference reports these without the index.
         let unindexed = |member| owner.member(member).reported_at(&owners.member(member));
-        let api_version = unindexed("apiVersion");
+        let api_version = unindexed(OwnerReference::API_VERSION);
         if !has_version(api_version.text()) {
             causes.invalid(&api_version, "version must not be empty");
         }
-        for (member, why) in
-            [("kind", "kind must not be empty"), ("name", "name must not be empty"), ("uid", "uid must not be empty")]
-        {
+        for (member, why) in [
+            (OwnerReference::KIND, "kind must not be empty"),
+            (OwnerReference::NAME, "name must not be empty"),
+            (OwnerReference::UID, "uid must not be empty"),
+        ] {
             if unindexed(member).is_empty() {
                 causes.invalid(&unindexed(member), why);
             }
         }
-        if api_version.text() == "v1" && owner.member("kind").text() == "Event" {
+        if api_version.text() == "v1" && owner.member(OwnerReference::KIND).text() == "Event" {
             causes.invalid(owners, "v1 Event is disallowed from being an owner");
         }
-        controllers += usize::from(owner.member("controller").flag());
+        controllers += usize::from(owner.member(OwnerReference::CONTROLLER).flag());
     }
     if controllers > 1 {
         causes.invalid(owners, "Only one reference can have Controller set to true");
@@ -140,7 +150,7 @@ fn finalizers(finalizers: &Field<'_>, causes: &mut Causes) {
 
 /// A finalizer of a built-in kind has a prefix or is a standard one.
 pub fn finalizers_are_standard_or_qualified(object: Root<'_>, causes: &mut Causes) {
-    for finalizer in object.member("metadata").member("finalizers").items() {
+    for finalizer in object.member(AnyObject::METADATA).member(ObjectMeta::FINALIZERS).items() {
         if !finalizer.text().contains('/') && !STANDARD_FINALIZERS.contains(&finalizer.text()) {
             causes.invalid(&finalizer, "name is neither a standard finalizer name nor is it fully qualified");
         }
@@ -149,16 +159,16 @@ pub fn finalizers_are_standard_or_qualified(object: Root<'_>, causes: &mut Cause
 
 fn managed_fields(entries: &Field<'_>, causes: &mut Causes) {
     for entry in entries.items() {
-        let operation = entry.member("operation");
+        let operation = entry.member(ManagedFieldsEntry::OPERATION);
         if !matches!(operation.text(), "Apply" | "Update") {
             causes.invalid(&operation, "must be `Apply` or `Update`");
         }
-        let fields_type = entry.member("fieldsType");
+        let fields_type = entry.member(ManagedFieldsEntry::FIELDS_TYPE);
         if fields_type.text() != "FieldsV1" {
             causes.invalid(&fields_type, "must be `FieldsV1`");
         }
-        field_manager(&entry.member("manager"), causes);
-        let subresource = entry.member("subresource");
+        field_manager(&entry.member(ManagedFieldsEntry::MANAGER), causes);
+        let subresource = entry.member(ManagedFieldsEntry::SUBRESOURCE);
         if subresource.text().len() > SUBRESOURCE_MAX_BYTES {
             causes.too_long(&subresource, SUBRESOURCE_MAX_BYTES);
         }
@@ -177,23 +187,32 @@ pub fn field_manager(manager: &Field<'_>, causes: &mut Causes) {
 
 /// What an update may not do to metadata.
 pub fn object_meta_update(new: Root<'_>, old: Root<'_>, causes: &mut Causes) {
-    let (new, old) = (new.member("metadata"), old.member("metadata"));
-    if old.member("deletionTimestamp").is_set() {
-        no_new_finalizers(&new.member("finalizers"), &old.member("finalizers"), causes);
+    let (new, old) = (new.member(AnyObject::METADATA), old.member(AnyObject::METADATA));
+    if old.member(ObjectMeta::DELETION_TIMESTAMP).is_set() {
+        no_new_finalizers(&new.member(ObjectMeta::FINALIZERS), &old.member(ObjectMeta::FINALIZERS), causes);
     }
-    if new.member("generation").int().unwrap_or_default() < old.member("generation").int().unwrap_or_default() {
-        causes.invalid(&new.member("generation"), "must not be decremented");
+    if new.member(ObjectMeta::GENERATION).int().unwrap_or_default()
+        < old.member(ObjectMeta::GENERATION).int().unwrap_or_default()
+    {
+        causes.invalid(&new.member(ObjectMeta::GENERATION), "must not be decremented");
     }
-    for member in ["name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"] {
+    for member in [
+        ObjectMeta::NAME,
+        ObjectMeta::NAMESPACE,
+        ObjectMeta::UID,
+        ObjectMeta::CREATION_TIMESTAMP,
+        ObjectMeta::DELETION_TIMESTAMP,
+        ObjectMeta::DELETION_GRACE_PERIOD_SECONDS,
+    ] {
         // What an update leaves out is kept.
         if new.member(member).is_set() {
             causes.immutable(&new.member(member), &old.member(member));
         }
     }
-    labels(&new.member("labels"), causes);
-    annotations(&new.member("annotations"), causes);
-    owner_references(&new.member("ownerReferences"), causes);
-    managed_fields(&new.member("managedFields"), causes);
+    labels(&new.member(ObjectMeta::LABELS), causes);
+    annotations(&new.member(ObjectMeta::ANNOTATIONS), causes);
+    owner_references(&new.member(ObjectMeta::OWNER_REFERENCES), causes);
+    managed_fields(&new.member(ObjectMeta::MANAGED_FIELDS), causes);
 }
 
 fn no_new_finalizers(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {

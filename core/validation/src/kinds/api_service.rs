@@ -1,5 +1,10 @@
 //! APIService.
 
+use gantry_kinds::fields::{
+    apiregistration_v1::{APIService, APIServiceSpec, APIServiceStatus, ServiceReference},
+    meta_v1::ObjectMeta,
+};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -11,15 +16,18 @@ const GROUP_PRIORITY_MAX: i64 = 20_000;
 const VERSION_PRIORITY_MAX: i64 = 1_000;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let (group, version) = (spec.member("group"), spec.member("version"));
-    let generate_name = object.member("metadata").member("generateName");
+    let spec = object.member(APIService::SPEC);
+    let (group, version) = (spec.member(APIServiceSpec::GROUP), spec.member(APIServiceSpec::VERSION));
+    let generate_name = object.member(APIService::METADATA).member(ObjectMeta::GENERATE_NAME);
     if !generate_name.is_empty() && names::path_segment(generate_name.text()).is_empty() {
         causes.invalid(&generate_name, "must be `spec.version+\".\"+spec.group`");
     }
     let is_name = names::path_segment(object.name()).is_empty();
     if is_name && object.name() != format!("{}.{}", version.text(), group.text()) {
-        causes.invalid(&object.member("metadata").member("name"), "must be `spec.version+\".\"+spec.group`");
+        causes.invalid(
+            &object.member(APIService::METADATA).member(ObjectMeta::NAME),
+            "must be `spec.version+\".\"+spec.group`",
+        );
     }
     if group.is_empty() && version.text() != "v1" {
         causes.required(&group);
@@ -28,8 +36,8 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
         causes.invalid_each(&group, names::dns_subdomain(group.text()));
     }
     causes.invalid_each(&version, names::dns_1035_label(version.text()));
-    between(&spec.member("groupPriorityMinimum"), GROUP_PRIORITY_MAX, causes);
-    between(&spec.member("versionPriority"), VERSION_PRIORITY_MAX, causes);
+    between(&spec.member(APIServiceSpec::GROUP_PRIORITY_MINIMUM), GROUP_PRIORITY_MAX, causes);
+    between(&spec.member(APIServiceSpec::VERSION_PRIORITY), VERSION_PRIORITY_MAX, causes);
     backend(&spec, causes);
 }
 
@@ -41,8 +49,11 @@ fn between(field: &Field<'_>, max: i64, causes: &mut Causes) {
 
 /// Served here, or by a service that is trusted somehow.
 fn backend(spec: &Field<'_>, causes: &mut Causes) {
-    let (service, skip, bundle) =
-        (spec.member("service"), spec.member("insecureSkipTLSVerify"), spec.member("caBundle"));
+    let (service, skip, bundle) = (
+        spec.member(APIServiceSpec::SERVICE),
+        spec.member(APIServiceSpec::INSECURE_SKIP_TLS_VERIFY),
+        spec.member(APIServiceSpec::CA_BUNDLE),
+    );
     if !service.is_set() {
         if !bundle.is_empty() {
             causes.invalid(&bundle, "local APIServices may not have a caBundle");
@@ -52,10 +63,10 @@ fn backend(spec: &Field<'_>, causes: &mut Causes) {
         }
         return;
     }
-    causes.require(&service.member("namespace"));
-    causes.require(&service.member("name"));
-    if service.member("port").is_set() {
-        numbers::port(&service.member("port"), causes);
+    causes.require(&service.member(ServiceReference::NAMESPACE));
+    causes.require(&service.member(ServiceReference::NAME));
+    if service.member(ServiceReference::PORT).is_set() {
+        numbers::port(&service.member(ServiceReference::PORT), causes);
     }
     if skip.flag() && !bundle.is_empty() {
         causes.invalid(&skip, "may not be true if caBundle is present");
@@ -66,7 +77,7 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource.is_none() {
         return create(update.new, causes);
     }
-    for condition in update.new.member("status").member("conditions").items() {
-        causes.one_of(&condition.member("status"), &["True", "False", "Unknown"]);
+    for condition in update.new.member(APIService::STATUS).member(APIServiceStatus::CONDITIONS).items() {
+        causes.one_of(&condition.member(APIService::STATUS), &["True", "False", "Unknown"]);
     }
 }

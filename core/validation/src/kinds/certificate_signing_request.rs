@@ -1,5 +1,10 @@
 //! CertificateSigningRequest. Whether the request itself parses is for the signer that reads it.
 
+use gantry_kinds::fields::certificates_v1::{
+    CertificateSigningRequest, CertificateSigningRequestCondition, CertificateSigningRequestSpec as Spec,
+    CertificateSigningRequestStatus as Status,
+};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -41,19 +46,19 @@ const USAGES: [&str; 23] = [
 ];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let (request, usages) = (spec.member("request"), spec.member("usages"));
+    let spec = object.member(CertificateSigningRequest::SPEC);
+    let (request, usages) = (spec.member(Spec::REQUEST), spec.member(Spec::USAGES));
     if !holds_block(request.text(), "CERTIFICATE REQUEST") {
         causes.invalid(&request, "PEM block type must be CERTIFICATE REQUEST");
     }
     if causes.require(&usages) {
         self::usages(&usages, causes);
     }
-    signer(&spec.member("signerName"), causes);
-    if spec.member("signerName").text() == LEGACY_SIGNER {
-        causes.invalid(&spec.member("signerName"), "the legacy signerName is not allowed via this API version");
+    signer(&spec.member(Spec::SIGNER_NAME), causes);
+    if spec.member(Spec::SIGNER_NAME).text() == LEGACY_SIGNER {
+        causes.invalid(&spec.member(Spec::SIGNER_NAME), "the legacy signerName is not allowed via this API version");
     }
-    let seconds = spec.member("expirationSeconds");
+    let seconds = spec.member(Spec::EXPIRATION_SECONDS);
     if seconds.int().is_some_and(|n| n < EXPIRATION_MIN_SECONDS) {
         causes.invalid(&seconds, "may not specify a duration less than 600 seconds (10 minutes)");
     }
@@ -104,8 +109,8 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     update.look(Look::Whole, causes);
     let (field, before) = (conditions(update.new), conditions(update.old));
     judge_conditions(&field, &before, causes);
-    let certificate = update.new.member("status").member("certificate");
-    let was = update.old.member("status").member("certificate");
+    let certificate = update.new.member(CertificateSigningRequest::STATUS).member(Status::CERTIFICATE);
+    let was = update.old.member(CertificateSigningRequest::STATUS).member(Status::CERTIFICATE);
     let is_new = certificate.text() != was.text();
     if is_new && !is_certificate(&certificate) && is_certificate(&was) {
         causes.invalid(&certificate, "must be base64 of PEM blocks CERTIFICATE");
@@ -135,7 +140,10 @@ fn judge_conditions(field: &Field<'_>, before: &Field<'_>, causes: &mut Causes) 
     let may_be_both = APPROVALS.iter().all(|kind| count(before, kind) > 0);
     let mut seen: Vec<&str> = Vec::new();
     for condition in field.items() {
-        let (kind, status) = (condition.member("type"), condition.member("status"));
+        let (kind, status) = (
+            condition.member(CertificateSigningRequestCondition::TYPE),
+            condition.member(CertificateSigningRequestCondition::STATUS),
+        );
         if !may_be_empty {
             causes.require(&kind);
         }
@@ -154,14 +162,19 @@ fn judge_conditions(field: &Field<'_>, before: &Field<'_>, causes: &mut Causes) 
 }
 
 fn conditions<'a>(object: Root<'a>) -> Field<'a> {
-    object.member("status").member("conditions")
+    object.member(CertificateSigningRequest::STATUS).member(Status::CONDITIONS)
 }
 
 /// How many conditions are of a type.
 fn count(conditions: &Field<'_>, kind: &str) -> usize {
-    conditions.items().filter(|condition| condition.member("type").text() == kind).count()
+    conditions
+        .items()
+        .filter(|condition| condition.member(CertificateSigningRequestCondition::TYPE).text() == kind)
+        .count()
 }
 
 fn has_duplicates(conditions: &Field<'_>) -> bool {
-    conditions.items().any(|condition| count(conditions, condition.member("type").text()) > 1)
+    conditions
+        .items()
+        .any(|condition| count(conditions, condition.member(CertificateSigningRequestCondition::TYPE).text()) > 1)
 }

@@ -1,6 +1,8 @@
 //! PriorityClass, RuntimeClass, StorageClass.
 
 pub mod priority_class {
+    use gantry_kinds::fields::{meta_v1::ObjectMeta, scheduling_v1::PriorityClass};
+
     use crate::{
         field::{Causes, Root},
         table::Update,
@@ -12,32 +14,37 @@ pub mod priority_class {
         [("system-cluster-critical", 2_000_000_000), ("system-node-critical", 2_000_001_000)];
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let value = object.member("value");
+        let value = object.member(PriorityClass::VALUE);
         let known = SYSTEM.iter().any(|(name, known)| *name == object.name() && value.int() == Some(*known));
         if object.name().starts_with("system-") {
             if !known {
                 let why = "priority class names with 'system-' prefix are reserved for system use only";
-                causes.forbidden(&object.member("metadata").member("name"), why);
+                causes.forbidden(&object.member(PriorityClass::METADATA).member(ObjectMeta::NAME), why);
             }
         } else if value.int().is_some_and(|value| value > VALUE_MAX) {
             causes.forbidden(&value, "maximum allowed value of a user defined priority is 1000000000");
         }
-        let policy = object.member("preemptionPolicy");
+        let policy = object.member(PriorityClass::PREEMPTION_POLICY);
         if policy.is_set() {
             causes.require_one_of(&policy, &["Never", "PreemptLowerPriority"]);
         }
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        let value = update.new.member("value");
-        if value.value() != update.old.member("value").value() {
+        let value = update.new.member(PriorityClass::VALUE);
+        if value.value() != update.old.member(PriorityClass::VALUE).value() {
             causes.forbidden(&value, "may not be changed in an update");
         }
-        causes.immutable(&update.new.member("preemptionPolicy"), &update.old.member("preemptionPolicy"));
+        causes.immutable(
+            &update.new.member(PriorityClass::PREEMPTION_POLICY),
+            &update.old.member(PriorityClass::PREEMPTION_POLICY),
+        );
     }
 }
 
 pub mod runtime_class {
+    use gantry_kinds::fields::node_v1::{Overhead, RuntimeClass, Scheduling};
+
     use crate::{
         field::{Causes, Field, Root},
         kinds::pod,
@@ -46,16 +53,16 @@ pub mod runtime_class {
     };
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let handler = object.member("handler");
+        let handler = object.member(RuntimeClass::HANDLER);
         if causes.require(&handler) {
             causes.invalid_each(&handler, names::dns_label(handler.text()));
         }
         // The reference reports the amounts without `podFixed`.
-        let overhead = object.member("overhead");
-        pod::overhead(&overhead.member("podFixed").reported_at(&overhead), causes);
-        let scheduling = object.member("scheduling");
-        metadata::labels(&scheduling.member("nodeSelector"), causes);
-        tolerations(&scheduling.member("tolerations"), causes);
+        let overhead = object.member(RuntimeClass::OVERHEAD);
+        pod::overhead(&overhead.member(Overhead::POD_FIXED).reported_at(&overhead), causes);
+        let scheduling = object.member(RuntimeClass::SCHEDULING);
+        metadata::labels(&scheduling.member(Scheduling::NODE_SELECTOR), causes);
+        tolerations(&scheduling.member(Scheduling::TOLERATIONS), causes);
     }
 
     fn tolerations(tolerations: &Field<'_>, causes: &mut Causes) {
@@ -70,12 +77,17 @@ pub mod runtime_class {
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         update.as_created(create, causes);
-        causes.immutable(&update.new.member("handler"), &update.old.member("handler"));
+        causes.immutable(&update.new.member(RuntimeClass::HANDLER), &update.old.member(RuntimeClass::HANDLER));
     }
 }
 
 pub mod storage_class {
     use std::collections::{BTreeMap, BTreeSet};
+
+    use gantry_kinds::fields::{
+        core_v1::{TopologySelectorLabelRequirement, TopologySelectorTerm},
+        storage_v1::StorageClass,
+    };
 
     use crate::{
         field::{Causes, Field, Root},
@@ -87,9 +99,10 @@ pub mod storage_class {
     const PARAMETERS_MAX_BYTES: usize = 256 * 1024;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        provisioner(&object.member("provisioner"), causes);
-        parameters(&object.member("parameters"), causes);
-        let (reclaim, binding) = (object.member("reclaimPolicy"), object.member("volumeBindingMode"));
+        provisioner(&object.member(StorageClass::PROVISIONER), causes);
+        parameters(&object.member(StorageClass::PARAMETERS), causes);
+        let (reclaim, binding) =
+            (object.member(StorageClass::RECLAIM_POLICY), object.member(StorageClass::VOLUME_BINDING_MODE));
         if !reclaim.is_empty() {
             causes.one_of(&reclaim, &["Delete", "Retain"]);
         }
@@ -97,7 +110,7 @@ pub mod storage_class {
             true => causes.one_of(&binding, &["Immediate", "WaitForFirstConsumer"]),
             false => causes.required(&binding),
         }
-        topologies(&object.member("allowedTopologies"), causes);
+        topologies(&object.member(StorageClass::ALLOWED_TOPOLOGIES), causes);
     }
 
     /// A qualified name, in whichever case.
@@ -114,7 +127,7 @@ pub mod storage_class {
     fn topologies(terms: &Field<'_>, causes: &mut Causes) {
         let mut seen: Vec<Term<'_>> = Vec::new();
         for term in terms.items() {
-            let expressions = term.member("matchLabelExpressions");
+            let expressions = term.member(TopologySelectorTerm::MATCH_LABEL_EXPRESSIONS);
             let own = self::term(&expressions, causes);
             // One cause for each other that says the same. One that says nothing counts as if each had been said before.
             let nothing = if own.is_empty() { terms.len() } else { 0 };
@@ -127,7 +140,10 @@ pub mod storage_class {
     fn term<'a>(expressions: &Field<'a>, causes: &mut Causes) -> Term<'a> {
         let mut term = Term::new();
         for expression in expressions.items() {
-            let (key, values) = (expression.member("key"), expression.member("values"));
+            let (key, values) = (
+                expression.member(TopologySelectorLabelRequirement::KEY),
+                expression.member(TopologySelectorLabelRequirement::VALUES),
+            );
             causes.require(&values);
             let mut seen = BTreeSet::new();
             for value in values.items() {
@@ -161,7 +177,12 @@ pub mod storage_class {
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
         update.as_created(create, causes);
-        for member in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        for member in [
+            StorageClass::PARAMETERS,
+            StorageClass::PROVISIONER,
+            StorageClass::RECLAIM_POLICY,
+            StorageClass::VOLUME_BINDING_MODE,
+        ] {
             causes.immutable(&update.new.member(member), &update.old.member(member));
         }
     }

@@ -1,5 +1,7 @@
 //! ConfigMap.
 
+use gantry_kinds::fields::core_v1::ConfigMap;
+
 use crate::{
     field::{Causes, Root},
     names,
@@ -10,7 +12,7 @@ use crate::{
 pub const DATA_MAX_BYTES: usize = 1024 * 1024;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let (data, binary) = (object.member("data"), object.member("binaryData"));
+    let (data, binary) = (object.member(ConfigMap::DATA), object.member(ConfigMap::BINARY_DATA));
     let mut bytes = 0;
     for (key, value) in data.entries() {
         causes.invalid_each(&value, names::config_key(key));
@@ -31,7 +33,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     update.look(Look::Changes, causes);
-    super::immutable_data(update, &["data", "binaryData"], causes);
+    super::immutable_data(update, &[ConfigMap::DATA, ConfigMap::BINARY_DATA], causes);
     update.look(Look::Whole, causes);
     create(update.new, causes);
 }

@@ -1,5 +1,10 @@
 //! CronJob.
 
+use gantry_kinds::fields::{
+    batch_v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec},
+    meta_v1::ObjectMeta,
+};
+
 use super::job;
 use crate::{
     field::{Causes, Field, Root},
@@ -10,34 +15,35 @@ use crate::{
 const NAME_MAX_BYTES: usize = 52;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    spec(&object.member("spec"), causes);
+    spec(&object.member(CronJob::SPEC), causes);
     if object.name().len() > NAME_MAX_BYTES {
-        causes.invalid(&object.member("metadata").member("name"), "must be no more than 52 characters");
+        causes
+            .invalid(&object.member(CronJob::METADATA).member(ObjectMeta::NAME), "must be no more than 52 characters");
     }
 }
 
 fn spec(spec: &Field<'_>, causes: &mut Causes) {
-    let (schedule, zone) = (spec.member("schedule"), spec.member("timeZone"));
+    let (schedule, zone) = (spec.member(CronJobSpec::SCHEDULE), spec.member(CronJobSpec::TIME_ZONE));
     if causes.require(&schedule) && !is_schedule(schedule.text()) {
         causes.invalid(&schedule, "is no schedule of five fields or a known word");
     }
-    causes.non_negative(&spec.member("startingDeadlineSeconds"));
+    causes.non_negative(&spec.member(CronJobSpec::STARTING_DEADLINE_SECONDS));
     if zone.is_set() && !is_time_zone(zone.text()) {
         causes.invalid(&zone, "unknown time zone");
     }
-    causes.require_one_of(&spec.member("concurrencyPolicy"), &["Allow", "Forbid", "Replace"]);
-    job_template(&spec.member("jobTemplate").member("spec"), causes);
-    causes.non_negative(&spec.member("successfulJobsHistoryLimit"));
-    causes.non_negative(&spec.member("failedJobsHistoryLimit"));
+    causes.require_one_of(&spec.member(CronJobSpec::CONCURRENCY_POLICY), &["Allow", "Forbid", "Replace"]);
+    job_template(&spec.member(CronJobSpec::JOB_TEMPLATE).member(JobTemplateSpec::SPEC), causes);
+    causes.non_negative(&spec.member(CronJobSpec::SUCCESSFUL_JOBS_HISTORY_LIMIT));
+    causes.non_negative(&spec.member(CronJobSpec::FAILED_JOBS_HISTORY_LIMIT));
 }
 
 fn job_template(template: &Field<'_>, causes: &mut Causes) {
     job::job_spec(template, causes);
-    if template.member("selector").is_set() {
-        causes.invalid(&template.member("selector"), "`selector` will be auto-generated");
+    if template.member(JobSpec::SELECTOR).is_set() {
+        causes.invalid(&template.member(JobSpec::SELECTOR), "`selector` will be auto-generated");
     }
-    if template.member("manualSelector").flag() {
-        causes.not_supported(&template.member("manualSelector"), &["nil", "false"]);
+    if template.member(JobSpec::MANUAL_SELECTOR).flag() {
+        causes.not_supported(&template.member(JobSpec::MANUAL_SELECTOR), &["nil", "false"]);
     }
 }
 
@@ -115,7 +121,7 @@ fn is_time_zone(name: &str) -> bool {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource.is_none() {
-        spec(&update.new.member("spec"), causes);
+        spec(&update.new.member(CronJob::SPEC), causes);
     }
 }
 

@@ -1,5 +1,10 @@
 //! EndpointSlice.
 
+use gantry_kinds::{
+    FieldName,
+    fields::discovery_v1::{Endpoint, EndpointHints, EndpointPort, EndpointSlice, ForNode},
+};
+
 use crate::{
     field::{Causes, Field, Root},
     metadata, names,
@@ -15,8 +20,8 @@ const HINTS_MAX: usize = 8;
 const TOPOLOGY_MAX: usize = 16;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    address_type(&object.member("addressType"), causes);
-    ports(&object.member("ports"), causes);
+    address_type(&object.member(EndpointSlice::ADDRESS_TYPE), causes);
+    ports(&object.member(EndpointSlice::PORTS), causes);
     endpoints(object, causes);
 }
 
@@ -25,7 +30,8 @@ fn address_type(kind: &Field<'_>, causes: &mut Causes) {
 }
 
 fn endpoints(object: Root<'_>, causes: &mut Causes) {
-    let (kind, endpoints) = (object.member("addressType").text(), object.member("endpoints"));
+    let (kind, endpoints) =
+        (object.member(EndpointSlice::ADDRESS_TYPE).text(), object.member(EndpointSlice::ENDPOINTS));
     if endpoints.len() > ENDPOINTS_MAX {
         causes.too_many(&endpoints, ENDPOINTS_MAX);
     } else {
@@ -34,41 +40,42 @@ fn endpoints(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn endpoint(endpoint: &Field<'_>, kind: &str, causes: &mut Causes) {
-    let addresses = endpoint.member("addresses");
+    let addresses = endpoint.member(Endpoint::ADDRESSES);
     if addresses.is_empty() {
         causes.required(&addresses);
     } else if addresses.len() > ADDRESSES_MAX {
         causes.too_many(&addresses, ADDRESSES_MAX);
     }
     addresses.items().for_each(|address| self::address(&addresses, &address, kind, causes));
-    let node = endpoint.member("nodeName");
+    let node = endpoint.member(Endpoint::NODE_NAME);
     if node.is_set() {
         causes.invalid_each(&node, names::dns_subdomain(node.text()));
     }
-    let topology = endpoint.member("deprecatedTopology");
+    let topology = endpoint.member(Endpoint::DEPRECATED_TOPOLOGY);
     if topology.len() > TOPOLOGY_MAX {
         causes.too_many(&topology, TOPOLOGY_MAX);
     }
     metadata::labels(&topology, causes);
-    let hostname = endpoint.member("hostname");
+    let hostname = endpoint.member(Endpoint::HOSTNAME);
     if hostname.is_set() {
         causes.invalid_each(&hostname, names::dns_label(hostname.text()));
     }
-    hints(&endpoint.member("hints"), causes);
+    hints(&endpoint.member(Endpoint::HINTS), causes);
 }
 
 type NameCheck = fn(&str) -> names::Reasons;
 
 /// Zones and nodes that an endpoint is meant for, each once.
 fn hints(hints: &Field<'_>, causes: &mut Causes) {
-    let lists: [(&str, NameCheck); 2] = [("forZones", names::label_value), ("forNodes", names::dns_subdomain)];
+    let lists: [(FieldName, NameCheck); 2] =
+        [(EndpointHints::FOR_ZONES, names::label_value), (EndpointHints::FOR_NODES, names::dns_subdomain)];
     for (member, check) in lists {
         let list = hints.member(member);
         if list.len() > HINTS_MAX {
             return causes.too_many(&list, HINTS_MAX);
         }
         let mut seen: Vec<&str> = Vec::new();
-        for name in list.items().map(|hint| hint.member("name")) {
+        for name in list.items().map(|hint| hint.member(ForNode::NAME)) {
             if seen.contains(&name.text()) {
                 causes.duplicate(&name);
             }
@@ -116,7 +123,7 @@ fn ports(ports: &Field<'_>, causes: &mut Causes) {
     }
     let mut seen: Vec<&str> = Vec::new();
     for port in ports.items() {
-        let name = port.member("name");
+        let name = port.member(EndpointPort::NAME);
         if !name.is_empty() {
             causes.invalid_each(&name, names::dns_label(name.text()));
         }
@@ -124,12 +131,12 @@ fn ports(ports: &Field<'_>, causes: &mut Causes) {
             causes.duplicate(&name);
         }
         seen.push(name.text());
-        let protocol = port.member("protocol");
+        let protocol = port.member(EndpointPort::PROTOCOL);
         match protocol.is_set() {
             true => causes.one_of(&protocol, &PROTOCOLS),
             false => causes.required(&protocol),
         }
-        let app = port.member("appProtocol");
+        let app = port.member(EndpointPort::APP_PROTOCOL);
         if app.is_set() {
             causes.invalid_each(&app, names::qualified_name(app.text()));
         }
@@ -137,11 +144,11 @@ fn ports(ports: &Field<'_>, causes: &mut Causes) {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    address_type(&update.new.member("addressType"), causes);
-    ports(&update.new.member("ports"), causes);
+    address_type(&update.new.member(EndpointSlice::ADDRESS_TYPE), causes);
+    ports(&update.new.member(EndpointSlice::PORTS), causes);
     // What is stored may be older than the rules.
-    if update.new.member("endpoints").value() != update.old.member("endpoints").value() {
+    if update.new.member(EndpointSlice::ENDPOINTS).value() != update.old.member(EndpointSlice::ENDPOINTS).value() {
         endpoints(update.new, causes);
     }
-    causes.immutable(&update.new.member("addressType"), &update.old.member("addressType"));
+    causes.immutable(&update.new.member(EndpointSlice::ADDRESS_TYPE), &update.old.member(EndpointSlice::ADDRESS_TYPE));
 }

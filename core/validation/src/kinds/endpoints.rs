@@ -1,5 +1,7 @@
 //! Endpoints.
 
+use gantry_kinds::fields::core_v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -10,19 +12,24 @@ use crate::{
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    for subset in object.member("subsets").items() {
-        let (ready, not_ready) = (subset.member("addresses"), subset.member("notReadyAddresses"));
+    for subset in object.member(Endpoints::SUBSETS).items() {
+        let (ready, not_ready) =
+            (subset.member(EndpointSubset::ADDRESSES), subset.member(EndpointSubset::NOT_READY_ADDRESSES));
         if ready.is_empty() && not_ready.is_empty() {
             causes.required(&subset);
         }
         ready.items().chain(not_ready.items()).for_each(|one| address(&one, causes));
-        let ports = subset.member("ports");
+        let ports = subset.member(EndpointSubset::PORTS);
         ports.items().for_each(|one| port(&one, ports.len() > 1, causes));
     }
 }
 
 fn address(address: &Field<'_>, causes: &mut Causes) {
-    let (ip, hostname, node) = (address.member("ip"), address.member("hostname"), address.member("nodeName"));
+    let (ip, hostname, node) = (
+        address.member(EndpointAddress::IP),
+        address.member(EndpointAddress::HOSTNAME),
+        address.member(EndpointAddress::NODE_NAME),
+    );
     net::ip(&ip, causes);
     if !hostname.is_empty() {
         causes.invalid_each(&hostname, names::dns_label(hostname.text()));
@@ -35,15 +42,15 @@ fn address(address: &Field<'_>, causes: &mut Causes) {
 }
 
 fn port(port: &Field<'_>, require_name: bool, causes: &mut Causes) {
-    let name = port.member("name");
+    let name = port.member(EndpointPort::NAME);
     if !name.is_empty() {
         causes.invalid_each(&name, names::dns_label(name.text()));
     } else if require_name {
         causes.required(&name);
     }
-    numbers::port(&port.member("port"), causes);
-    causes.require_one_of(&port.member("protocol"), &PROTOCOLS);
-    let app = port.member("appProtocol");
+    numbers::port(&port.member(EndpointPort::PORT), causes);
+    causes.require_one_of(&port.member(EndpointPort::PROTOCOL), &PROTOCOLS);
+    let app = port.member(EndpointPort::APP_PROTOCOL);
     if app.is_set() {
         causes.invalid_each(&app, names::qualified_name(app.text()));
     }
@@ -51,7 +58,7 @@ fn port(port: &Field<'_>, require_name: bool, causes: &mut Causes) {
 
 /// Subsets that were stored stay as they are.
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    if update.new.member("subsets").value() != update.old.member("subsets").value() {
+    if update.new.member(Endpoints::SUBSETS).value() != update.old.member(Endpoints::SUBSETS).value() {
         create(update.new, causes);
     }
 }

@@ -1,5 +1,14 @@
 //! FlowSchema.
 
+use gantry_kinds::{
+    FieldName,
+    fields::flowcontrol_v1::{
+        FlowDistinguisherMethod, FlowSchema, FlowSchemaCondition, FlowSchemaSpec, FlowSchemaStatus,
+        NonResourcePolicyRule, PolicyRulesWithSubjects, PriorityLevelConfigurationReference, ResourcePolicyRule,
+        ServiceAccountSubject, Subject, UserSubject,
+    },
+};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -11,11 +20,13 @@ const PRECEDENCE_MAX: i64 = 10_000;
 const EXEMPT: &str = "exempt";
 const VERBS: [&str; 9] = ["create", "delete", "deletecollection", "get", "list", "patch", "proxy", "update", "watch"];
 /// Kinds of subjects with the member that names one.
-const SUBJECTS: [(&str, &str); 3] = [("ServiceAccount", "serviceAccount"), ("User", "user"), ("Group", "group")];
+const SUBJECTS: [(&str, FieldName); 3] =
+    [("ServiceAccount", Subject::SERVICE_ACCOUNT), ("User", Subject::USER), ("Group", Subject::GROUP)];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let (precedence, method) = (spec.member("matchingPrecedence"), spec.member("distinguisherMethod"));
+    let spec = object.member(FlowSchema::SPEC);
+    let (precedence, method) =
+        (spec.member(FlowSchemaSpec::MATCHING_PRECEDENCE), spec.member(FlowSchemaSpec::DISTINGUISHER_METHOD));
     let number = precedence.int().unwrap_or_default();
     if !(1..=PRECEDENCE_MAX).contains(&number) {
         causes.invalid(&precedence, "must be between 1 and 10000, inclusive");
@@ -24,18 +35,22 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
         causes.invalid(&precedence, "only the schema named 'exempt' may have matchingPrecedence 1");
     }
     if method.is_set() {
-        causes.one_of(&method.member("type"), &["ByNamespace", "ByUser"]);
+        causes.one_of(&method.member(FlowDistinguisherMethod::TYPE), &["ByNamespace", "ByUser"]);
     }
-    let level = spec.member("priorityLevelConfiguration").member("name");
+    let level =
+        spec.member(FlowSchemaSpec::PRIORITY_LEVEL_CONFIGURATION).member(PriorityLevelConfigurationReference::NAME);
     if causes.require(&level) {
         causes.invalid_each(&level, names::dns_subdomain(level.text()));
     }
-    spec.member("rules").items().for_each(|one| rule(&one, causes));
+    spec.member(FlowSchemaSpec::RULES).items().for_each(|one| rule(&one, causes));
 }
 
 fn rule(rule: &Field<'_>, causes: &mut Causes) {
-    let (subjects, resources, urls) =
-        (rule.member("subjects"), rule.member("resourceRules"), rule.member("nonResourceRules"));
+    let (subjects, resources, urls) = (
+        rule.member(PolicyRulesWithSubjects::SUBJECTS),
+        rule.member(PolicyRulesWithSubjects::RESOURCE_RULES),
+        rule.member(PolicyRulesWithSubjects::NON_RESOURCE_RULES),
+    );
     causes.require(&subjects);
     subjects.items().for_each(|one| subject(&one, causes));
     if resources.is_empty() && urls.is_empty() {
@@ -43,8 +58,8 @@ fn rule(rule: &Field<'_>, causes: &mut Causes) {
     }
     resources.items().for_each(|one| resource_rule(&one, causes));
     for one in urls.items() {
-        verbs(&one.member("verbs"), causes);
-        let paths = one.member("nonResourceURLs");
+        verbs(&one.member(NonResourcePolicyRule::VERBS), causes);
+        let paths = one.member(NonResourcePolicyRule::NON_RESOURCE_URLS);
         words(&paths, causes);
         if !has_wildcard(&paths) {
             paths.items().for_each(|path| url_path(&path, causes));
@@ -53,25 +68,26 @@ fn rule(rule: &Field<'_>, causes: &mut Causes) {
 }
 
 fn subject(subject: &Field<'_>, causes: &mut Causes) {
-    let kind = subject.member("kind");
+    let kind = subject.member(Subject::KIND);
     let Some((_, own)) = SUBJECTS.iter().find(|(name, _)| *name == kind.text()) else {
         return causes.not_supported(&kind, &["Group", "ServiceAccount", "User"]);
     };
-    let named = subject.member(own);
+    let named = subject.member(*own);
     match named.is_set() {
-        true if *own == "serviceAccount" => service_account(&named, causes),
-        true => _ = causes.require(&named.member("name")),
+        true if *own == Subject::SERVICE_ACCOUNT => service_account(&named, causes),
+        true => _ = causes.require(&named.member(UserSubject::NAME)),
         false => causes.required(&named),
     }
     for (_, other) in SUBJECTS.iter().filter(|(_, member)| member != own) {
-        if subject.member(other).is_set() {
-            causes.forbidden(&subject.member(other), "is forbidden when the subject is of another kind");
+        if subject.member(*other).is_set() {
+            causes.forbidden(&subject.member(*other), "is forbidden when the subject is of another kind");
         }
     }
 }
 
 fn service_account(account: &Field<'_>, causes: &mut Causes) {
-    let (name, namespace) = (account.member("name"), account.member("namespace"));
+    let (name, namespace) =
+        (account.member(ServiceAccountSubject::NAME), account.member(ServiceAccountSubject::NAMESPACE));
     if causes.require(&name) && name.text() != "*" {
         causes.invalid_each(&name, names::dns_subdomain(name.text()));
     }
@@ -81,12 +97,12 @@ fn service_account(account: &Field<'_>, causes: &mut Causes) {
 }
 
 fn resource_rule(rule: &Field<'_>, causes: &mut Causes) {
-    verbs(&rule.member("verbs"), causes);
-    for member in ["apiGroups", "resources"] {
+    verbs(&rule.member(ResourcePolicyRule::VERBS), causes);
+    for member in [ResourcePolicyRule::API_GROUPS, ResourcePolicyRule::RESOURCES] {
         words(&rule.member(member), causes);
     }
-    let namespaces = rule.member("namespaces");
-    if namespaces.is_empty() && !rule.member("clusterScope").flag() {
+    let namespaces = rule.member(ResourcePolicyRule::NAMESPACES);
+    if namespaces.is_empty() && !rule.member(ResourcePolicyRule::CLUSTER_SCOPE).flag() {
         causes.required(&namespaces);
     }
     words_or_none(&namespaces, causes);
@@ -143,14 +159,19 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     create(update.new, causes);
     // The two schemas without which nothing would be served keep their rules.
     if matches!(update.new.name(), EXEMPT | "catch-all") {
-        causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
+        causes.immutable(&update.new.member(FlowSchema::SPEC), &update.old.member(FlowSchema::SPEC));
     }
 }
 
 /// Conditions of this group's status have a type, and each has another.
 pub(super) fn condition_types(object: Root<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
-    for kind in object.member("status").member("conditions").items().map(|condition| condition.member("type")) {
+    for kind in object
+        .member(FlowSchema::STATUS)
+        .member(FlowSchemaStatus::CONDITIONS)
+        .items()
+        .map(|condition| condition.member(FlowSchemaCondition::TYPE))
+    {
         if seen.contains(&kind.text()) {
             causes.duplicate(&kind);
         }

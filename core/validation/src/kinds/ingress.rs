@@ -1,5 +1,14 @@
 //! Ingress.
 
+use gantry_kinds::fields::{
+    meta_v1::ObjectMeta,
+    networking_v1::{
+        HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClassParametersReference,
+        IngressLoadBalancerIngress, IngressLoadBalancerStatus as Status, IngressRule, IngressServiceBackend,
+        IngressSpec, IngressStatus, IngressTLS, ServiceBackendPort,
+    },
+};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -13,17 +22,17 @@ const BAD_SEQUENCES: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
 const BAD_SUFFIXES: [&str; 2] = ["/..", "/."];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let class = object.member("metadata").member("annotations").member(CLASS_ANNOTATION);
-    let named = object.member("spec").member("ingressClassName");
+    let class = object.member(Ingress::METADATA).member(ObjectMeta::ANNOTATIONS).untyped_member(CLASS_ANNOTATION);
+    let named = object.member(Ingress::SPEC).member(IngressSpec::INGRESS_CLASS_NAME);
     if class.is_set() && named.is_set() && class.text() != named.text() {
-        let place = object.member("annotations").member(CLASS_ANNOTATION);
+        let place = object.member(ObjectMeta::ANNOTATIONS).untyped_member(CLASS_ANNOTATION);
         causes.invalid(&class.reported_at(&place), "must match `ingressClassName` when both are specified");
     }
-    spec(&object.member("spec"), causes);
+    spec(&object.member(Ingress::SPEC), causes);
 }
 
 fn spec(spec: &Field<'_>, causes: &mut Causes) {
-    let (default, rules) = (spec.member("defaultBackend"), spec.member("rules"));
+    let (default, rules) = (spec.member(IngressSpec::DEFAULT_BACKEND), spec.member(IngressSpec::RULES));
     if rules.is_empty() && !default.is_set() {
         causes.invalid(spec, "either `defaultBackend` or `rules` must be specified");
     }
@@ -31,20 +40,20 @@ fn spec(spec: &Field<'_>, causes: &mut Causes) {
         backend(&default, causes);
     }
     for rule in rules.items() {
-        let host = rule.member("host");
+        let host = rule.member(IngressRule::HOST);
         if !host.is_empty() {
             host_name(&host, true, causes);
         }
-        http(&rule.member("http"), causes);
+        http(&rule.member(IngressRule::HTTP), causes);
     }
-    for entry in spec.member("tls").items() {
-        entry.member("hosts").items().for_each(|host| host_name(&host, false, causes));
-        let secret = entry.member("secretName");
+    for entry in spec.member(IngressSpec::TLS).items() {
+        entry.member(IngressTLS::HOSTS).items().for_each(|host| host_name(&host, false, causes));
+        let secret = entry.member(IngressTLS::SECRET_NAME);
         if !secret.is_empty() {
             causes.invalid_each(&secret, names::dns_subdomain(secret.text()));
         }
     }
-    let class = spec.member("ingressClassName");
+    let class = spec.member(IngressSpec::INGRESS_CLASS_NAME);
     if class.is_set() {
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
     }
@@ -65,13 +74,13 @@ fn http(http: &Field<'_>, causes: &mut Causes) {
     if !http.is_set() {
         return;
     }
-    let paths = http.member("paths");
+    let paths = http.member(HTTPIngressRuleValue::PATHS);
     causes.require(&paths);
     paths.items().for_each(|one| path(&one, causes));
 }
 
 fn path(entry: &Field<'_>, causes: &mut Causes) {
-    let (kind, path) = (entry.member("pathType"), entry.member("path"));
+    let (kind, path) = (entry.member(HTTPIngressPath::PATH_TYPE), entry.member(HTTPIngressPath::PATH));
     if !kind.is_set() {
         return causes.required(&kind);
     }
@@ -84,7 +93,7 @@ fn path(entry: &Field<'_>, causes: &mut Causes) {
         }
         _ => causes.not_supported(&kind, &["Exact", "ImplementationSpecific", "Prefix"]),
     }
-    backend(&entry.member("backend"), causes);
+    backend(&entry.member(HTTPIngressPath::BACKEND), causes);
 }
 
 fn absolute(path: &Field<'_>, causes: &mut Causes) {
@@ -101,7 +110,7 @@ fn absolute(path: &Field<'_>, causes: &mut Causes) {
 }
 
 fn backend(backend: &Field<'_>, causes: &mut Causes) {
-    let (resource, service) = (backend.member("resource"), backend.member("service"));
+    let (resource, service) = (backend.member(IngressBackend::RESOURCE), backend.member(IngressBackend::SERVICE));
     match (resource.is_set(), service.is_set()) {
         (true, true) => causes.invalid(backend, "cannot set both resource and service backends"),
         (true, false) => typed_reference(&resource, causes),
@@ -112,11 +121,11 @@ fn backend(backend: &Field<'_>, causes: &mut Causes) {
 
 /// A group, a kind and a name, as yet of nothing that is known here.
 pub(super) fn typed_reference(reference: &Field<'_>, causes: &mut Causes) {
-    let group = reference.member("apiGroup");
+    let group = reference.member(IngressClassParametersReference::API_GROUP);
     if group.is_set() {
         causes.invalid_each(&group, names::dns_subdomain(group.text()));
     }
-    for member in ["kind", "name"] {
+    for member in [IngressClassParametersReference::KIND, IngressClassParametersReference::NAME] {
         let field = reference.member(member);
         if causes.require(&field) {
             causes.invalid_each(&field, names::path_segment(field.text()));
@@ -125,11 +134,11 @@ pub(super) fn typed_reference(reference: &Field<'_>, causes: &mut Causes) {
 }
 
 fn service_backend(backend: &Field<'_>, service: &Field<'_>, causes: &mut Causes) {
-    let (name, port) = (service.member("name"), service.member("port"));
+    let (name, port) = (service.member(IngressServiceBackend::NAME), service.member(IngressServiceBackend::PORT));
     if causes.require(&name) {
         causes.invalid_each(&name, names::dns_label(name.text()));
     }
-    let (port_name, number) = (port.member("name"), port.member("number"));
+    let (port_name, number) = (port.member(ServiceBackendPort::NAME), port.member(ServiceBackendPort::NUMBER));
     match (!port_name.is_empty(), number.int().is_some_and(|n| n != 0)) {
         (true, true) => causes.invalid(backend, "cannot set both port name & port number"),
         (true, false) => causes.invalid_each(&port_name, names::port_name(port_name.text())),
@@ -140,15 +149,18 @@ fn service_backend(backend: &Field<'_>, service: &Field<'_>, causes: &mut Causes
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     match update.subresource {
-        Some("status") => load_balancer_points(&update.new.member("status").member("loadBalancer"), causes),
-        _ => spec(&update.new.member("spec"), causes),
+        Some("status") => {
+            load_balancer_points(&update.new.member(Ingress::STATUS).member(IngressStatus::LOAD_BALANCER), causes)
+        }
+        _ => spec(&update.new.member(Ingress::SPEC), causes),
     }
 }
 
 /// Where a load balancer listens: an address, a name.
 fn load_balancer_points(status: &Field<'_>, causes: &mut Causes) {
-    for point in status.member("ingress").items() {
-        let (ip, hostname) = (point.member("ip"), point.member("hostname"));
+    for point in status.member(Status::INGRESS).items() {
+        let (ip, hostname) =
+            (point.member(IngressLoadBalancerIngress::IP), point.member(IngressLoadBalancerIngress::HOSTNAME));
         if !ip.is_empty() {
             net::ip(&ip, causes);
         }

@@ -1,5 +1,9 @@
 //! LimitRange.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{LimitRange, LimitRangeItem, LimitRangeSpec},
+};
 use gantry_meta::Quantity;
 
 use crate::{
@@ -13,8 +17,8 @@ const STANDARD_TYPES: [&str; 3] = ["Pod", "Container", "PersistentVolumeClaim"];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
-    for limit in object.member("spec").member("limits").items() {
-        let kind = limit.member("type");
+    for limit in object.member(LimitRange::SPEC).member(LimitRangeSpec::LIMITS).items() {
+        let kind = limit.member(LimitRangeItem::TYPE);
         let reasons = names::qualified_name(kind.text());
         let is_name = reasons.is_empty();
         causes.invalid_each(&kind, reasons);
@@ -30,18 +34,18 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn limit(limit: &Field<'_>, causes: &mut Causes) {
-    let kind = limit.member("type").text();
-    let mut members = vec!["max", "min"];
+    let kind = limit.member(LimitRangeItem::TYPE).text();
+    let mut members = vec![LimitRangeItem::MAX, LimitRangeItem::MIN];
     if kind == "Pod" {
-        for member in ["default", "defaultRequest"] {
+        for member in [LimitRangeItem::DEFAULT, LimitRangeItem::DEFAULT_REQUEST] {
             if !limit.member(member).is_empty() {
                 causes.forbidden(&limit.member(member), "may not be specified when `type` is 'Pod'");
             }
         }
     } else {
-        members.extend(["default", "defaultRequest"]);
+        members.extend([LimitRangeItem::DEFAULT, LimitRangeItem::DEFAULT_REQUEST]);
     }
-    members.push("maxLimitRequestRatio");
+    members.push(LimitRangeItem::MAX_LIMIT_REQUEST_RATIO);
     let mut keys: Vec<&str> = Vec::new();
     for member in members {
         for (name, field) in limit.member(member).entries() {
@@ -52,9 +56,9 @@ fn limit(limit: &Field<'_>, causes: &mut Causes) {
             keys.push(name);
         }
     }
-    let has = |member: &'static str| limit.member(member).property("storage").is_some();
-    if kind == "PersistentVolumeClaim" && !has("min") && !has("max") {
-        causes.required(&limit.member("limits"));
+    let has = |member: FieldName| limit.member(member).property("storage").is_some();
+    if kind == "PersistentVolumeClaim" && !has(LimitRangeItem::MIN) && !has(LimitRangeItem::MAX) {
+        causes.required(&limit.member(LimitRangeSpec::LIMITS));
     }
     keys.sort_unstable();
     keys.dedup();
@@ -64,10 +68,18 @@ fn limit(limit: &Field<'_>, causes: &mut Causes) {
 /// min ≤ default request ≤ default ≤ max, and a ratio of at least 1.
 fn ordered(limit: &Field<'_>, key: &str, causes: &mut Causes) {
     // What a limit of pods may not have is not looked at.
-    let is_looked_at = |member| limit.member("type").text() != "Pod" || !matches!(member, "default" | "defaultRequest");
-    let find = |member: &'static str| limit.member(member).property(key).filter(|_| is_looked_at(member));
-    let (min, max, default, request, ratio) =
-        (find("min"), find("max"), find("default"), find("defaultRequest"), find("maxLimitRequestRatio"));
+    let is_looked_at = |member| {
+        limit.member(LimitRangeItem::TYPE).text() != "Pod"
+            || !matches!(member, LimitRangeItem::DEFAULT | LimitRangeItem::DEFAULT_REQUEST)
+    };
+    let find = |member: FieldName| limit.member(member).property(key).filter(|_| is_looked_at(member));
+    let (min, max, default, request, ratio) = (
+        find(LimitRangeItem::MIN),
+        find(LimitRangeItem::MAX),
+        find(LimitRangeItem::DEFAULT),
+        find(LimitRangeItem::DEFAULT_REQUEST),
+        find(LimitRangeItem::MAX_LIMIT_REQUEST_RATIO),
+    );
     let above = |low: &Option<Field<'_>>, high: &Option<Field<'_>>| {
         let (low, high) = (low.as_ref().and_then(amount), high.as_ref().and_then(amount));
         low.zip(high).is_some_and(|(low, high)| low > high)

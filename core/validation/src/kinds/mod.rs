@@ -35,6 +35,11 @@ pub mod service_networks;
 pub mod storage;
 pub mod workload;
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{ConfigMap, Secret},
+};
+
 use crate::{field::Causes, table::Update};
 
 /// Bytes that a base64 text stands for.
@@ -44,16 +49,16 @@ fn decoded_base64_bytes(text: &str) -> usize {
 }
 
 /// ConfigMap and Secret: once `immutable` is true, it and the data members stay as they are.
-fn immutable_data(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
-    if !update.old.member("immutable").flag() {
+fn immutable_data(update: Update<'_>, members: &[FieldName], causes: &mut Causes) {
+    if !update.old.member(Secret::IMMUTABLE).flag() {
         return;
     }
-    let immutable = update.new.member("immutable");
+    let immutable = update.new.member(ConfigMap::IMMUTABLE);
     if !immutable.flag() {
         causes.forbidden(&immutable, "field is immutable when `immutable` is set");
     }
     for member in members {
-        let (new, old) = (update.new.member(member), update.old.member(member));
+        let (new, old) = (update.new.member(*member), update.old.member(*member));
         if new.value() != old.value() && !(new.is_empty() && old.is_empty()) {
             causes.forbidden(&new, "field is immutable when `immutable` is set");
         }

@@ -1,5 +1,10 @@
 //! Namespace.
 
+use gantry_kinds::fields::{
+    core_v1::{Namespace, NamespaceSpec, NamespaceStatus},
+    meta_v1::ObjectMeta,
+};
+
 use crate::{
     field::{Causes, Root},
     names,
@@ -12,7 +17,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 /// `spec.finalizers`: qualified names, or the one standard word. A new namespace is told of the list, not of the item.
 fn finalizers(object: Root<'_>, by_item: bool, causes: &mut Causes) {
-    let finalizers = object.member("spec").member("finalizers");
+    let finalizers = object.member(Namespace::SPEC).member(NamespaceSpec::FINALIZERS);
     for finalizer in finalizers.items() {
         let reasons = names::qualified_name(finalizer.text());
         let unqualified = !finalizer.text().contains('/') && finalizer.text() != "kubernetes";
@@ -34,9 +39,9 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
 
 /// The phase says Terminating exactly while the namespace is being deleted.
 fn status(update: Update<'_>, causes: &mut Causes) {
-    let deleting = update.new.member("metadata").member("deletionTimestamp").is_set();
+    let deleting = update.new.member(Namespace::METADATA).member(ObjectMeta::DELETION_TIMESTAMP).is_set();
     // The reference reports it under this name.
-    let phase = update.new.member("status").member_as("phase", "Phase");
+    let phase = update.new.member(Namespace::STATUS).member_as(NamespaceStatus::PHASE, "Phase");
     let expected = if deleting { "Terminating" } else { "Active" };
     if phase.text() != expected {
         causes.invalid(&phase, "may only be 'Active' without and 'Terminating' with a `metadata.deletionTimestamp`");

@@ -1,5 +1,9 @@
 //! NetworkPolicy.
 
+use gantry_kinds::fields::networking_v1::{
+    IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer, NetworkPolicyPort,
+    NetworkPolicySpec,
+};
 use gantry_meta::Value;
 
 use crate::{
@@ -10,15 +14,18 @@ use crate::{
 };
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    selector::label_selector(&spec.member("podSelector"), causes);
-    for (direction, peers) in [("ingress", "from"), ("egress", "to")] {
+    let spec = object.member(NetworkPolicy::SPEC);
+    selector::label_selector(&spec.member(NetworkPolicySpec::POD_SELECTOR), causes);
+    for (direction, peers) in [
+        (NetworkPolicySpec::INGRESS, NetworkPolicyIngressRule::FROM),
+        (NetworkPolicySpec::EGRESS, NetworkPolicyEgressRule::TO),
+    ] {
         for rule in spec.member(direction).items() {
-            rule.member("ports").items().for_each(|port| self::port(&port, causes));
+            rule.member(NetworkPolicyEgressRule::PORTS).items().for_each(|port| self::port(&port, causes));
             rule.member(peers).items().for_each(|peer| self::peer(&peer, causes));
         }
     }
-    let types = spec.member("policyTypes");
+    let types = spec.member(NetworkPolicySpec::POLICY_TYPES);
     if types.len() > 2 {
         return causes.invalid(&types, "may not specify more than two policyTypes");
     }
@@ -26,7 +33,11 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn port(port: &Field<'_>, causes: &mut Causes) {
-    let (protocol, number, end) = (port.member("protocol"), port.member("port"), port.member("endPort"));
+    let (protocol, number, end) = (
+        port.member(NetworkPolicyPort::PROTOCOL),
+        port.member(NetworkPolicyPort::PORT),
+        port.member(NetworkPolicyPort::END_PORT),
+    );
     if protocol.is_set() {
         causes.one_of(&protocol, &["SCTP", "TCP", "UDP"]);
     }
@@ -52,8 +63,11 @@ fn port(port: &Field<'_>, causes: &mut Causes) {
 }
 
 fn peer(peer: &Field<'_>, causes: &mut Causes) {
-    let (pods, namespaces, block) =
-        (peer.member("podSelector"), peer.member("namespaceSelector"), peer.member("ipBlock"));
+    let (pods, namespaces, block) = (
+        peer.member(NetworkPolicyPeer::POD_SELECTOR),
+        peer.member(NetworkPolicyPeer::NAMESPACE_SELECTOR),
+        peer.member(NetworkPolicyPeer::IP_BLOCK),
+    );
     selector::label_selector(&pods, causes);
     selector::label_selector(&namespaces, causes);
     if block.is_set() {
@@ -67,13 +81,13 @@ fn peer(peer: &Field<'_>, causes: &mut Causes) {
 }
 
 fn ip_block(block: &Field<'_>, causes: &mut Causes) {
-    let cidr = block.member("cidr");
+    let cidr = block.member(IPBlock::CIDR);
     if !causes.require(&cidr) {
         return;
     }
     net::cidr(&cidr, causes);
     let Some(outer) = net::parse_range(cidr.text()) else { return };
-    for except in block.member("except").items() {
+    for except in block.member(IPBlock::EXCEPT).items() {
         net::cidr(&except, causes);
         if net::parse_range(except.text()).is_some_and(|inner| !net::strictly_contains(outer, inner)) {
             causes.invalid(&except, "must be a strict subset of `cidr`");

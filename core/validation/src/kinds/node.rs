@@ -1,5 +1,9 @@
 //! Node. The reference reports taints under `metadata`.
 
+use gantry_kinds::fields::{
+    core_v1::{Node, NodeAddress, NodeSpec, NodeStatus, NodeSwapStatus, NodeSystemInfo, Taint},
+    meta_v1::{ObjectMeta, OwnerReference},
+};
 use gantry_meta::{Object, Value};
 
 use crate::{
@@ -19,11 +23,17 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
     annotations(object, causes);
     taints(&spec_taints(object), causes);
     capacities(object, causes);
-    let swap = object.member("status").member("nodeInfo").member("swap").member("capacity");
+    let swap = object
+        .member(Node::STATUS)
+        .member(NodeStatus::NODE_INFO)
+        .member(NodeSystemInfo::SWAP)
+        .member(NodeSwapStatus::CAPACITY);
     // The reference reports this one under `metadata`.
-    causes.positive(&swap.reported_at(&object.member("metadata").member("nodeSwapStatus").member("capacity")));
-    declared_features(&object.member("status").member("declaredFeatures"), causes);
-    pod_ranges(&object.member("spec").member("podCIDRs"), causes);
+    causes.positive(
+        &swap.reported_at(&object.member(Node::METADATA).untyped_member("nodeSwapStatus").member(NodeStatus::CAPACITY)),
+    );
+    declared_features(&object.member(Node::STATUS).member(NodeStatus::DECLARED_FEATURES), causes);
+    pod_ranges(&object.member(Node::SPEC).member(NodeSpec::POD_CIDRS), causes);
 }
 
 fn pod_ranges(ranges: &Field<'_>, causes: &mut Causes) {
@@ -44,13 +54,16 @@ fn pod_ranges(ranges: &Field<'_>, causes: &mut Causes) {
 }
 
 fn spec_taints(object: Root<'_>) -> Field<'_> {
-    object.member("spec").member("taints").reported_at(&object.member("metadata").member("taints"))
+    object
+        .member(Node::SPEC)
+        .member(NodeSpec::TAINTS)
+        .reported_at(&object.member(Node::METADATA).member(NodeSpec::TAINTS))
 }
 
 fn taints(taints: &Field<'_>, causes: &mut Causes) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for taint in taints.items() {
-        let (key, value, effect) = (taint.member("key"), taint.member("value"), taint.member("effect"));
+        let (key, value, effect) = (taint.member(Taint::KEY), taint.member(Taint::VALUE), taint.member(Taint::EFFECT));
         causes.invalid_each(&key, names::qualified_name(key.text()));
         causes.invalid_each(&value, names::label_value(value.text()));
         causes.require_one_of(&effect, &EFFECTS);
@@ -63,10 +76,10 @@ fn taints(taints: &Field<'_>, causes: &mut Causes) {
 }
 
 fn annotations(object: Root<'_>, causes: &mut Causes) {
-    let annotations = object.member("metadata").member("annotations");
+    let annotations = object.member(Node::METADATA).member(ObjectMeta::ANNOTATIONS);
     if !annotations.entry(TAINTS).is_empty() {
         match serde_json::from_str::<Vec<Object>>(annotations.entry(TAINTS).text()) {
-            Ok(list) => with_list(list, &annotations.member(TAINTS), |list| taints(list, causes)),
+            Ok(list) => with_list(list, &annotations.untyped_member(TAINTS), |list| taints(list, causes)),
             Err(_) => causes.invalid(&annotations, "must hold a JSON list of taints"),
         }
     }
@@ -75,8 +88,8 @@ fn annotations(object: Root<'_>, causes: &mut Causes) {
         return;
     }
     match read_avoided(avoided.text()) {
-        Some(list) => with_list(list, &annotations.member(AVOIDED_PODS), |list| avoided_pods(list, causes)),
-        None => causes.invalid(&annotations.member("AvoidPods"), "must hold what pods to avoid, in JSON"),
+        Some(list) => with_list(list, &annotations.untyped_member(AVOIDED_PODS), |list| avoided_pods(list, causes)),
+        None => causes.invalid(&annotations.untyped_member("AvoidPods"), "must hold what pods to avoid, in JSON"),
     }
 }
 
@@ -90,30 +103,32 @@ fn read_avoided(text: &str) -> Option<Vec<Object>> {
 /// Calls `check` with a list that was read from an annotation, reported at `place`.
 fn with_list(list: Vec<Object>, place: &Field<'_>, check: impl FnOnce(&Field<'_>)) {
     let list: Value = list.into_iter().map(Value::Object).collect();
-    let holder = Object::from_iter([("list".to_owned(), list)]);
-    check(&Field::root_member(&holder, "list").reported_at(place));
+    check(&place.holding(&list));
 }
 
 /// Pods to avoid are named by their controller.
 fn avoided_pods(entries: &Field<'_>, causes: &mut Causes) {
     for entry in entries.items() {
-        let controller = entry.member("podSignature").member("podController");
-        let place = entry.member("PodSignature");
+        let controller = entry.untyped_member("podSignature").untyped_member("podController");
+        let place = entry.untyped_member("PodSignature");
         if !controller.is_set() {
             causes.required(&place);
-        } else if !controller.member("controller").flag() {
-            let place = place.member("PodController").member("Controller");
-            causes.invalid(&controller.member("controller").reported_at(&place), "must point to a controller");
+        } else if !controller.member(OwnerReference::CONTROLLER).flag() {
+            let place = place.untyped_member("PodController").untyped_member("Controller");
+            causes.invalid(
+                &controller.member(OwnerReference::CONTROLLER).reported_at(&place),
+                "must point to a controller",
+            );
         }
     }
 }
 
 /// Amounts are reported as members, without brackets.
 fn capacities(object: Root<'_>, causes: &mut Causes) {
-    for list in ["capacity", "allocatable"] {
-        let list = object.member("status").member(list);
+    for list in [NodeStatus::CAPACITY, NodeStatus::ALLOCATABLE] {
+        let list = object.member(Node::STATUS).member(list);
         for (name, field) in list.entries() {
-            resources::resource_amount(name, &field.reported_at(&list.member(name)), causes);
+            resources::resource_amount(name, &field.reported_at(&list.untyped_member(name)), causes);
         }
     }
 }
@@ -144,29 +159,29 @@ fn is_feature(name: &str) -> bool {
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+    let (new, old) = (update.new.member(Node::SPEC), update.old.member(Node::SPEC));
     if update.subresource.is_none() {
         update.as_created(create, causes);
     }
     annotations(update.new, causes);
     capacities(update.new, causes);
-    declared_features(&update.new.member("status").member("declaredFeatures"), causes);
+    declared_features(&update.new.member(Node::STATUS).member(NodeStatus::DECLARED_FEATURES), causes);
     let mut seen: Vec<[&str; 2]> = Vec::new();
-    for address in update.new.member("status").member("addresses").items() {
-        let one = ["type", "address"].map(|member| address.member(member).text());
+    for address in update.new.member(Node::STATUS).member(NodeStatus::ADDRESSES).items() {
+        let one = [NodeAddress::TYPE, NodeAddress::ADDRESS].map(|member| address.member(member).text());
         if seen.contains(&one) {
             causes.duplicate(&address);
         }
         seen.push(one);
     }
-    ranges_once(&new.member("podCIDRs"), &old.member("podCIDRs"), causes);
-    let (id, was) = (new.member("providerID"), old.member("providerID"));
+    ranges_once(&new.member(NodeSpec::POD_CIDRS), &old.member(NodeSpec::POD_CIDRS), causes);
+    let (id, was) = (new.member(NodeSpec::PROVIDER_ID), old.member(NodeSpec::PROVIDER_ID));
     if !was.is_empty() && id.text() != was.text() {
         causes.forbidden(&id, "node updates may not change providerID except from \"\" to valid");
     }
     taints(&spec_taints(update.new), causes);
-    if new.member("externalID").text() != old.member("externalID").text() {
-        causes.forbidden(&new.member("externalID"), "may not be updated");
+    if new.member(NodeSpec::EXTERNAL_ID).text() != old.member(NodeSpec::EXTERNAL_ID).text() {
+        causes.forbidden(&new.member(NodeSpec::EXTERNAL_ID), "may not be updated");
     }
 }
 

@@ -1,5 +1,18 @@
 //! PersistentVolume.
 
+use gantry_kinds::{
+    FieldName,
+    fields::{
+        core_v1::{
+            AzureFilePersistentVolumeSource, CSIPersistentVolumeSource, CephFSPersistentVolumeSource,
+            GlusterfsPersistentVolumeSource, HostPathVolumeSource, LocalVolumeSource, PersistentVolume,
+            PersistentVolumeSpec as Spec, PhotonPersistentDiskVolumeSource, PortworxVolumeSource,
+            RBDPersistentVolumeSource, ScaleIOPersistentVolumeSource, SecretReference, VolumeNodeAffinity,
+            VsphereVirtualDiskVolumeSource,
+        },
+        meta_v1::ObjectMeta,
+    },
+};
 use gantry_meta::{Object, Value};
 
 use super::{persistent_volume_claim::access_modes, pod};
@@ -24,52 +37,61 @@ struct Context<'a> {
 }
 
 /// Member and check of each source, in the reference's order.
-const SOURCES: [(&str, Check); 22] = [
-    ("hostPath", |s, _, c| shared::host_path(s, c)),
-    ("gcePersistentDisk", |s, _, c| shared::persistent_disk(s, c)),
-    ("awsElasticBlockStore", |s, _, c| shared::elastic_block_store(s, c)),
-    ("glusterfs", |s, _, c| glusterfs(s, c)),
-    ("flocker", |s, _, c| shared::flocker(s, c)),
-    ("nfs", |s, _, c| shared::nfs(s, c)),
-    ("rbd", |s, _, c| required(s, &["monitors", "image"], c)),
-    ("quobyte", |s, _, c| shared::quobyte(s, c)),
-    ("cephfs", |s, _, c| required(s, &["monitors"], c)),
-    ("iscsi", |s, volume, c| shared::persistent_iscsi(s, volume.name, c)),
-    ("cinder", |s, _, c| shared::cinder(s, &SECRET, c)),
-    ("fc", |s, _, c| shared::fibre_channel(s, c)),
-    ("flexVolume", |s, _, c| shared::flex_volume(s, c)),
-    ("azureFile", |s, _, c| azure_file(s, c)),
-    ("vsphereVolume", |s, _, c| required(s, &["volumePath"], c)),
-    ("photonPersistentDisk", |s, _, c| required(s, &["pdID"], c)),
-    ("portworxVolume", |s, _, c| required(s, &["volumeID"], c)),
-    ("azureDisk", |s, _, c| shared::azure_disk(s, c)),
-    ("scaleIO", |s, _, c| required(s, &["gateway", "system", "volumeName"], c)),
-    ("local", |s, _, c| local(s, c)),
-    ("storageos", |s, _, c| shared::storage_os(s, &SECRET, c)),
-    ("csi", |s, _, c| shared::persistent_csi(s, c)),
+const SOURCES: [(FieldName, Check); 22] = [
+    (Spec::HOST_PATH, |s, _, c| shared::host_path(s, c)),
+    (Spec::GCE_PERSISTENT_DISK, |s, _, c| shared::persistent_disk(s, c)),
+    (Spec::AWS_ELASTIC_BLOCK_STORE, |s, _, c| shared::elastic_block_store(s, c)),
+    (Spec::GLUSTERFS, |s, _, c| glusterfs(s, c)),
+    (Spec::FLOCKER, |s, _, c| shared::flocker(s, c)),
+    (Spec::NFS, |s, _, c| shared::nfs(s, c)),
+    (Spec::RBD, |s, _, c| required(s, &[RBDPersistentVolumeSource::MONITORS, RBDPersistentVolumeSource::IMAGE], c)),
+    (Spec::QUOBYTE, |s, _, c| shared::quobyte(s, c)),
+    (Spec::CEPHFS, |s, _, c| required(s, &[CephFSPersistentVolumeSource::MONITORS], c)),
+    (Spec::ISCSI, |s, volume, c| shared::persistent_iscsi(s, volume.name, c)),
+    (Spec::CINDER, |s, _, c| shared::cinder(s, &SECRET, c)),
+    (Spec::FC, |s, _, c| shared::fibre_channel(s, c)),
+    (Spec::FLEX_VOLUME, |s, _, c| shared::flex_volume(s, c)),
+    (Spec::AZURE_FILE, |s, _, c| azure_file(s, c)),
+    (Spec::VSPHERE_VOLUME, |s, _, c| required(s, &[VsphereVirtualDiskVolumeSource::VOLUME_PATH], c)),
+    (Spec::PHOTON_PERSISTENT_DISK, |s, _, c| required(s, &[PhotonPersistentDiskVolumeSource::PD_ID], c)),
+    (Spec::PORTWORX_VOLUME, |s, _, c| required(s, &[PortworxVolumeSource::VOLUME_ID], c)),
+    (Spec::AZURE_DISK, |s, _, c| shared::azure_disk(s, c)),
+    (Spec::SCALE_IO, |s, _, c| scale_io(s, c)),
+    (Spec::LOCAL, |s, _, c| local(s, c)),
+    (Spec::STORAGEOS, |s, _, c| shared::storage_os(s, &SECRET, c)),
+    (Spec::CSI, |s, _, c| shared::persistent_csi(s, c)),
 ];
 /// Members of a secret's reference from outside any namespace.
-const SECRET: [&str; 2] = ["name", "namespace"];
+const SECRET: [FieldName; 2] = [SecretReference::NAME, SecretReference::NAMESPACE];
+
+fn scale_io(source: &Field<'_>, causes: &mut Causes) {
+    type Source = ScaleIOPersistentVolumeSource;
+    required(source, &[Source::GATEWAY, Source::SYSTEM, Source::VOLUME_NAME], causes);
+}
 
 fn glusterfs(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["endpoints", "path"], causes);
-    let namespace = source.member("endpointsNamespace");
+    required(source, &[GlusterfsPersistentVolumeSource::ENDPOINTS, GlusterfsPersistentVolumeSource::PATH], causes);
+    let namespace = source.member(GlusterfsPersistentVolumeSource::ENDPOINTS_NAMESPACE);
     if namespace.is_set() {
         causes.invalid_each(&namespace, names::dns_label(namespace.text()));
     }
 }
 
 fn azure_file(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["secretName", "shareName"], causes);
-    let namespace = source.member("secretNamespace");
+    required(
+        source,
+        &[AzureFilePersistentVolumeSource::SECRET_NAME, AzureFilePersistentVolumeSource::SHARE_NAME],
+        causes,
+    );
+    let namespace = source.member(AzureFilePersistentVolumeSource::SECRET_NAMESPACE);
     if namespace.is_set() {
         causes.require(&namespace);
     }
 }
 
 fn local(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["path"], causes);
-    paths::no_backsteps(&source.member("path"), causes);
+    required(source, &[LocalVolumeSource::PATH], causes);
+    paths::no_backsteps(&source.member(LocalVolumeSource::PATH), causes);
 }
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
@@ -78,26 +100,26 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn volume(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    access_modes(&spec.member("accessModes"), causes);
-    capacity(&spec.member("capacity"), causes);
-    let reclaim = spec.member("persistentVolumeReclaimPolicy");
+    let spec = object.member(PersistentVolume::SPEC);
+    access_modes(&spec.member(Spec::ACCESS_MODES), causes);
+    capacity(&spec.member(Spec::CAPACITY), causes);
+    let reclaim = spec.member(Spec::PERSISTENT_VOLUME_RECLAIM_POLICY);
     if !reclaim.is_empty() {
         causes.one_of(&reclaim, &["Delete", "Recycle", "Retain"]);
     }
-    let affinity = spec.member("nodeAffinity");
+    let affinity = spec.member(Spec::NODE_AFFINITY);
     if affinity.is_set() {
-        match affinity.member("required").is_set() {
-            true => pod::node_selector(&affinity.member("required"), causes),
-            false => causes.required(&affinity.member("required")),
+        match affinity.member(VolumeNodeAffinity::REQUIRED).is_set() {
+            true => pod::node_selector(&affinity.member(VolumeNodeAffinity::REQUIRED), causes),
+            false => causes.required(&affinity.member(VolumeNodeAffinity::REQUIRED)),
         }
     }
     source(&spec, Context { name: object.name() }, causes);
-    let class = spec.member("storageClassName");
+    let class = spec.member(Spec::STORAGE_CLASS_NAME);
     if !class.is_empty() {
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
     }
-    let mode = spec.member("volumeMode");
+    let mode = spec.member(Spec::VOLUME_MODE);
     if mode.is_set() {
         causes.one_of(&mode, &["Block", "Filesystem"]);
     }
@@ -106,25 +128,25 @@ fn volume(object: Root<'_>, causes: &mut Causes) {
 
 /// The specification of a volume within another object, which is a driver's and nobody's claim.
 pub fn inline(spec: &Field<'_>, causes: &mut Causes) {
-    let forbidden = |members: &[&'static str], causes: &mut Causes| {
-        for field in members.iter().map(|member| spec.member(member)).filter(|field| !field.is_empty()) {
+    let forbidden = |members: &[FieldName], causes: &mut Causes| {
+        for field in members.iter().map(|member| spec.member(*member)).filter(|field| !field.is_empty()) {
             causes.forbidden(&field, "may not be specified in the context of inline volumes");
         }
     };
-    forbidden(&["claimRef", "capacity"], causes);
-    if !spec.member("csi").is_set() {
-        causes.required(&spec.member("csi"));
+    forbidden(&[Spec::CLAIM_REF, Spec::CAPACITY], causes);
+    if !spec.member(Spec::CSI).is_set() {
+        causes.required(&spec.member(Spec::CSI));
     }
-    access_modes(&spec.member("accessModes"), causes);
-    let (reclaim, mode) = (spec.member("persistentVolumeReclaimPolicy"), spec.member("volumeMode"));
+    access_modes(&spec.member(Spec::ACCESS_MODES), causes);
+    let (reclaim, mode) = (spec.member(Spec::PERSISTENT_VOLUME_RECLAIM_POLICY), spec.member(Spec::VOLUME_MODE));
     if !matches!(reclaim.text(), "" | "Retain") {
         causes.forbidden(&reclaim, "may only be Retain in the context of inline volumes");
     }
-    if spec.member("nodeAffinity").is_set() {
-        causes.forbidden(&spec.member("nodeAffinity"), "may not be specified in the context of inline volumes");
+    if spec.member(Spec::NODE_AFFINITY).is_set() {
+        causes.forbidden(&spec.member(Spec::NODE_AFFINITY), "may not be specified in the context of inline volumes");
     }
     source(spec, Context { name: "" }, causes);
-    forbidden(&["storageClassName"], causes);
+    forbidden(&[Spec::STORAGE_CLASS_NAME], causes);
     if mode.is_set() && mode.text() != "Filesystem" {
         causes.forbidden(&mode, "may only be Filesystem in the context of inline volumes");
     }
@@ -156,23 +178,23 @@ fn source(spec: &Field<'_>, context: Context<'_>, causes: &mut Causes) {
         }
         given += 1;
         // The reference never finds this one to be one too many.
-        if given > 1 && member != "flexVolume" {
+        if given > 1 && member != Spec::FLEX_VOLUME {
             causes.forbidden(&surplus(&source, member), "may not specify more than 1 volume type");
             continue;
         }
         check(&source, context, causes);
-        if member == "local" && !spec.member("nodeAffinity").is_set() {
-            causes.required(&spec.member("nodeAffinity"));
+        if member == Spec::LOCAL && !spec.member(Spec::NODE_AFFINITY).is_set() {
+            causes.required(&spec.member(Spec::NODE_AFFINITY));
         }
     }
     if given == 0 {
         causes.required(spec);
     }
-    if is_root(spec.member("hostPath").member("path").text())
-        && spec.member("persistentVolumeReclaimPolicy").text() == "Recycle"
+    if is_root(spec.member(Spec::HOST_PATH).member(HostPathVolumeSource::PATH).text())
+        && spec.member(Spec::PERSISTENT_VOLUME_RECLAIM_POLICY).text() == "Recycle"
     {
         causes.forbidden(
-            &spec.member("persistentVolumeReclaimPolicy"),
+            &spec.member(Spec::PERSISTENT_VOLUME_RECLAIM_POLICY),
             "may not be 'recycle' for a hostPath mount of '/'",
         );
     }
@@ -185,15 +207,15 @@ fn is_root(path: &str) -> bool {
 
 /// The class of attributes of a volume that a CSI driver can modify.
 fn attributes_class(spec: &Field<'_>, causes: &mut Causes) {
-    let class = spec.member("volumeAttributesClassName");
+    let class = spec.member(Spec::VOLUME_ATTRIBUTES_CLASS_NAME);
     if !class.is_set() {
         return;
     }
     if causes.require(&class) {
         causes.invalid_each(&class, names::dns_subdomain(class.text()));
     }
-    if !spec.member("csi").is_set() {
-        causes.required(&spec.member("csi"));
+    if !spec.member(Spec::CSI).is_set() {
+        causes.required(&spec.member(Spec::CSI));
     }
 }
 
@@ -206,22 +228,22 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     create(update.new, causes);
     update.look(Look::Whole, causes);
     volume(update.new, causes);
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+    let (new, old) = (update.new.member(PersistentVolume::SPEC), update.old.member(PersistentVolume::SPEC));
     if sources_of(&new, &old) != sources_of(&old, &old) {
         causes.forbidden(
-            &new.member("persistentvolumesource"),
+            &new.untyped_member("persistentvolumesource"),
             "spec.persistentvolumesource is immutable after creation",
         );
     }
     // The reference reports these without `spec`.
     let at_root = |member| new.member(member).reported_at(&update.new.member(member));
-    causes.immutable(&at_root("volumeMode"), &old.member("volumeMode"));
-    let (affinity, was) = (at_root("nodeAffinity"), old.member("nodeAffinity"));
+    causes.immutable(&at_root(Spec::VOLUME_MODE), &old.member(Spec::VOLUME_MODE));
+    let (affinity, was) = (at_root(Spec::NODE_AFFINITY), old.member(Spec::NODE_AFFINITY));
     if was.is_set() && !affinity.value().is_some_and(|is| was.value().is_some_and(|was| is_same_place(is, was))) {
         causes.invalid(&affinity, "field is immutable, except for updating from beta label to GA");
     }
-    let attributes = new.member("volumeAttributesClassName");
-    if old.member("volumeAttributesClassName").is_set() && !attributes.is_set() {
+    let attributes = new.member(Spec::VOLUME_ATTRIBUTES_CLASS_NAME);
+    if old.member(Spec::VOLUME_ATTRIBUTES_CLASS_NAME).is_set() && !attributes.is_set() {
         causes.forbidden(&attributes, "update from non-nil value to nil is forbidden");
     }
 }
@@ -258,38 +280,44 @@ fn is_same_label(new: &Value, old: &Value) -> bool {
 }
 
 /// Members of `spec` whose volumes are mounted with options.
-const MOUNTED_WITH_OPTIONS: [&str; 13] = [
-    "gcePersistentDisk",
-    "awsElasticBlockStore",
-    "glusterfs",
-    "nfs",
-    "rbd",
-    "quobyte",
-    "iscsi",
-    "cinder",
-    "cephfs",
-    "azureFile",
-    "vsphereVolume",
-    "azureDisk",
-    "photonPersistentDisk",
+const MOUNTED_WITH_OPTIONS: [FieldName; 13] = [
+    Spec::GCE_PERSISTENT_DISK,
+    Spec::AWS_ELASTIC_BLOCK_STORE,
+    Spec::GLUSTERFS,
+    Spec::NFS,
+    Spec::RBD,
+    Spec::QUOBYTE,
+    Spec::ISCSI,
+    Spec::CINDER,
+    Spec::CEPHFS,
+    Spec::AZURE_FILE,
+    Spec::VSPHERE_VOLUME,
+    Spec::AZURE_DISK,
+    Spec::PHOTON_PERSISTENT_DISK,
 ];
 pub const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 
 fn annotated_mount_options(object: Root<'_>, causes: &mut Causes) {
-    let (annotations, spec) = (object.member("metadata").member("annotations"), object.member("spec"));
-    let is_mounted = MOUNTED_WITH_OPTIONS.iter().any(|source| spec.member(source).is_set());
+    let (annotations, spec) = (
+        object.member(PersistentVolume::METADATA).member(ObjectMeta::ANNOTATIONS),
+        object.member(PersistentVolume::SPEC),
+    );
+    let is_mounted = MOUNTED_WITH_OPTIONS.iter().any(|source| spec.member(*source).is_set());
     if !is_mounted && annotations.property(MOUNT_OPTIONS).is_some() {
-        causes.forbidden(&annotations.member(MOUNT_OPTIONS), "may not specify mount options for this volume type");
+        causes.forbidden(
+            &annotations.untyped_member(MOUNT_OPTIONS),
+            "may not specify mount options for this volume type",
+        );
     }
 }
 
 /// The source, but for a secret for expansion that the old volume lacks.
 fn sources_of(spec: &Field<'_>, old: &Field<'_>) -> Object {
     let mut sources = spec.object().cloned().unwrap_or_default();
-    sources.retain(|member, _| SOURCES.iter().any(|(source, _)| source == member));
-    let lacks_it = !old.member("csi").member("controllerExpandSecretRef").is_set();
-    if let Some(csi) = sources.get_mut("csi").and_then(Value::as_object_mut).filter(|_| lacks_it) {
-        csi.remove("controllerExpandSecretRef");
+    sources.retain(|member, _| SOURCES.iter().any(|(source, _)| source.as_str() == member));
+    let lacks_it = !old.member(Spec::CSI).member(CSIPersistentVolumeSource::CONTROLLER_EXPAND_SECRET_REF).is_set();
+    if let Some(csi) = sources.get_mut(Spec::CSI.as_str()).and_then(Value::as_object_mut).filter(|_| lacks_it) {
+        csi.remove(CSIPersistentVolumeSource::CONTROLLER_EXPAND_SECRET_REF.as_str());
     }
     sources
 }

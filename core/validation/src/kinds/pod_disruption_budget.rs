@@ -1,5 +1,9 @@
 //! PodDisruptionBudget.
 
+use gantry_kinds::fields::policy_v1::{
+    PodDisruptionBudget, PodDisruptionBudgetSpec as Spec, PodDisruptionBudgetStatus as Status,
+};
+
 use crate::{
     field::{Causes, Root},
     rules::{conditions, numbers, selector},
@@ -7,8 +11,8 @@ use crate::{
 };
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let (least, most) = (spec.member("minAvailable"), spec.member("maxUnavailable"));
+    let spec = object.member(PodDisruptionBudget::SPEC);
+    let (least, most) = (spec.member(Spec::MIN_AVAILABLE), spec.member(Spec::MAX_UNAVAILABLE));
     if least.is_set() && most.is_set() {
         causes.invalid(&spec, "minAvailable and maxUnavailable cannot be both set");
     }
@@ -16,8 +20,8 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
         numbers::non_negative_or_percent(bound, causes);
         numbers::at_most_100_percent(bound, causes);
     }
-    selector::label_selector(&spec.member("selector"), causes);
-    let policy = spec.member("unhealthyPodEvictionPolicy");
+    selector::label_selector(&spec.member(Spec::SELECTOR), causes);
+    let policy = spec.member(Spec::UNHEALTHY_POD_EVICTION_POLICY);
     if policy.is_set() {
         causes.one_of(&policy, &["AlwaysAllow", "IfHealthyBudget"]);
     }
@@ -25,9 +29,11 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource == Some("status") {
-        let status = update.new.member("status");
-        conditions(&status.member("conditions"), causes);
-        for member in ["disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"] {
+        let status = update.new.member(PodDisruptionBudget::STATUS);
+        conditions(&status.member(Status::CONDITIONS), causes);
+        for member in
+            [Status::DISRUPTIONS_ALLOWED, Status::CURRENT_HEALTHY, Status::DESIRED_HEALTHY, Status::EXPECTED_PODS]
+        {
             causes.non_negative(&status.member(member));
         }
     } else {

@@ -1,5 +1,10 @@
 //! PriorityLevelConfiguration.
 
+use gantry_kinds::fields::flowcontrol_v1::{
+    ExemptPriorityLevelConfiguration, LimitResponse, LimitedPriorityLevelConfiguration, PriorityLevelConfiguration,
+    PriorityLevelConfigurationSpec as Spec, QueuingConfiguration,
+};
+
 use super::flow_schema::condition_types;
 use crate::{
     field::{Causes, Field, Root},
@@ -11,8 +16,8 @@ const QUEUES_MAX: i64 = 10_000_000;
 const DEALING_MAX_BITS: f64 = 60.0;
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let (kind, exempt, limited) = (spec.member("type"), spec.member("exempt"), spec.member("limited"));
+    let spec = object.member(PriorityLevelConfiguration::SPEC);
+    let (kind, exempt, limited) = (spec.member(Spec::TYPE), spec.member(Spec::EXEMPT), spec.member(Spec::LIMITED));
     if (object.name() == "exempt") != (kind.text() == "Exempt") {
         causes.invalid(&kind, "type must be 'Exempt' if and only if name is 'exempt'");
     }
@@ -37,26 +42,26 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn shares(level: &Field<'_>, causes: &mut Causes) {
-    causes.non_negative(&level.member("nominalConcurrencyShares"));
+    causes.non_negative(&level.member(ExemptPriorityLevelConfiguration::NOMINAL_CONCURRENCY_SHARES));
     borrowing(level, causes);
 }
 
 fn borrowing(level: &Field<'_>, causes: &mut Causes) {
-    let lendable = level.member("lendablePercent");
+    let lendable = level.member(ExemptPriorityLevelConfiguration::LENDABLE_PERCENT);
     if lendable.int().is_some_and(|percent| !(0..=100).contains(&percent)) {
         causes.invalid(&lendable, "must be between 0 and 100, inclusive");
     }
-    causes.non_negative(&level.member("borrowingLimitPercent"));
+    causes.non_negative(&level.member(LimitedPriorityLevelConfiguration::BORROWING_LIMIT_PERCENT));
 }
 
 fn limited(limited: &Field<'_>, causes: &mut Causes) {
-    causes.non_negative(&limited.member("nominalConcurrencyShares"));
-    limit_response(&limited.member("limitResponse"), causes);
+    causes.non_negative(&limited.member(LimitedPriorityLevelConfiguration::NOMINAL_CONCURRENCY_SHARES));
+    limit_response(&limited.member(LimitedPriorityLevelConfiguration::LIMIT_RESPONSE), causes);
     borrowing(limited, causes);
 }
 
 fn limit_response(response: &Field<'_>, causes: &mut Causes) {
-    let (kind, queuing) = (response.member("type"), response.member("queuing"));
+    let (kind, queuing) = (response.member(LimitResponse::TYPE), response.member(LimitResponse::QUEUING));
     match kind.text() {
         "Reject" if queuing.is_set() => {
             causes.forbidden(&queuing, "must be nil if limited.limitResponse.type is not Limited")
@@ -69,8 +74,11 @@ fn limit_response(response: &Field<'_>, causes: &mut Causes) {
 }
 
 fn queuing(queuing: &Field<'_>, causes: &mut Causes) {
-    let (length, queues, hand) =
-        (queuing.member("queueLengthLimit"), queuing.member("queues"), queuing.member("handSize"));
+    let (length, queues, hand) = (
+        queuing.member(QueuingConfiguration::QUEUE_LENGTH_LIMIT),
+        queuing.member(QueuingConfiguration::QUEUES),
+        queuing.member(QueuingConfiguration::HAND_SIZE),
+    );
     causes.positive_or_absent(&length);
     causes.positive_or_absent(&queues);
     let (number, size) = (queues.int().unwrap_or_default(), hand.int().unwrap_or_default());
@@ -93,6 +101,9 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     create(update.new, causes);
     // The level of all that no other takes keeps its rules.
     if update.new.name() == "catch-all" {
-        causes.immutable(&update.new.member("spec"), &update.old.member("spec"));
+        causes.immutable(
+            &update.new.member(PriorityLevelConfiguration::SPEC),
+            &update.old.member(PriorityLevelConfiguration::SPEC),
+        );
     }
 }

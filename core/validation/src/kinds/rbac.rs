@@ -1,5 +1,7 @@
 //! Role, ClusterRole, RoleBinding, ClusterRoleBinding.
 
+use gantry_kinds::fields::rbac_v1::{AggregationRule, ClusterRole, PolicyRule, Role, RoleBinding, RoleRef, Subject};
+
 use crate::{
     field::{Causes, Field, Root},
     names,
@@ -10,24 +12,27 @@ use crate::{
 const GROUP: &str = "rbac.authorization.k8s.io";
 
 fn rules(object: Root<'_>, namespaced: bool, causes: &mut Causes) {
-    object.member("rules").items().for_each(|rule| policy_rule(&rule, namespaced, causes));
+    object.member(Role::RULES).items().for_each(|rule| policy_rule(&rule, namespaced, causes));
 }
 
 fn policy_rule(rule: &Field<'_>, namespaced: bool, causes: &mut Causes) {
     let member = |name| rule.member(name);
-    causes.require(&member("verbs"));
-    let urls = member("nonResourceURLs");
+    causes.require(&member(PolicyRule::VERBS));
+    let urls = member(PolicyRule::NON_RESOURCE_URLS);
     if !urls.is_empty() {
         if namespaced {
             causes.invalid(&urls, "namespaced rules cannot apply to non-resource URLs");
         }
-        if ["apiGroups", "resources", "resourceNames"].iter().any(|name| !member(name).is_empty()) {
+        if [PolicyRule::API_GROUPS, PolicyRule::RESOURCES, PolicyRule::RESOURCE_NAMES]
+            .iter()
+            .any(|name| !member(*name).is_empty())
+        {
             causes.invalid(&urls, "rules cannot apply to both regular resources and non-resource URLs");
         }
         return;
     }
-    causes.require(&member("apiGroups"));
-    causes.require(&member("resources"));
+    causes.require(&member(PolicyRule::API_GROUPS));
+    causes.require(&member(PolicyRule::RESOURCES));
 }
 
 pub mod role {
@@ -47,11 +52,11 @@ pub mod cluster_role {
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
         rules(object, false, causes);
-        let aggregation = object.member("aggregationRule");
+        let aggregation = object.member(ClusterRole::AGGREGATION_RULE);
         if !aggregation.is_set() {
             return;
         }
-        let selectors = aggregation.member("clusterRoleSelectors");
+        let selectors = aggregation.member(AggregationRule::CLUSTER_ROLE_SELECTORS);
         causes.require(&selectors);
         for one in selectors.items() {
             selector::label_selector(&one, causes);
@@ -68,20 +73,21 @@ pub mod cluster_role {
 
 /// The role that a binding names: a ClusterRole, or in a namespace a Role as well.
 fn binding(object: Root<'_>, kinds: &[&str], namespaced: bool, causes: &mut Causes) {
-    let role = object.member("roleRef");
-    if role.member("apiGroup").text() != GROUP {
-        causes.not_supported(&role.member("apiGroup"), &[GROUP]);
+    let role = object.member(RoleBinding::ROLE_REF);
+    if role.member(RoleRef::API_GROUP).text() != GROUP {
+        causes.not_supported(&role.member(RoleRef::API_GROUP), &[GROUP]);
     }
-    causes.one_of(&role.member("kind"), kinds);
-    let name = role.member("name");
+    causes.one_of(&role.member(RoleRef::KIND), kinds);
+    let name = role.member(RoleRef::NAME);
     if causes.require(&name) {
         causes.invalid_each(&name, names::path_segment(name.text()));
     }
-    object.member("subjects").items().for_each(|subject| self::subject(&subject, namespaced, causes));
+    object.member(RoleBinding::SUBJECTS).items().for_each(|subject| self::subject(&subject, namespaced, causes));
 }
 
 fn subject(subject: &Field<'_>, namespaced: bool, causes: &mut Causes) {
-    let (kind, name, group) = (subject.member("kind"), subject.member("name"), subject.member("apiGroup"));
+    let (kind, name, group) =
+        (subject.member(Subject::KIND), subject.member(Subject::NAME), subject.member(Subject::API_GROUP));
     causes.require(&name);
     match kind.text() {
         "ServiceAccount" => {
@@ -93,7 +99,7 @@ fn subject(subject: &Field<'_>, namespaced: bool, causes: &mut Causes) {
             }
             // In a namespaced binding the binding's own namespace is meant.
             if !namespaced {
-                causes.require(&subject.member("namespace"));
+                causes.require(&subject.member(Subject::NAMESPACE));
             }
         }
         "User" | "Group" => {
@@ -106,7 +112,7 @@ fn subject(subject: &Field<'_>, namespaced: bool, causes: &mut Causes) {
 }
 
 fn binding_update(update: Update<'_>, causes: &mut Causes) {
-    causes.immutable(&update.new.member("roleRef"), &update.old.member("roleRef"));
+    causes.immutable(&update.new.member(RoleBinding::ROLE_REF), &update.old.member(RoleBinding::ROLE_REF));
 }
 
 pub mod role_binding {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use gantry_kinds::fields::core_v1::{
+    ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus as Status, ScopeSelector, ScopedResourceSelectorRequirement,
+};
+
 use crate::{
     field::{Causes, Field, Root},
     rules::resources::{is_huge_page, resource_amount, resource_name},
@@ -54,11 +58,11 @@ fn fits(scope: &str, resource: &str) -> bool {
 }
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    spec(&object.member("spec"), causes);
+    spec(&object.member(ResourceQuota::SPEC), causes);
 }
 
 fn spec(spec: &Field<'_>, causes: &mut Causes) {
-    amounts(&spec.member("hard"), causes);
+    amounts(&spec.member(ResourceQuotaSpec::HARD), causes);
     scopes(spec, causes);
     scope_selector(spec, causes);
 }
@@ -81,7 +85,7 @@ fn quota_name(name: &str, field: &Field<'_>, causes: &mut Causes) {
 }
 
 fn misfits<'a>(spec: &Field<'a>, scope: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
-    let hard = spec.member("hard").entries().map(|(name, _)| name).collect::<Vec<_>>();
+    let hard = spec.member(ResourceQuotaSpec::HARD).entries().map(|(name, _)| name).collect::<Vec<_>>();
     hard.into_iter().filter(move |name| is_standard(name) && !fits(scope, name))
 }
 
@@ -94,7 +98,7 @@ fn conflicting(scopes: &BTreeSet<&str>, field: &Field<'_>, causes: &mut Causes) 
 }
 
 fn scopes(spec: &Field<'_>, causes: &mut Causes) {
-    let field = spec.member("scopes");
+    let field = spec.member(ResourceQuotaSpec::SCOPES);
     for scope in field.items() {
         if !SCOPES.contains(&scope.text()) {
             causes.invalid(&field, "unsupported scope");
@@ -106,10 +110,14 @@ fn scopes(spec: &Field<'_>, causes: &mut Causes) {
 
 /// The reference reports these at the list, without the index.
 fn scope_selector(spec: &Field<'_>, causes: &mut Causes) {
-    let list = spec.member("scopeSelector").member("matchExpressions");
+    let list = spec.member(ResourceQuotaSpec::SCOPE_SELECTOR).member(ScopeSelector::MATCH_EXPRESSIONS);
     for one in list.items() {
         let at_list = |member| one.member(member).reported_at(&list.member(member));
-        let (scope, operator, values) = (at_list("scopeName"), at_list("operator"), at_list("values"));
+        let (scope, operator, values) = (
+            at_list(ScopedResourceSelectorRequirement::SCOPE_NAME),
+            at_list(ScopedResourceSelectorRequirement::OPERATOR),
+            at_list(ScopedResourceSelectorRequirement::VALUES),
+        );
         if !SCOPES.contains(&scope.text()) {
             causes.invalid(&scope, "unsupported scope");
         }
@@ -129,20 +137,28 @@ fn scope_selector(spec: &Field<'_>, causes: &mut Causes) {
             _ => causes.invalid(&operator, "not a valid selector operator"),
         }
     }
-    conflicting(&list.items().map(|one| one.member("scopeName").text()).collect(), &list, causes);
+    conflicting(
+        &list.items().map(|one| one.member(ScopedResourceSelectorRequirement::SCOPE_NAME).text()).collect(),
+        &list,
+        causes,
+    );
 }
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource == Some("status") {
-        amounts(&update.new.member("status").member("hard"), causes);
-        amounts(&update.new.member("status").member("used"), causes);
+        amounts(&update.new.member(ResourceQuota::STATUS).member(Status::HARD), causes);
+        amounts(&update.new.member(ResourceQuota::STATUS).member(Status::USED), causes);
         return;
     }
-    spec(&update.new.member("spec"), causes);
+    spec(&update.new.member(ResourceQuota::SPEC), causes);
     let scopes = |root: Root<'_>| -> BTreeSet<String> {
-        root.member("spec").member("scopes").items().map(|scope| scope.text().to_owned()).collect()
+        root.member(ResourceQuota::SPEC)
+            .member(ResourceQuotaSpec::SCOPES)
+            .items()
+            .map(|scope| scope.text().to_owned())
+            .collect()
     };
     if scopes(update.new) != scopes(update.old) {
-        causes.invalid(&update.new.member("spec").member("scopes"), "field is immutable");
+        causes.invalid(&update.new.member(ResourceQuota::SPEC).member(ResourceQuotaSpec::SCOPES), "field is immutable");
     }
 }

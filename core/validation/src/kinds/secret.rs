@@ -1,5 +1,6 @@
 //! Secret.
 
+use gantry_kinds::fields::{core_v1::Secret, meta_v1::ObjectMeta};
 use gantry_meta::Value;
 
 use super::config_map::DATA_MAX_BYTES;
@@ -10,7 +11,7 @@ use crate::{
 };
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let data = object.member("data");
+    let data = object.member(Secret::DATA);
     let mut bytes = 0;
     for (key, value) in data.entries() {
         causes.invalid_each(&value, names::config_key(key));
@@ -23,9 +24,12 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn of_known_type(object: Root<'_>, data: &Field<'_>, causes: &mut Causes) {
-    match object.member("type").text() {
+    match object.member(Secret::TYPE).text() {
         "kubernetes.io/service-account-token" => {
-            let account = object.member("metadata").member("annotations").entry("kubernetes.io/service-account.name");
+            let account = object
+                .member(Secret::METADATA)
+                .member(ObjectMeta::ANNOTATIONS)
+                .entry("kubernetes.io/service-account.name");
             causes.require(&account);
         }
         "kubernetes.io/dockercfg" => json_entry(&data.entry(".dockercfg"), causes),
@@ -67,8 +71,8 @@ fn decodes_to_json(base64: &str) -> bool {
 
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     update.look(Look::Changes, causes);
-    causes.immutable(&update.new.member("type"), &update.old.member("type"));
-    super::immutable_data(update, &["data"], causes);
+    causes.immutable(&update.new.member(Secret::TYPE), &update.old.member(Secret::TYPE));
+    super::immutable_data(update, &[Secret::DATA], causes);
     update.look(Look::Whole, causes);
     create(update.new, causes);
 }

@@ -1,6 +1,8 @@
 //! IPAddress and ServiceCIDR: the ranges of service addresses, and who has which.
 
 pub mod ip_address {
+    use gantry_kinds::fields::networking_v1::{IPAddress, IPAddressSpec, ParentReference};
+
     use crate::{
         field::{Causes, Root},
         names::{dns_subdomain, path_segment},
@@ -8,34 +10,36 @@ pub mod ip_address {
     };
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let parent = object.member("spec").member("parentRef");
+        let parent = object.member(IPAddress::SPEC).member(IPAddressSpec::PARENT_REF);
         if !parent.is_set() {
             return causes.required(&parent);
         }
-        let group = parent.member("group");
+        let group = parent.member(ParentReference::GROUP);
         if !group.is_empty() {
             causes.invalid_each(&group, dns_subdomain(group.text()));
         }
-        for member in ["resource", "name"] {
+        for member in [ParentReference::RESOURCE, ParentReference::NAME] {
             let field = parent.member(member);
             if causes.require(&field) {
                 causes.invalid_each(&field, path_segment(field.text()));
             }
         }
-        let namespace = parent.member("namespace");
+        let namespace = parent.member(ParentReference::NAMESPACE);
         if !namespace.is_empty() {
             causes.invalid_each(&namespace, path_segment(namespace.text()));
         }
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
-        let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+        let (new, old) = (update.new.member(IPAddress::SPEC), update.old.member(IPAddress::SPEC));
         update.as_created(create, causes);
-        causes.immutable(&new.member("parentRef"), &old.member("parentRef"));
+        causes.immutable(&new.member(IPAddressSpec::PARENT_REF), &old.member(IPAddressSpec::PARENT_REF));
     }
 }
 
 pub mod service_cidr {
+    use gantry_kinds::fields::networking_v1::{ServiceCIDR, ServiceCIDRSpec};
+
     use crate::{
         field::{Causes, Field, Root},
         rules::net,
@@ -45,7 +49,7 @@ pub mod service_cidr {
     const FAMILIES: usize = 2;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let ranges = object.member("spec").member("cidrs");
+        let ranges = object.member(ServiceCIDR::SPEC).member(ServiceCIDRSpec::CIDRS);
         if !causes.require(&ranges) {
             return;
         }
@@ -65,7 +69,7 @@ pub mod service_cidr {
     }
 
     fn ranges(object: Root<'_>) -> Field<'_> {
-        object.member("spec").member("cidrs")
+        object.member(ServiceCIDR::SPEC).member(ServiceCIDRSpec::CIDRS)
     }
 
     /// A range may get one of the other family beside it; what is there stays.

@@ -1,5 +1,23 @@
 //! Deployment, ReplicaSet, ReplicationController, DaemonSet, StatefulSet, PodTemplate: a selector and a template that fit.
 
+use gantry_kinds::{
+    FieldName,
+    fields::{
+        AnyObject,
+        apps_v1::{
+            DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy, Deployment, DeploymentSpec,
+            DeploymentStatus, DeploymentStrategy, ReplicaSet, ReplicaSetSpec, ReplicaSetStatus, RollingUpdateDaemonSet,
+            RollingUpdateDeployment, RollingUpdateStatefulSetStrategy, StatefulSet, StatefulSetOrdinals,
+            StatefulSetPersistentVolumeClaimRetentionPolicy, StatefulSetSpec, StatefulSetStatus,
+            StatefulSetUpdateStrategy,
+        },
+        core_v1::{
+            PersistentVolumeClaim, PodSpec, PodTemplate, PodTemplateSpec, ReplicationController,
+            ReplicationControllerSpec as Spec, ReplicationControllerStatus,
+        },
+        meta_v1::ObjectMeta,
+    },
+};
 use gantry_meta::{LabelSelector, Object, Value};
 use serde_json::json;
 
@@ -13,7 +31,7 @@ use crate::{
 
 /// The selector is there and selects something, and the template's labels match it.
 fn selector_and_template(spec: &Field<'_>, causes: &mut Causes, template: fn(&Field<'_>, &mut Causes)) {
-    let selected = spec.member("selector");
+    let selected = spec.member(DeploymentSpec::SELECTOR);
     if !selected.is_set() {
         causes.required(&selected);
     } else {
@@ -24,7 +42,7 @@ fn selector_and_template(spec: &Field<'_>, causes: &mut Causes, template: fn(&Fi
     }
     match selector::parse(&selected) {
         Err(_) => causes.invalid(&selected, "invalid label selector"),
-        Ok(parsed) => matching_template(&spec.member("template"), parsed.as_ref(), causes, template),
+        Ok(parsed) => matching_template(&spec.member(DeploymentSpec::TEMPLATE), parsed.as_ref(), causes, template),
     }
 }
 
@@ -34,7 +52,7 @@ fn matching_template(
     causes: &mut Causes,
     check: fn(&Field<'_>, &mut Causes),
 ) {
-    let labels = template.member("metadata").member("labels");
+    let labels = template.member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
     if selector::misses(selector, labels.object()) {
         causes.invalid(&labels, "`selector` does not match template `labels`");
     }
@@ -44,15 +62,15 @@ fn matching_template(
 /// A template whose pods run for ever.
 fn restarting_template(template: &Field<'_>, causes: &mut Causes) {
     pod::pod_template(template, causes);
-    restarts_for_ever(&template.member("spec"), causes);
+    restarts_for_ever(&template.member(PodTemplateSpec::SPEC), causes);
 }
 
 fn restarts_for_ever(spec: &Field<'_>, causes: &mut Causes) {
-    if spec.member("restartPolicy").text() != "Always" {
-        causes.not_supported(&spec.member("restartPolicy"), &["Always"]);
+    if spec.member(PodSpec::RESTART_POLICY).text() != "Always" {
+        causes.not_supported(&spec.member(PodSpec::RESTART_POLICY), &["Always"]);
     }
-    if spec.member("activeDeadlineSeconds").is_set() {
-        causes.forbidden(&spec.member("activeDeadlineSeconds"), "activeDeadlineSeconds is not supported here");
+    if spec.member(PodSpec::ACTIVE_DEADLINE_SECONDS).is_set() {
+        causes.forbidden(&spec.member(PodSpec::ACTIVE_DEADLINE_SECONDS), "activeDeadlineSeconds is not supported here");
     }
 }
 
@@ -60,22 +78,23 @@ pub mod deployment {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let spec = object.member("spec");
-        causes.non_negative(&spec.member("replicas"));
+        let spec = object.member(Deployment::SPEC);
+        causes.non_negative(&spec.member(DeploymentSpec::REPLICAS));
         selector_and_template(&spec, causes, restarting_template);
-        strategy(&spec.member("strategy"), causes);
-        causes.non_negative(&spec.member("minReadySeconds"));
-        causes.non_negative(&spec.member("revisionHistoryLimit"));
-        let deadline = spec.member("progressDeadlineSeconds");
+        strategy(&spec.member(DeploymentSpec::STRATEGY), causes);
+        causes.non_negative(&spec.member(DeploymentSpec::MIN_READY_SECONDS));
+        causes.non_negative(&spec.member(DeploymentSpec::REVISION_HISTORY_LIMIT));
+        let deadline = spec.member(DeploymentSpec::PROGRESS_DEADLINE_SECONDS);
         causes.non_negative(&deadline);
-        if deadline.int().is_some_and(|n| n <= spec.member("minReadySeconds").int().unwrap_or_default()) {
+        if deadline.int().is_some_and(|n| n <= spec.member(DeploymentSpec::MIN_READY_SECONDS).int().unwrap_or_default())
+        {
             causes.invalid(&deadline, "must be greater than minReadySeconds");
         }
     }
 
     fn strategy(strategy: &Field<'_>, causes: &mut Causes) {
-        let rolling = strategy.member("rollingUpdate");
-        match strategy.member("type").text() {
+        let rolling = strategy.member(DeploymentStrategy::ROLLING_UPDATE);
+        match strategy.member(DeploymentStrategy::TYPE).text() {
             "Recreate" if rolling.is_set() => {
                 causes.forbidden(&rolling, "may not be specified when strategy `type` is 'Recreate'");
             }
@@ -87,7 +106,10 @@ pub mod deployment {
     }
 
     fn rolling_update(rolling: &Field<'_>, causes: &mut Causes) {
-        let (unavailable, surge) = (rolling.member("maxUnavailable"), rolling.member("maxSurge"));
+        let (unavailable, surge) = (
+            rolling.member(RollingUpdateDeployment::MAX_UNAVAILABLE),
+            rolling.member(RollingUpdateDeployment::MAX_SURGE),
+        );
         numbers::non_negative_or_percent(&unavailable, causes);
         numbers::non_negative_or_percent(&surge, causes);
         if numbers::int_or_percent(&unavailable) == 0 && numbers::int_or_percent(&surge) == 0 {
@@ -104,14 +126,14 @@ pub mod deployment {
         immutable_selector(update, causes);
     }
 
-    const STATUS: [&str; 7] = [
-        "observedGeneration",
-        "replicas",
-        "updatedReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "unavailableReplicas",
-        "terminatingReplicas",
+    const STATUS: [FieldName; 7] = [
+        DeploymentStatus::OBSERVED_GENERATION,
+        DeploymentStatus::REPLICAS,
+        DeploymentStatus::UPDATED_REPLICAS,
+        DeploymentStatus::READY_REPLICAS,
+        DeploymentStatus::AVAILABLE_REPLICAS,
+        DeploymentStatus::UNAVAILABLE_REPLICAS,
+        DeploymentStatus::TERMINATING_REPLICAS,
     ];
 }
 
@@ -119,9 +141,9 @@ pub mod replica_set {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let spec = object.member("spec");
-        causes.non_negative(&spec.member("replicas"));
-        causes.non_negative(&spec.member("minReadySeconds"));
+        let spec = object.member(ReplicaSet::SPEC);
+        causes.non_negative(&spec.member(ReplicaSetSpec::REPLICAS));
+        causes.non_negative(&spec.member(ReplicaSetSpec::MIN_READY_SECONDS));
         selector_and_template(&spec, causes, restarting_template);
     }
 
@@ -133,13 +155,13 @@ pub mod replica_set {
         immutable_selector(update, causes);
     }
 
-    const STATUS: [&str; 6] = [
-        "replicas",
-        "fullyLabeledReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "observedGeneration",
-        "terminatingReplicas",
+    const STATUS: [FieldName; 6] = [
+        ReplicaSetStatus::REPLICAS,
+        ReplicaSetStatus::FULLY_LABELED_REPLICAS,
+        ReplicaSetStatus::READY_REPLICAS,
+        ReplicaSetStatus::AVAILABLE_REPLICAS,
+        ReplicaSetStatus::OBSERVED_GENERATION,
+        ReplicaSetStatus::TERMINATING_REPLICAS,
     ];
 }
 
@@ -147,12 +169,12 @@ pub mod replication_controller {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let spec = object.member("spec");
-        causes.non_negative(&spec.member("minReadySeconds"));
-        let selected = spec.member("selector");
+        let spec = object.member(ReplicationController::SPEC);
+        causes.non_negative(&spec.member(Spec::MIN_READY_SECONDS));
+        let selected = spec.member(Spec::SELECTOR);
         causes.require(&selected);
-        causes.non_negative(&spec.member("replicas"));
-        let template = spec.member("template");
+        causes.non_negative(&spec.member(Spec::REPLICAS));
+        let template = spec.member(Spec::TEMPLATE);
         if !template.is_set() {
             return causes.required(&template);
         }
@@ -169,19 +191,25 @@ pub mod replication_controller {
         }
     }
 
-    const STATUS: [&str; 5] =
-        ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"];
+    const STATUS: [FieldName; 5] = [
+        ReplicationControllerStatus::REPLICAS,
+        ReplicationControllerStatus::FULLY_LABELED_REPLICAS,
+        ReplicationControllerStatus::READY_REPLICAS,
+        ReplicationControllerStatus::AVAILABLE_REPLICAS,
+        ReplicationControllerStatus::OBSERVED_GENERATION,
+    ];
 }
 
 pub mod daemon_set {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let spec = object.member("spec");
-        let selected = spec.member("selector");
+        let spec = object.member(DaemonSet::SPEC);
+        let selected = spec.member(DaemonSetSpec::SELECTOR);
         selector::label_selector(&selected, causes);
         if let Ok(parsed) = selector::parse(&selected) {
-            let labels = spec.member("template").member("metadata").member("labels");
+            let labels =
+                spec.member(DaemonSetSpec::TEMPLATE).member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
             if selector::misses(parsed.as_ref(), labels.object()) {
                 causes.invalid(&labels, "`selector` does not match template `labels`");
             }
@@ -189,24 +217,24 @@ pub mod daemon_set {
         if selected.is_set() && selector::is_empty(&selected) {
             causes.invalid(&selected, "empty selector is invalid for daemonset");
         }
-        let template = spec.member("template");
+        let template = spec.member(DaemonSetSpec::TEMPLATE);
         pod::pod_template(&template, causes);
-        let restart = template.member("spec").member("restartPolicy");
+        let restart = template.member(PodTemplateSpec::SPEC).member(PodSpec::RESTART_POLICY);
         if restart.text() != "Always" {
             causes.not_supported(&restart, &["Always"]);
         }
-        let deadline = template.member("spec").member("activeDeadlineSeconds");
+        let deadline = template.member(PodTemplateSpec::SPEC).member(PodSpec::ACTIVE_DEADLINE_SECONDS);
         if deadline.is_set() {
             causes.forbidden(&deadline, "activeDeadlineSeconds is not supported here");
         }
-        causes.non_negative(&spec.member("minReadySeconds"));
-        strategy(&spec.member("updateStrategy"), causes);
-        causes.non_negative(&spec.member("revisionHistoryLimit"));
+        causes.non_negative(&spec.member(DaemonSetSpec::MIN_READY_SECONDS));
+        strategy(&spec.member(DaemonSetSpec::UPDATE_STRATEGY), causes);
+        causes.non_negative(&spec.member(DaemonSetSpec::REVISION_HISTORY_LIMIT));
     }
 
     fn strategy(strategy: &Field<'_>, causes: &mut Causes) {
-        let rolling = strategy.member("rollingUpdate");
-        match strategy.member("type").text() {
+        let rolling = strategy.member(DaemonSetUpdateStrategy::ROLLING_UPDATE);
+        match strategy.member(DaemonSetUpdateStrategy::TYPE).text() {
             "OnDelete" => {}
             "RollingUpdate" if !rolling.is_set() => causes.required(&rolling),
             "RollingUpdate" => rolling_update(&rolling, causes),
@@ -215,7 +243,10 @@ pub mod daemon_set {
     }
 
     fn rolling_update(rolling: &Field<'_>, causes: &mut Causes) {
-        let (unavailable, surge) = (rolling.member("maxUnavailable"), rolling.member("maxSurge"));
+        let (unavailable, surge) = (
+            rolling.member(RollingUpdateDaemonSet::MAX_UNAVAILABLE),
+            rolling.member(RollingUpdateDaemonSet::MAX_SURGE),
+        );
         numbers::non_negative_or_percent(&unavailable, causes);
         numbers::non_negative_or_percent(&surge, causes);
         let zero = |field: &Field<'_>| numbers::int_or_percent(field) == 0;
@@ -236,36 +267,38 @@ pub mod daemon_set {
         create(update.new, causes);
     }
 
-    const STATUS: [&str; 8] = [
-        "currentNumberScheduled",
-        "numberMisscheduled",
-        "desiredNumberScheduled",
-        "numberReady",
-        "observedGeneration",
-        "updatedNumberScheduled",
-        "numberAvailable",
-        "numberUnavailable",
+    const STATUS: [FieldName; 8] = [
+        DaemonSetStatus::CURRENT_NUMBER_SCHEDULED,
+        DaemonSetStatus::NUMBER_MISSCHEDULED,
+        DaemonSetStatus::DESIRED_NUMBER_SCHEDULED,
+        DaemonSetStatus::NUMBER_READY,
+        DaemonSetStatus::OBSERVED_GENERATION,
+        DaemonSetStatus::UPDATED_NUMBER_SCHEDULED,
+        DaemonSetStatus::NUMBER_AVAILABLE,
+        DaemonSetStatus::NUMBER_UNAVAILABLE,
     ];
 }
 
 pub mod stateful_set {
     use super::*;
 
-    const CHANGEABLE: [&str; 7] = [
-        "replicas",
-        "ordinals",
-        "template",
-        "updateStrategy",
-        "revisionHistoryLimit",
-        "persistentVolumeClaimRetentionPolicy",
-        "minReadySeconds",
+    const CHANGEABLE: [FieldName; 7] = [
+        StatefulSetSpec::REPLICAS,
+        StatefulSetSpec::ORDINALS,
+        StatefulSetSpec::TEMPLATE,
+        StatefulSetSpec::UPDATE_STRATEGY,
+        StatefulSetSpec::REVISION_HISTORY_LIMIT,
+        StatefulSetSpec::PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY,
+        StatefulSetSpec::MIN_READY_SECONDS,
     ];
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        let spec = object.member("spec");
-        let claims = spec.member("volumeClaimTemplates");
-        claims.items().for_each(|claim| persistent_volume_claim::spec(&claim.member("spec"), causes));
-        let service = spec.member("serviceName");
+        let spec = object.member(StatefulSet::SPEC);
+        let claims = spec.member(StatefulSetSpec::VOLUME_CLAIM_TEMPLATES);
+        claims
+            .items()
+            .for_each(|claim| persistent_volume_claim::spec(&claim.member(PersistentVolumeClaim::SPEC), causes));
+        let service = spec.member(StatefulSetSpec::SERVICE_NAME);
         if !service.is_empty() {
             causes.invalid_each(&service, names::dns_label(service.text()));
         }
@@ -274,39 +307,45 @@ pub mod stateful_set {
 
     /// What holds on create and update alike: claims and service stay as they are once they are stored.
     fn changeable(spec: &Field<'_>, causes: &mut Causes) {
-        let management = spec.member("podManagementPolicy");
+        let management = spec.member(StatefulSetSpec::POD_MANAGEMENT_POLICY);
         match management.text() {
             "" => causes.required(&management),
             "OrderedReady" | "Parallel" => {}
             _ => causes.invalid(&management, "must be 'OrderedReady' or 'Parallel'"),
         }
-        strategy(&spec.member("updateStrategy"), causes);
-        retention(&spec.member("persistentVolumeClaimRetentionPolicy"), causes);
-        causes.non_negative(&spec.member("replicas"));
-        causes.non_negative(&spec.member("minReadySeconds"));
-        causes.non_negative(&spec.member("ordinals").member("start"));
+        strategy(&spec.member(StatefulSetSpec::UPDATE_STRATEGY), causes);
+        retention(&spec.member(StatefulSetSpec::PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY), causes);
+        causes.non_negative(&spec.member(StatefulSetSpec::REPLICAS));
+        causes.non_negative(&spec.member(StatefulSetSpec::MIN_READY_SECONDS));
+        causes.non_negative(&spec.member(StatefulSetSpec::ORDINALS).member(StatefulSetOrdinals::START));
         selector_and_template(spec, causes, |_, _| {});
-        if selector::parse(&spec.member("selector")).is_ok() {
+        if selector::parse(&spec.member(StatefulSetSpec::SELECTOR)).is_ok() {
             let pods = as_controlled(spec);
-            template(&spec.member("template"), &Field::root_member(&pods, "spec"), causes);
+            template(
+                &spec.member(StatefulSetSpec::TEMPLATE),
+                &Field::root_member(&pods, PodTemplateSpec::SPEC),
+                causes,
+            );
         }
-        restarts_for_ever(&spec.member("template").member("spec"), causes);
+        restarts_for_ever(&spec.member(StatefulSetSpec::TEMPLATE).member(PodTemplateSpec::SPEC), causes);
     }
 
     /// The reference checks labels and annotations twice.
     fn template(template: &Field<'_>, pods: &Field<'_>, causes: &mut Causes) {
         pod::template_metadata(template, causes);
         pod::template_metadata(template, causes);
-        pod::template_spec(&pods.reported_at(&template.member("spec")), causes);
+        pod::template_spec(&pods.reported_at(&template.member(PodTemplateSpec::SPEC)), causes);
         pod::template_annotations(template, causes);
     }
 
     /// The template's `spec` as pods get it, below `spec`: the controller names them, and mounts the set's claims.
     fn as_controlled(spec: &Field<'_>) -> Object {
-        let mut pod = spec.member("template").member("spec").object().cloned().unwrap_or_default();
+        let mut pod =
+            spec.member(StatefulSetSpec::TEMPLATE).member(PodTemplateSpec::SPEC).object().cloned().unwrap_or_default();
         pod.remove("hostname");
         pod.remove("subdomain");
-        let mut names: Vec<&str> = spec.member("volumeClaimTemplates").items().map(|claim| name_of(&claim)).collect();
+        let mut names: Vec<&str> =
+            spec.member(StatefulSetSpec::VOLUME_CLAIM_TEMPLATES).items().map(|claim| name_of(&claim)).collect();
         names.sort_unstable();
         names.dedup();
         if !names.is_empty() {
@@ -322,25 +361,28 @@ pub mod stateful_set {
     }
 
     fn name_of<'a>(claim: &Field<'a>) -> &'a str {
-        claim.member("metadata").member("name").text()
+        claim.member(PersistentVolumeClaim::METADATA).member(ObjectMeta::NAME).text()
     }
 
     fn strategy(strategy: &Field<'_>, causes: &mut Causes) {
-        let rolling = strategy.member("rollingUpdate");
-        match strategy.member("type").text() {
+        let rolling = strategy.member(StatefulSetUpdateStrategy::ROLLING_UPDATE);
+        match strategy.member(StatefulSetUpdateStrategy::TYPE).text() {
             "" => causes.required(strategy),
             "OnDelete" if rolling.is_set() => {
                 causes.invalid(&rolling, "only allowed for updateStrategy 'RollingUpdate'");
             }
             "OnDelete" => {}
-            "RollingUpdate" => causes.non_negative(&rolling.member("partition")),
+            "RollingUpdate" => causes.non_negative(&rolling.member(RollingUpdateStatefulSetStrategy::PARTITION)),
             _ => causes.invalid(strategy, "must be 'RollingUpdate' or 'OnDelete'"),
         }
     }
 
     fn retention(policy: &Field<'_>, causes: &mut Causes) {
         if policy.is_set() {
-            for member in ["whenDeleted", "whenScaled"] {
+            for member in [
+                StatefulSetPersistentVolumeClaimRetentionPolicy::WHEN_DELETED,
+                StatefulSetPersistentVolumeClaimRetentionPolicy::WHEN_SCALED,
+            ] {
                 causes.one_of(&policy.member(member), &["Retain", "Delete"]);
             }
         }
@@ -352,11 +394,11 @@ pub mod stateful_set {
             update.look(Look::Changes, causes);
             return collisions(update, causes);
         }
-        changeable(&update.new.member("spec"), causes);
-        let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+        changeable(&update.new.member(StatefulSet::SPEC), causes);
+        let (new, old) = (update.new.member(StatefulSet::SPEC), update.old.member(StatefulSet::SPEC));
         let rest = |spec: &Field<'_>| {
             let mut rest = spec.object().cloned().unwrap_or_default();
-            rest.retain(|member, _| !CHANGEABLE.contains(&member.as_str()));
+            rest.retain(|member, _| !CHANGEABLE.iter().any(|changeable| changeable.as_str() == member));
             rest
         };
         if rest(&new) != rest(&old) {
@@ -364,15 +406,21 @@ pub mod stateful_set {
         }
     }
 
-    const STATUS: [&str; 6] =
-        ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas", "observedGeneration"];
+    const STATUS: [FieldName; 6] = [
+        StatefulSetStatus::REPLICAS,
+        StatefulSetStatus::READY_REPLICAS,
+        StatefulSetStatus::CURRENT_REPLICAS,
+        StatefulSetStatus::UPDATED_REPLICAS,
+        StatefulSetStatus::AVAILABLE_REPLICAS,
+        StatefulSetStatus::OBSERVED_GENERATION,
+    ];
 }
 
 pub mod pod_template {
     use super::*;
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
-        pod::pod_template(&object.member("template"), causes);
+        pod::pod_template(&object.member(PodTemplate::TEMPLATE), causes);
     }
 
     pub fn update(update: Update<'_>, causes: &mut Causes) {
@@ -381,42 +429,55 @@ pub mod pod_template {
 }
 
 fn immutable_selector(update: Update<'_>, causes: &mut Causes) {
-    let selector = |root: Root<'_>| root.member("spec").member("selector").value().cloned();
+    let selector = |root: Root<'_>| root.member(Deployment::SPEC).member(DeploymentSpec::SELECTOR).value().cloned();
     if selector(update.new) != selector(update.old) {
-        causes.invalid(&update.new.member("spec").member("selector"), "field is immutable");
+        causes.invalid(&update.new.member(Deployment::SPEC).member(DeploymentSpec::SELECTOR), "field is immutable");
     }
 }
 
 /// Counters that are part of `replicas`.
-const PARTS: [&str; 5] =
-    ["currentReplicas", "updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"];
+const PARTS: [FieldName; 5] = [
+    StatefulSetStatus::CURRENT_REPLICAS,
+    DeploymentStatus::UPDATED_REPLICAS,
+    ReplicaSetStatus::FULLY_LABELED_REPLICAS,
+    DeploymentStatus::READY_REPLICAS,
+    DeploymentStatus::AVAILABLE_REPLICAS,
+];
 
 /// Counters are not negative, and no part counts more than the whole.
-fn status_counters(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
+fn status_counters(update: Update<'_>, members: &[FieldName], causes: &mut Causes) {
     counters(update, members, causes);
     collisions(update, causes);
 }
 
-fn counters(update: Update<'_>, members: &[&'static str], causes: &mut Causes) {
-    let status = update.new.member("status");
-    for member in members.iter().copied().chain(["collisionCount"]) {
+fn counters(update: Update<'_>, members: &[FieldName], causes: &mut Causes) {
+    let status = update.new.member(AnyObject::STATUS);
+    for member in members.iter().copied().chain([DaemonSetStatus::COLLISION_COUNT]) {
         causes.non_negative(&status.member(member));
     }
     let count = |member| status.member(member).int().unwrap_or_default();
     for part in PARTS {
-        if members.contains(&part) && members.contains(&"replicas") && count(part) > count("replicas") {
+        if members.contains(&part)
+            && members.contains(&DeploymentStatus::REPLICAS)
+            && count(part) > count(DeploymentStatus::REPLICAS)
+        {
             causes.invalid(&status.member(part), "cannot be greater than status.replicas");
         }
     }
-    if members.contains(&"availableReplicas") && count("availableReplicas") > count("readyReplicas") {
-        causes.invalid(&status.member("availableReplicas"), "cannot be greater than readyReplicas");
+    if members.contains(&DeploymentStatus::AVAILABLE_REPLICAS)
+        && count(DeploymentStatus::AVAILABLE_REPLICAS) > count(DeploymentStatus::READY_REPLICAS)
+    {
+        causes.invalid(&status.member(DeploymentStatus::AVAILABLE_REPLICAS), "cannot be greater than readyReplicas");
     }
 }
 
 /// Collisions of names are counted up alone.
 fn collisions(update: Update<'_>, causes: &mut Causes) {
-    let status = update.new.member("status");
-    let (collisions, before) = (status.member("collisionCount"), update.old.member("status").member("collisionCount"));
+    let status = update.new.member(AnyObject::STATUS);
+    let (collisions, before) = (
+        status.member(DaemonSetStatus::COLLISION_COUNT),
+        update.old.member(AnyObject::STATUS).member(DaemonSetStatus::COLLISION_COUNT),
+    );
     if before.int().is_some_and(|before| collisions.int().unwrap_or_default() < before) {
         causes.invalid(&collisions, "cannot be decremented");
     }

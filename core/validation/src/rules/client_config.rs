@@ -1,5 +1,7 @@
 //! How a webhook is reached: by URL, or as a service.
 
+use gantry_kinds::fields::apiextensions_v1::{ServiceReference, WebhookClientConfig};
+
 use super::numbers;
 use crate::{
     field::{Causes, Field},
@@ -8,7 +10,7 @@ use crate::{
 
 /// Exactly one of `url` and `service`.
 pub fn client_config(config: &Field<'_>, causes: &mut Causes) {
-    let (url, service) = (config.member("url"), config.member("service"));
+    let (url, service) = (config.member(WebhookClientConfig::URL), config.member(WebhookClientConfig::SERVICE));
     match (url.is_set(), service.is_set()) {
         (true, false) => self::url(&url, causes),
         (false, true) => self::service(&service, causes),
@@ -67,13 +69,15 @@ fn escapes_are_sound(text: &str) -> bool {
 /// Name, namespace, port and path of a service. The reference takes one for the other: a missing name is reported at
 /// `namespace`, a missing namespace at `name`.
 pub fn service(service: &Field<'_>, causes: &mut Causes) {
-    for (member, other) in [("namespace", "name"), ("name", "namespace")] {
+    for (member, other) in
+        [(ServiceReference::NAMESPACE, ServiceReference::NAME), (ServiceReference::NAME, ServiceReference::NAMESPACE)]
+    {
         if service.member(member).is_empty() {
             causes.required(&service.member(other));
         }
     }
-    numbers::port(&service.member("port"), causes);
-    path(&service.member("path"), causes);
+    numbers::port(&service.member(ServiceReference::PORT), causes);
+    path(&service.member(ServiceReference::PATH), causes);
 }
 
 fn path(path: &Field<'_>, causes: &mut Causes) {

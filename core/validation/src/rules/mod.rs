@@ -10,6 +10,8 @@ pub mod schema;
 pub mod selector;
 pub mod volume_sources;
 
+use gantry_kinds::fields::meta_v1::Condition;
+
 use crate::{
     field::{Causes, Field},
     names,
@@ -38,16 +40,19 @@ const CONDITION_REASON_MAX_BYTES: usize = 1024;
 pub fn conditions(conditions: &Field<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
     for condition in conditions.items() {
-        let (kind, reason, message) =
-            (condition.member("type"), condition.member("reason"), condition.member("message"));
+        let (kind, reason, message) = (
+            condition.member(Condition::TYPE),
+            condition.member(Condition::REASON),
+            condition.member(Condition::MESSAGE),
+        );
         if seen.contains(&kind.text()) {
             causes.duplicate(&kind);
         }
         seen.push(kind.text());
         causes.invalid_each(&kind, names::qualified_name(kind.text()));
-        causes.one_of(&condition.member("status"), &["False", "True", "Unknown"]);
-        causes.non_negative(&condition.member("observedGeneration"));
-        causes.require(&condition.member("lastTransitionTime"));
+        causes.one_of(&condition.member(Condition::STATUS), &["False", "True", "Unknown"]);
+        causes.non_negative(&condition.member(Condition::OBSERVED_GENERATION));
+        causes.require(&condition.member(Condition::LAST_TRANSITION_TIME));
         if reason.is_empty() {
             causes.required(&reason);
         } else if reason.text().len() > CONDITION_REASON_MAX_BYTES {

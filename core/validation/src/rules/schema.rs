@@ -1,6 +1,6 @@
 //! What the field tables know of every kind: required texts and closed sets of values.
 
-use gantry_kinds::{Field as Row, Shape, Type, catalog};
+use gantry_kinds::{Field as Row, Shape, Type, catalog, fields::AnyObject};
 
 use crate::field::{Causes, Field, Root};
 
@@ -10,14 +10,14 @@ const MAY_BE_EMPTY: [&str; 3] = ["audience", "caBundle", "storageClassName"];
 /// Checks all members of an object but `metadata` and `status` by the table of its kind.
 pub fn by_table(group: &str, resource: &str, object: Root<'_>, causes: &mut Causes) {
     let Some(resource) = catalog().preferred(group, resource) else { return };
-    let version = object.member("apiVersion").text();
+    let version = object.member(AnyObject::API_VERSION).text();
     let served = catalog().resource(group, version.rsplit('/').next().unwrap_or_default(), &resource.plural);
     let ty: &'static Type = match catalog().type_named(&served.unwrap_or(resource).root.name) {
         Some(ty) => ty,
         None => return,
     };
     let members = ty.fields.iter().filter(|row| !matches!(&*row.name, "apiVersion" | "kind" | "metadata" | "status"));
-    members.for_each(|row| member(row, &object.member(&row.name), causes));
+    members.for_each(|row| member(row, &object.untyped_member(&row.name), causes));
 }
 
 fn member<'a>(row: &'a Row, field: &Field<'a>, causes: &mut Causes) {
@@ -48,7 +48,7 @@ fn closed(row: &Row, field: &Field<'_>, causes: &mut Causes) {
 
 fn below<'a>(shape: &'a Shape, field: &Field<'a>, causes: &mut Causes) {
     match shape {
-        Shape::Struct(ty) => ty.fields.iter().for_each(|row| member(row, &field.member(&row.name), causes)),
+        Shape::Struct(ty) => ty.fields.iter().for_each(|row| member(row, &field.untyped_member(&row.name), causes)),
         Shape::List(item) if item.as_struct().is_some() => field.items().for_each(|one| below(item, &one, causes)),
         Shape::Map(value) if value.as_struct().is_some() => {
             field.entries().for_each(|(_, one)| below(value, &one, causes));

@@ -1,5 +1,6 @@
 //! Label selectors in objects.
 
+use gantry_kinds::fields::meta_v1::{LabelSelector as LabelSelectorFields, LabelSelectorRequirement};
 use gantry_meta::{LabelSelector, Object};
 
 use crate::{
@@ -9,15 +10,18 @@ use crate::{
 
 /// `matchLabels` and `matchExpressions`.
 pub fn label_selector(selector: &Field<'_>, causes: &mut Causes) {
-    metadata::labels(&selector.member("matchLabels"), causes);
-    for requirement in selector.member("matchExpressions").items() {
+    metadata::labels(&selector.member(LabelSelectorFields::MATCH_LABELS), causes);
+    for requirement in selector.member(LabelSelectorFields::MATCH_EXPRESSIONS).items() {
         self::requirement(&requirement, causes);
     }
 }
 
 fn requirement(requirement: &Field<'_>, causes: &mut Causes) {
-    let (key, operator, values) =
-        (requirement.member("key"), requirement.member("operator"), requirement.member("values"));
+    let (key, operator, values) = (
+        requirement.member(LabelSelectorRequirement::KEY),
+        requirement.member(LabelSelectorRequirement::OPERATOR),
+        requirement.member(LabelSelectorRequirement::VALUES),
+    );
     match operator.text() {
         "In" | "NotIn" => {
             if values.is_empty() {
@@ -39,7 +43,8 @@ fn requirement(requirement: &Field<'_>, causes: &mut Causes) {
 
 /// True if the selector selects nothing in particular.
 pub fn is_empty(selector: &Field<'_>) -> bool {
-    selector.member("matchLabels").is_empty() && selector.member("matchExpressions").is_empty()
+    selector.member(LabelSelectorFields::MATCH_LABELS).is_empty()
+        && selector.member(LabelSelectorFields::MATCH_EXPRESSIONS).is_empty()
 }
 
 /// The selector, an absent one selecting nothing (`Ok(None)`).

@@ -4,6 +4,14 @@
 
 use std::sync::LazyLock;
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{
+        AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, CSIPersistentVolumeSource, CinderVolumeSource,
+        FCVolumeSource, FlexVolumeSource, FlockerVolumeSource, GCEPersistentDiskVolumeSource, HostPathVolumeSource,
+        ISCSIVolumeSource, NFSVolumeSource, QuobyteVolumeSource, SecretReference, StorageOSVolumeSource,
+    },
+};
 use regex::Regex;
 
 use super::{numbers, paths};
@@ -23,12 +31,16 @@ const MANAGED_DISK: &str =
     "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
 const BLOB_DISK: &str = "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
 /// Secrets that a persistent volume's CSI source refers to.
-const CSI_SECRETS: [&str; 4] =
-    ["controllerPublishSecretRef", "controllerExpandSecretRef", "nodePublishSecretRef", "nodeExpandSecretRef"];
+const CSI_SECRETS: [FieldName; 4] = [
+    CSIPersistentVolumeSource::CONTROLLER_PUBLISH_SECRET_REF,
+    CSIPersistentVolumeSource::CONTROLLER_EXPAND_SECRET_REF,
+    CSIPersistentVolumeSource::NODE_PUBLISH_SECRET_REF,
+    CSIPersistentVolumeSource::NODE_EXPAND_SECRET_REF,
+];
 
 /// The name under which the reference reports a source that is one too many.
-pub fn surplus<'a>(source: &Field<'a>, member: &str) -> Field<'a> {
-    match member {
+pub fn surplus<'a>(source: &Field<'a>, member: FieldName) -> Field<'a> {
+    match member.as_str() {
         "cephfs" => source.renamed("cephFS"),
         "downwardAPI" => source.renamed("downwarAPI"),
         _ => source.clone(),
@@ -36,9 +48,9 @@ pub fn surplus<'a>(source: &Field<'a>, member: &str) -> Field<'a> {
 }
 
 /// [`Causes::required`] for each of the members that is empty.
-pub fn required(source: &Field<'_>, members: &[&'static str], causes: &mut Causes) {
+pub fn required(source: &Field<'_>, members: &[FieldName], causes: &mut Causes) {
     for member in members {
-        causes.require(&source.member(member));
+        causes.require(&source.member(*member));
     }
 }
 
@@ -46,31 +58,31 @@ pub fn required(source: &Field<'_>, members: &[&'static str], causes: &mut Cause
 pub fn host_path(source: &Field<'_>, causes: &mut Causes) {
     const TYPES: [&str; 8] =
         ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
-    let path = source.member("path");
+    let path = source.member(HostPathVolumeSource::PATH);
     if causes.require(&path) {
         paths::no_backsteps(&path, causes);
-        causes.one_of(&source.member("type"), &TYPES);
+        causes.one_of(&source.member(HostPathVolumeSource::TYPE), &TYPES);
     }
 }
 
 /// A disk of Google's cloud, which the reference calls `persistentDisk`.
 pub fn persistent_disk(source: &Field<'_>, causes: &mut Causes) {
     let source = source.renamed("persistentDisk");
-    required(&source, &["pdName"], causes);
-    numbers::in_range(&source.member("partition"), 0, PARTITION_MAX, causes);
+    required(&source, &[GCEPersistentDiskVolumeSource::PD_NAME], causes);
+    numbers::in_range(&source.member(GCEPersistentDiskVolumeSource::PARTITION), 0, PARTITION_MAX, causes);
 }
 
 /// A disk of Amazon's cloud.
 pub fn elastic_block_store(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["volumeID"], causes);
-    numbers::in_range(&source.member("partition"), 0, PARTITION_MAX, causes);
+    required(source, &[AWSElasticBlockStoreVolumeSource::VOLUME_ID], causes);
+    numbers::in_range(&source.member(AWSElasticBlockStoreVolumeSource::PARTITION), 0, PARTITION_MAX, causes);
 }
 
 /// A share of an NFS server.
 pub fn nfs(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["server", "path"], causes);
-    if !source.member("path").text().starts_with('/') {
-        causes.invalid(&source.member("path"), "must be an absolute path");
+    required(source, &[NFSVolumeSource::SERVER, NFSVolumeSource::PATH], causes);
+    if !source.member(NFSVolumeSource::PATH).text().starts_with('/') {
+        causes.invalid(&source.member(NFSVolumeSource::PATH), "must be an absolute path");
     }
 }
 
@@ -88,50 +100,54 @@ fn pattern(text: &str) -> Regex {
 
 /// A disk by iSCSI.
 pub fn iscsi(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["targetPortal"], causes);
+    required(source, &[ISCSIVolumeSource::TARGET_PORTAL], causes);
     iscsi_target(source, causes);
     iscsi_initiator(source, causes);
 }
 
 /// As [`iscsi`], for the persistent volume `name`.
 pub fn persistent_iscsi(source: &Field<'_>, name: &str, causes: &mut Causes) {
-    required(source, &["targetPortal"], causes);
+    required(source, &[ISCSIVolumeSource::TARGET_PORTAL], causes);
     if is_iscsi_path_too_long(source, name) {
-        causes.invalid(&source.member_as("targetPortal", "targetportal"), "too long with the volume's name");
+        causes.invalid(
+            &source.member_as(ISCSIVolumeSource::TARGET_PORTAL, "targetportal"),
+            "too long with the volume's name",
+        );
     }
     iscsi_target(source, causes);
-    secret_reference(source, &["name"], causes);
+    secret_reference(source, &[SecretReference::NAME], causes);
     iscsi_initiator(source, causes);
 }
 
 /// Whether name and portal do not fit what an initiator with a name of its own can log in to.
 pub fn is_iscsi_path_too_long(source: &Field<'_>, name: &str) -> bool {
-    let bytes = name.len() + 1 + source.member("targetPortal").text().len();
-    source.member("initiatorName").is_set() && bytes > ISCSI_PATH_MAX_BYTES
+    let bytes = name.len() + 1 + source.member(ISCSIVolumeSource::TARGET_PORTAL).text().len();
+    source.member(ISCSIVolumeSource::INITIATOR_NAME).is_set() && bytes > ISCSI_PATH_MAX_BYTES
 }
 
 fn iscsi_target(source: &Field<'_>, causes: &mut Causes) {
-    let iqn = source.member("iqn");
+    let iqn = source.member(ISCSIVolumeSource::IQN);
     if causes.require(&iqn) && !is_iscsi_name(iqn.text()) {
         causes.invalid(&iqn, "must be valid format");
     }
-    numbers::in_range(&source.member("lun"), 0, LUN_MAX, causes);
-    let authenticates = source.member("chapAuthDiscovery").flag() || source.member("chapAuthSession").flag();
-    if authenticates && !source.member("secretRef").is_set() {
-        causes.required(&source.member("secretRef"));
+    numbers::in_range(&source.member(ISCSIVolumeSource::LUN), 0, LUN_MAX, causes);
+    let authenticates = source.member(ISCSIVolumeSource::CHAP_AUTH_DISCOVERY).flag()
+        || source.member(ISCSIVolumeSource::CHAP_AUTH_SESSION).flag();
+    if authenticates && !source.member(ISCSIVolumeSource::SECRET_REF).is_set() {
+        causes.required(&source.member(ISCSIVolumeSource::SECRET_REF));
     }
 }
 
 fn iscsi_initiator(source: &Field<'_>, causes: &mut Causes) {
-    let initiator = source.member_as("initiatorName", "initiatorname");
+    let initiator = source.member_as(ISCSIVolumeSource::INITIATOR_NAME, "initiatorname");
     if initiator.is_set() && !is_iscsi_name(initiator.text()) {
         causes.invalid(&initiator, "must be valid format");
     }
 }
 
 /// `secretRef`, if given, has these members.
-pub fn secret_reference(source: &Field<'_>, members: &[&'static str], causes: &mut Causes) {
-    let reference = source.member("secretRef");
+pub fn secret_reference(source: &Field<'_>, members: &[FieldName], causes: &mut Causes) {
+    let reference = source.member(CinderVolumeSource::SECRET_REF);
     if reference.is_set() {
         required(&reference, members, causes);
     }
@@ -139,7 +155,11 @@ pub fn secret_reference(source: &Field<'_>, members: &[&'static str], causes: &m
 
 /// A disk by Fibre Channel: by world wide names and unit, or by world wide identifiers.
 pub fn fibre_channel(source: &Field<'_>, causes: &mut Causes) {
-    let (names, ids, lun) = (source.member("targetWWNs"), source.member("wwids"), source.member("lun"));
+    let (names, ids, lun) = (
+        source.member(FCVolumeSource::TARGET_WWNS),
+        source.member(FCVolumeSource::WWIDS),
+        source.member(FCVolumeSource::LUN),
+    );
     match (names.is_empty(), ids.is_empty()) {
         (true, true) => causes.required(&names),
         (false, false) => causes.invalid(&names, "targetWWNs and wwids can not be specified simultaneously"),
@@ -155,11 +175,11 @@ pub fn fibre_channel(source: &Field<'_>, causes: &mut Causes) {
 
 /// A volume of Quobyte: registries as `HOST:PORT`, comma-separated.
 pub fn quobyte(source: &Field<'_>, causes: &mut Causes) {
-    let registry = source.member("registry");
+    let registry = source.member(QuobyteVolumeSource::REGISTRY);
     if causes.require(&registry) {
-        registries(&registry, &source.member("tenant"), causes);
+        registries(&registry, &source.member(QuobyteVolumeSource::TENANT), causes);
     }
-    required(source, &["volume"], causes);
+    required(source, &[QuobyteVolumeSource::VOLUME], causes);
 }
 
 fn registries(registry: &Field<'_>, tenant: &Field<'_>, causes: &mut Causes) {
@@ -182,7 +202,8 @@ fn is_host_and_port(pair: &str) -> bool {
 
 /// A volume of Flocker, by name or by id.
 pub fn flocker(source: &Field<'_>, causes: &mut Causes) {
-    let (name, id) = (source.member("datasetName"), source.member("datasetUUID"));
+    let (name, id) =
+        (source.member(FlockerVolumeSource::DATASET_NAME), source.member(FlockerVolumeSource::DATASET_UUID));
     match (name.is_empty(), id.is_empty()) {
         (true, true) => causes.required(source),
         (false, false) => causes.invalid(source, "datasetName and datasetUUID can not be specified simultaneously"),
@@ -194,15 +215,15 @@ pub fn flocker(source: &Field<'_>, causes: &mut Causes) {
 }
 
 /// A volume of Cinder; `secret` names the members that its secret must have.
-pub fn cinder(source: &Field<'_>, secret: &[&'static str], causes: &mut Causes) {
-    required(source, &["volumeID"], causes);
+pub fn cinder(source: &Field<'_>, secret: &[FieldName], causes: &mut Causes) {
+    required(source, &[CinderVolumeSource::VOLUME_ID], causes);
     secret_reference(source, secret, causes);
 }
 
 /// A volume of a FlexVolume driver, whose options keep clear of reserved names.
 pub fn flex_volume(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["driver"], causes);
-    for (key, option) in source.member("options").entries() {
+    required(source, &[FlexVolumeSource::DRIVER], causes);
+    for (key, option) in source.member(FlexVolumeSource::OPTIONS).entries() {
         let namespace = format!(".{}", key.split('/').next().unwrap_or(key).to_lowercase());
         if namespace.ends_with(".kubernetes.io") || namespace.ends_with(".k8s.io") {
             causes.invalid(&option, "kubernetes.io and k8s.io namespaces are reserved");
@@ -212,8 +233,12 @@ pub fn flex_volume(source: &Field<'_>, causes: &mut Causes) {
 
 /// A disk of Azure, whose address follows from its kind.
 pub fn azure_disk(source: &Field<'_>, causes: &mut Causes) {
-    required(source, &["diskName", "diskURI"], causes);
-    let (caching, kind, uri) = (source.member("cachingMode"), source.member("kind"), source.member("diskURI"));
+    required(source, &[AzureDiskVolumeSource::DISK_NAME, AzureDiskVolumeSource::DISK_URI], causes);
+    let (caching, kind, uri) = (
+        source.member(AzureDiskVolumeSource::CACHING_MODE),
+        source.member(AzureDiskVolumeSource::KIND),
+        source.member(AzureDiskVolumeSource::DISK_URI),
+    );
     if caching.is_set() {
         causes.one_of(&caching, &["None", "ReadOnly", "ReadWrite"]);
     }
@@ -231,8 +256,9 @@ pub fn azure_disk(source: &Field<'_>, causes: &mut Causes) {
 }
 
 /// A volume of StorageOS; `secret` names the members that its secret must have.
-pub fn storage_os(source: &Field<'_>, secret: &[&'static str], causes: &mut Causes) {
-    let (volume, namespace) = (source.member("volumeName"), source.member("volumeNamespace"));
+pub fn storage_os(source: &Field<'_>, secret: &[FieldName], causes: &mut Causes) {
+    let (volume, namespace) =
+        (source.member(StorageOSVolumeSource::VOLUME_NAME), source.member(StorageOSVolumeSource::VOLUME_NAMESPACE));
     if causes.require(&volume) {
         causes.invalid_each(&volume, names::dns_label(volume.text()));
     }
@@ -255,10 +281,10 @@ pub fn csi_driver(driver: &Field<'_>, causes: &mut Causes) {
 
 /// A persistent volume of a CSI driver.
 pub fn persistent_csi(source: &Field<'_>, causes: &mut Causes) {
-    csi_driver(&source.member("driver"), causes);
-    required(source, &["volumeHandle"], causes);
+    csi_driver(&source.member(CSIPersistentVolumeSource::DRIVER), causes);
+    required(source, &[CSIPersistentVolumeSource::VOLUME_HANDLE], causes);
     for secret in CSI_SECRETS.map(|member| source.member(member)).iter().filter(|secret| secret.is_set()) {
-        let (name, namespace) = (secret.member("name"), secret.member("namespace"));
+        let (name, namespace) = (secret.member(SecretReference::NAME), secret.member(SecretReference::NAMESPACE));
         if causes.require(&name) {
             causes.invalid_each(&name, names::dns_subdomain(name.text()));
         }

@@ -14,6 +14,7 @@ mod workloads;
 
 use std::fmt::Display;
 
+use gantry_kinds::fields::{AnyObject, meta_v1::ObjectMeta};
 use gantry_meta::Object;
 
 use crate::{
@@ -36,7 +37,7 @@ impl Written<'_> {
 
     /// True for a new object, and for a change of what is wanted.
     fn is_new_generation(&self) -> bool {
-        let generation = |root: Root<'_>| root.member("metadata").member("generation").int();
+        let generation = |root: Root<'_>| root.member(AnyObject::METADATA).member(ObjectMeta::GENERATION).int();
         self.old.is_none_or(|old| generation(old) != generation(self.new))
     }
 }
@@ -120,5 +121,5 @@ pub(crate) fn warnings(
 
 /// `metadata.annotations[key]`
 fn annotation<'a>(root: Root<'a>, key: &'a str) -> Field<'a> {
-    root.member("metadata").member("annotations").entry(key)
+    root.member(AnyObject::METADATA).member(ObjectMeta::ANNOTATIONS).entry(key)
 }

@@ -1,5 +1,10 @@
 //! Labels of nodes that are no longer set, or no longer looked at.
 
+use gantry_kinds::fields::{
+    core_v1::{NodeSelectorRequirement, NodeSelectorTerm},
+    meta_v1::LabelSelector,
+};
+
 use super::Found;
 use crate::{field::Field, names};
 
@@ -36,14 +41,16 @@ pub(super) fn key(key: &Field<'_>, found: &mut Found) {
 
 /// `matchExpressions` of a term about nodes.
 pub(super) fn term(term: &Field<'_>, found: &mut Found) {
-    term.member("matchExpressions").items().for_each(|expression| key(&expression.member("key"), found));
+    term.member(LabelSelector::MATCH_EXPRESSIONS)
+        .items()
+        .for_each(|expression| key(&expression.member(NodeSelectorRequirement::KEY), found));
 }
 
 /// As [`term`] for what is only preferred: its values were never checked, so that those which no label has are pointed out.
 pub(super) fn preferred_term(preference: &Field<'_>, found: &mut Found) {
-    for expression in preference.member("matchExpressions").items() {
-        key(&expression.member("key"), found);
-        for value in expression.member("values").items() {
+    for expression in preference.member(NodeSelectorTerm::MATCH_EXPRESSIONS).items() {
+        key(&expression.member(NodeSelectorRequirement::KEY), found);
+        for value in expression.member(NodeSelectorRequirement::VALUES).items() {
             for why in names::label_value(value.text()) {
                 found.at(&value, format_args!("{} is no value of a label: {why}", value.text()));
             }

@@ -1,5 +1,15 @@
 //! Quotas, accounts, admission and definitions.
 
+use gantry_kinds::fields::{
+    AnyObject,
+    apiextensions_v1::{
+        CustomResourceDefinition, CustomResourceDefinitionSpec as Spec, CustomResourceDefinitionVersion,
+        CustomResourceValidation, JSONSchemaProps,
+    },
+    core_v1::{ResourceQuota, ResourceQuotaSpec},
+    meta_v1::ObjectMeta,
+};
+
 use super::{Found, Written, annotation};
 use crate::{field::Field, rules::resources::amount};
 
@@ -12,7 +22,7 @@ pub(super) fn quota(written: Written<'_>, found: &mut Found) {
     if !written.is_new() {
         return;
     }
-    let hard = written.new.member("spec").member("hard");
+    let hard = written.new.member(ResourceQuota::SPEC).member(ResourceQuotaSpec::HARD);
     for (requests, bare, limits) in [
         ("requests.cpu", Some("cpu"), "limits.cpu"),
         ("requests.memory", Some("memory"), "limits.memory"),
@@ -44,7 +54,7 @@ pub(super) fn service_account(written: Written<'_>, found: &mut Found) {
 }
 
 pub(super) fn admission(written: Written<'_>, found: &mut Found) {
-    let name = written.new.member("metadata").member("name");
+    let name = written.new.member(AnyObject::METADATA).member(ObjectMeta::NAME);
     if name.text().ends_with(STATIC_SUFFIX) {
         found.at(&name, format_args!("names that end with {STATIC_SUFFIX:?} are kept for configuration in files"));
     }
@@ -84,8 +94,13 @@ const TEXT_FORMATS: [&str; 26] = [
 pub(super) fn definition(written: Written<'_>, found: &mut Found) {
     let versions = |root: crate::field::Root<'_>| {
         let mut unknown = Vec::new();
-        for version in root.member("spec").member("versions").items() {
-            unknown_formats(&version.member("schema").member("openAPIV3Schema"), &mut unknown);
+        for version in root.member(CustomResourceDefinition::SPEC).member(Spec::VERSIONS).items() {
+            unknown_formats(
+                &version
+                    .member(CustomResourceDefinitionVersion::SCHEMA)
+                    .member(CustomResourceValidation::OPEN_APIV3_SCHEMA),
+                &mut unknown,
+            );
         }
         unknown
     };
@@ -96,21 +111,31 @@ pub(super) fn definition(written: Written<'_>, found: &mut Found) {
 }
 
 fn unknown_formats(schema: &Field<'_>, unknown: &mut Vec<String>) {
-    let format = schema.member("format");
-    if !format.is_empty() && !is_known_format(schema.member("type").text(), format.text()) {
+    let format = schema.member(JSONSchemaProps::FORMAT);
+    if !format.is_empty() && !is_known_format(schema.member(JSONSchemaProps::TYPE).text(), format.text()) {
         unknown.push(format.text().to_owned());
     }
-    for one in ["items", "not", "additionalProperties", "additionalItems"] {
+    for one in [
+        JSONSchemaProps::ITEMS,
+        JSONSchemaProps::NOT,
+        JSONSchemaProps::ADDITIONAL_PROPERTIES,
+        JSONSchemaProps::ADDITIONAL_ITEMS,
+    ] {
         let inner = schema.member(one);
         if inner.object().is_some() {
             unknown_formats(&inner, unknown);
         }
         inner.items().for_each(|schema| unknown_formats(&schema, unknown));
     }
-    for list in ["allOf", "anyOf", "oneOf"] {
+    for list in [JSONSchemaProps::ALL_OF, JSONSchemaProps::ANY_OF, JSONSchemaProps::ONE_OF] {
         schema.member(list).items().for_each(|schema| unknown_formats(&schema, unknown));
     }
-    for map in ["properties", "patternProperties", "definitions", "dependencies"] {
+    for map in [
+        JSONSchemaProps::PROPERTIES,
+        JSONSchemaProps::PATTERN_PROPERTIES,
+        JSONSchemaProps::DEFINITIONS,
+        JSONSchemaProps::DEPENDENCIES,
+    ] {
         schema.member(map).entries().for_each(|(_, schema)| unknown_formats(&schema, unknown));
     }
 }

@@ -1,5 +1,12 @@
 //! Pods, and all that makes pods.
 
+use gantry_kinds::fields::{
+    AnyObject,
+    apps_v1::{DaemonSetSpec, StatefulSet, StatefulSetSpec},
+    batch_v1::{CronJob, CronJobSpec, Job, JobSpec, JobTemplateSpec},
+    core_v1::{PersistentVolumeClaim, PodTemplate},
+};
+
 use super::{Found, Written, names, pod, storage};
 use crate::field::{Field, Root};
 
@@ -16,12 +23,12 @@ pub(super) fn pod(written: Written<'_>, found: &mut Found) {
 
 pub(super) fn pod_template(written: Written<'_>, found: &mut Found) {
     if written.is_new_generation() {
-        pod::template(&written.new.member("template"), found);
+        pod::template(&written.new.member(PodTemplate::TEMPLATE), found);
     }
 }
 
 fn template(root: Root<'_>) -> Field<'_> {
-    root.member("spec").member("template")
+    root.member(AnyObject::SPEC).member(DaemonSetSpec::TEMPLATE)
 }
 
 /// As [`named_after`]. Of a changed one the reference looks at the template that it had before.
@@ -51,11 +58,11 @@ pub(super) fn stateful_set(written: Written<'_>, found: &mut Found) {
     if written.is_new_generation() {
         pod::template(&template(written.new), found);
     }
-    let spec = written.new.member("spec");
-    for claim in spec.member("volumeClaimTemplates").items() {
-        storage::claim_spec(&claim.member("spec"), found);
+    let spec = written.new.member(StatefulSet::SPEC);
+    for claim in spec.member(StatefulSetSpec::VOLUME_CLAIM_TEMPLATES).items() {
+        storage::claim_spec(&claim.member(PersistentVolumeClaim::SPEC), found);
     }
-    let limit = spec.member("revisionHistoryLimit");
+    let limit = spec.member(StatefulSetSpec::REVISION_HISTORY_LIMIT);
     if limit.int().is_some_and(|revisions| revisions < 0) {
         found.at(&limit, "a negative number keeps every revision; zero or more is recommended");
     }
@@ -64,30 +71,30 @@ pub(super) fn stateful_set(written: Written<'_>, found: &mut Found) {
 pub(super) fn job(written: Written<'_>, found: &mut Found) {
     names::becomes_hostname(written, found);
     if written.is_new_generation() {
-        job_spec(&written.new.member("spec"), found);
+        job_spec(&written.new.member(Job::SPEC), found);
     }
 }
 
 pub(super) fn cron_job(written: Written<'_>, found: &mut Found) {
     names::becomes_hostname(written, found);
-    let spec = written.new.member("spec");
+    let spec = written.new.member(CronJob::SPEC);
     if written.is_new_generation() {
-        job_spec(&spec.member("jobTemplate").member("spec"), found);
+        job_spec(&spec.member(CronJobSpec::JOB_TEMPLATE).member(JobTemplateSpec::SPEC), found);
     }
-    if !written.is_new() && spec.member("schedule").text().contains("TZ") {
-        found.at(&spec.member("schedule"), "TZ and CRON_TZ are not supported; use spec.timeZone");
+    if !written.is_new() && spec.member(CronJobSpec::SCHEDULE).text().contains("TZ") {
+        found.at(&spec.member(CronJobSpec::SCHEDULE), "TZ and CRON_TZ are not supported; use spec.timeZone");
     }
 }
 
 /// Of a large indexed job that fails a lot, not every index that is done can be noted.
 fn job_spec(spec: &Field<'_>, found: &mut Found) {
     let more_than = |member, most| spec.member(member).int().is_some_and(|number| number > most);
-    if spec.member("completionMode").text() == "Indexed"
-        && more_than("completions", COMPLETIONS_SOFT_MAX)
-        && more_than("parallelism", PARALLELISM_SOFT_MAX)
+    if spec.member(JobSpec::COMPLETION_MODE).text() == "Indexed"
+        && more_than(JobSpec::COMPLETIONS, COMPLETIONS_SOFT_MAX)
+        && more_than(JobSpec::PARALLELISM, PARALLELISM_SOFT_MAX)
     {
         let why = "with more than 100,000 completions and a parallelism above 10,000, completedIndexes may be cut off";
         found.at(spec, why);
     }
-    pod::template(&spec.member("template"), found);
+    pod::template(&spec.member(JobSpec::TEMPLATE), found);
 }

@@ -1,5 +1,10 @@
 //! ValidatingAdmissionPolicyBinding and MutatingAdmissionPolicyBinding.
 
+use gantry_kinds::fields::admissionregistration_v1::{
+    MatchResources, MutatingAdmissionPolicyBinding, MutatingAdmissionPolicyBindingSpec, ParamRef,
+    ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec,
+};
+
 use super::{match_resources, mutable_operations};
 use crate::{
     field::{Causes, Field, Root},
@@ -10,22 +15,33 @@ use crate::{
 
 pub fn create_validating(object: Root<'_>, causes: &mut Causes) {
     binding(object, causes);
-    actions(&object.member("spec").member("validationActions"), causes);
+    actions(
+        &object
+            .member(ValidatingAdmissionPolicyBinding::SPEC)
+            .member(ValidatingAdmissionPolicyBindingSpec::VALIDATION_ACTIONS),
+        causes,
+    );
 }
 
 pub fn create_mutating(object: Root<'_>, causes: &mut Causes) {
     binding(object, causes);
-    mutable_operations(&object.member("spec").member("matchResources").member("resourceRules"), causes);
+    mutable_operations(
+        &object
+            .member(MutatingAdmissionPolicyBinding::SPEC)
+            .member(MutatingAdmissionPolicyBindingSpec::MATCH_RESOURCES)
+            .member(MatchResources::RESOURCE_RULES),
+        causes,
+    );
 }
 
 fn binding(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let policy = spec.member("policyName");
+    let spec = object.member(MutatingAdmissionPolicyBinding::SPEC);
+    let policy = spec.member(MutatingAdmissionPolicyBindingSpec::POLICY_NAME);
     if causes.require(&policy) {
         causes.invalid_each(&policy, names::dns_subdomain(policy.text()));
     }
-    param_ref(&spec.member("paramRef"), causes);
-    let resources = spec.member("matchResources");
+    param_ref(&spec.member(MutatingAdmissionPolicyBindingSpec::PARAM_REF), causes);
+    let resources = spec.member(MutatingAdmissionPolicyBindingSpec::MATCH_RESOURCES);
     if resources.is_set() {
         match_resources(&resources, causes);
     }
@@ -36,7 +52,7 @@ fn param_ref(reference: &Field<'_>, causes: &mut Causes) {
     if !reference.is_set() {
         return;
     }
-    let (name, selected) = (reference.member("name"), reference.member("selector"));
+    let (name, selected) = (reference.member(ParamRef::NAME), reference.member(ParamRef::SELECTOR));
     let both = !name.is_empty() && selected.is_set();
     if !name.is_empty() {
         causes.invalid_each(&name, names::path_segment(name.text()));
@@ -51,7 +67,7 @@ fn param_ref(reference: &Field<'_>, causes: &mut Causes) {
     if name.is_empty() && !selected.is_set() {
         causes.required(reference);
     }
-    causes.require_one_of(&reference.member("parameterNotFoundAction"), &["Deny", "Allow"]);
+    causes.require_one_of(&reference.member(ParamRef::PARAMETER_NOT_FOUND_ACTION), &["Deny", "Allow"]);
 }
 
 fn actions(actions: &Field<'_>, causes: &mut Causes) {

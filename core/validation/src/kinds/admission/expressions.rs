@@ -1,5 +1,7 @@
 //! The expressions of webhooks and policies, and the names each may use.
 
+use gantry_kinds::fields::admissionregistration_v1::MatchCondition;
+
 use crate::{
     cel::{self, Scope, Type},
     field::{Causes, Field},
@@ -124,8 +126,8 @@ pub(super) fn match_conditions(conditions: &Field<'_>, scope: Scope, causes: &mu
     }
     let mut seen: Vec<&str> = Vec::new();
     for condition in conditions.items() {
-        let name = condition.member("name");
-        require(&condition.member("expression"), &scope, &[Type::Bool], causes);
+        let name = condition.member(MatchCondition::NAME);
+        require(&condition.member(MatchCondition::EXPRESSION), &scope, &[Type::Bool], causes);
         if causes.require(&name) {
             causes.invalid_each(&name, names::qualified_name(name.text()));
             if seen.contains(&name.text()) {

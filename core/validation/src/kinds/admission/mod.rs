@@ -6,6 +6,8 @@ pub mod policy;
 pub mod rule;
 pub mod webhook;
 
+use gantry_kinds::fields::admissionregistration_v1::{MatchResources, NamedRuleWithOperations};
+
 use crate::{
     field::{Causes, Field},
     names,
@@ -33,8 +35,8 @@ fn required(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
 
 /// What a policy or its binding is about.
 fn match_resources(resources: &Field<'_>, causes: &mut Causes) {
-    required(&resources.member("matchPolicy"), &MATCH_POLICIES, causes);
-    for member in ["namespaceSelector", "objectSelector"] {
+    required(&resources.member(MatchResources::MATCH_POLICY), &MATCH_POLICIES, causes);
+    for member in [MatchResources::NAMESPACE_SELECTOR, MatchResources::OBJECT_SELECTOR] {
         let selected = resources.member(member);
         if selected.is_set() {
             selector::label_selector(&selected, causes);
@@ -42,9 +44,9 @@ fn match_resources(resources: &Field<'_>, causes: &mut Causes) {
             causes.required(&selected);
         }
     }
-    for member in ["resourceRules", "excludeResourceRules"] {
+    for member in [MatchResources::RESOURCE_RULES, MatchResources::EXCLUDE_RESOURCE_RULES] {
         for rule in resources.member(member).items() {
-            resource_names(&rule.member("resourceNames"), causes);
+            resource_names(&rule.member(NamedRuleWithOperations::RESOURCE_NAMES), causes);
             rule::rule_with_operations(&rule, causes);
         }
     }
@@ -52,9 +54,9 @@ fn match_resources(resources: &Field<'_>, causes: &mut Causes) {
 
 /// What is deleted cannot be changed. Reported without the indices.
 fn mutable_operations(rules: &Field<'_>, causes: &mut Causes) {
-    let reported = rules.member("operations");
+    let reported = rules.member(NamedRuleWithOperations::OPERATIONS);
     for rule in rules.items() {
-        for operation in rule.member("operations").items() {
+        for operation in rule.member(NamedRuleWithOperations::OPERATIONS).items() {
             causes.one_of(&operation.reported_at(&reported), &["*", "CONNECT", "CREATE", "UPDATE"]);
         }
     }

@@ -1,5 +1,11 @@
 //! ValidatingAdmissionPolicy and MutatingAdmissionPolicy.
 
+use gantry_kinds::fields::admissionregistration_v1::{
+    AuditAnnotation, ExpressionWarning, JSONPatch, MatchResources, MutatingAdmissionPolicy,
+    MutatingAdmissionPolicySpec, Mutation, ParamKind, TypeChecking, ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicySpec, ValidatingAdmissionPolicyStatus, Validation, Variable,
+};
+
 use super::{FAILURE_POLICIES, REINVOCATION_POLICIES, expressions, match_resources, mutable_operations};
 use crate::{
     cel::{Scope, Type},
@@ -14,10 +20,13 @@ const ANNOTATION_MAX_BYTES: usize = 5 * 1024;
 const REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
 
 pub fn create_validating(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
+    let spec = object.member(ValidatingAdmissionPolicy::SPEC);
     let mut scope = head(&spec, causes);
-    variables(&spec.member("variables"), &mut scope, causes);
-    let (validations, annotations) = (spec.member("validations"), spec.member("auditAnnotations"));
+    variables(&spec.member(ValidatingAdmissionPolicySpec::VARIABLES), &mut scope, causes);
+    let (validations, annotations) = (
+        spec.member(ValidatingAdmissionPolicySpec::VALIDATIONS),
+        spec.member(ValidatingAdmissionPolicySpec::AUDIT_ANNOTATIONS),
+    );
     if validations.is_empty() && annotations.is_empty() {
         causes.required(&validations);
         causes.required(&annotations);
@@ -27,37 +36,40 @@ pub fn create_validating(object: Root<'_>, causes: &mut Causes) {
 }
 
 pub fn create_mutating(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
+    let spec = object.member(MutatingAdmissionPolicy::SPEC);
     let mut scope = head(&spec, causes).building(&["Object", "JSONPatch"]);
-    mutable_operations(&spec.member("matchConstraints").member("resourceRules"), causes);
-    variables(&spec.member("variables"), &mut scope, causes);
-    let mutations = spec.member("mutations");
+    mutable_operations(
+        &spec.member(MutatingAdmissionPolicySpec::MATCH_CONSTRAINTS).member(MatchResources::RESOURCE_RULES),
+        causes,
+    );
+    variables(&spec.member(MutatingAdmissionPolicySpec::VARIABLES), &mut scope, causes);
+    let mutations = spec.member(MutatingAdmissionPolicySpec::MUTATIONS);
     causes.require(&mutations);
     mutations.items().for_each(|one| mutation(&one, &scope, causes));
-    causes.require_one_of(&spec.member("reinvocationPolicy"), &REINVOCATION_POLICIES);
+    causes.require_one_of(&spec.member(MutatingAdmissionPolicySpec::REINVOCATION_POLICY), &REINVOCATION_POLICIES);
 }
 
 /// What both kinds of policy have; the names that their expressions know.
 fn head(spec: &Field<'_>, causes: &mut Causes) -> Scope {
-    super::required(&spec.member("failurePolicy"), &FAILURE_POLICIES, causes);
-    let kind = spec.member("paramKind");
+    super::required(&spec.member(MutatingAdmissionPolicySpec::FAILURE_POLICY), &FAILURE_POLICIES, causes);
+    let kind = spec.member(MutatingAdmissionPolicySpec::PARAM_KIND);
     if kind.is_set() {
         param_kind(&kind, causes);
     }
-    let constraints = spec.member("matchConstraints");
+    let constraints = spec.member(MutatingAdmissionPolicySpec::MATCH_CONSTRAINTS);
     if constraints.is_set() {
         match_resources(&constraints, causes);
-        causes.require(&constraints.member("resourceRules"));
+        causes.require(&constraints.member(MatchResources::RESOURCE_RULES));
     } else {
         causes.required(&constraints);
     }
     let scope = expressions::policy(kind.is_set());
-    expressions::match_conditions(&spec.member("matchConditions"), scope.clone(), causes);
+    expressions::match_conditions(&spec.member(MutatingAdmissionPolicySpec::MATCH_CONDITIONS), scope.clone(), causes);
     scope
 }
 
 fn param_kind(kind: &Field<'_>, causes: &mut Causes) {
-    let (version, name) = (kind.member("apiVersion"), kind.member("kind"));
+    let (version, name) = (kind.member(ParamKind::API_VERSION), kind.member(ParamKind::KIND));
     if causes.require(&version) {
         let (group, number) = version.text().split_once('/').unwrap_or(("", version.text()));
         if number.contains('/') {
@@ -79,13 +91,13 @@ fn param_kind(kind: &Field<'_>, causes: &mut Causes) {
 /// Each variable sees those before it.
 fn variables(variables: &Field<'_>, scope: &mut Scope, causes: &mut Causes) {
     for variable in variables.items() {
-        let name = variable.member("name");
+        let name = variable.member(Variable::NAME);
         if name.text().trim().is_empty() {
             causes.required(&name);
         } else if !crate::cel::is_identifier(name.text()) {
             causes.invalid(&name, "name is not a valid CEL identifier");
         }
-        let expression = variable.member("expression");
+        let expression = variable.member(Variable::EXPRESSION);
         let found = expressions::require(&expression, scope, &[], causes);
         if !expression.text().trim().is_empty() {
             scope.add_variable(name.text(), found);
@@ -94,8 +106,8 @@ fn variables(variables: &Field<'_>, scope: &mut Scope, causes: &mut Causes) {
 }
 
 fn validation(validation: &Field<'_>, scope: &Scope, causes: &mut Causes) {
-    let (text, message) = (validation.member("messageExpression"), validation.member("message"));
-    expressions::require(&validation.member("expression"), scope, &[Type::Bool], causes);
+    let (text, message) = (validation.member(Validation::MESSAGE_EXPRESSION), validation.member(Validation::MESSAGE));
+    expressions::require(&validation.member(Validation::EXPRESSION), scope, &[Type::Bool], causes);
     if text.text().trim().is_empty() {
         if !text.is_empty() {
             causes.invalid(&text, "must be non-empty if specified");
@@ -108,7 +120,7 @@ fn validation(validation: &Field<'_>, scope: &Scope, causes: &mut Causes) {
     } else if message.text().trim().contains(['\n', '\r']) {
         causes.invalid(&message, "message must not contain line breaks");
     }
-    super::optional(&validation.member("reason"), &REASONS, causes);
+    super::optional(&validation.member(Validation::REASON), &REASONS, causes);
 }
 
 fn audit_annotations<'a>(object: Root<'a>, annotations: &Field<'a>, scope: &Scope, causes: &mut Causes) {
@@ -117,7 +129,8 @@ fn audit_annotations<'a>(object: Root<'a>, annotations: &Field<'a>, scope: &Scop
     }
     let mut seen: Vec<&str> = Vec::new();
     for annotation in annotations.items() {
-        let (key, value) = (annotation.member("key"), annotation.member("valueExpression"));
+        let (key, value) =
+            (annotation.member(AuditAnnotation::KEY), annotation.member(AuditAnnotation::VALUE_EXPRESSION));
         causes.invalid_each(&key, names::qualified_name(&format!("{}/{}", object.name(), key.text())));
         if value.text().trim().len() > ANNOTATION_MAX_BYTES {
             causes.required(&value);
@@ -132,8 +145,8 @@ fn audit_annotations<'a>(object: Root<'a>, annotations: &Field<'a>, scope: &Scop
 }
 
 fn mutation(mutation: &Field<'_>, scope: &Scope, causes: &mut Causes) {
-    let kind = mutation.member("patchType");
-    let (apply, json) = (mutation.member("applyConfiguration"), mutation.member("jsonPatch"));
+    let kind = mutation.member(Mutation::PATCH_TYPE);
+    let (apply, json) = (mutation.member(Mutation::APPLY_CONFIGURATION), mutation.member(Mutation::JSON_PATCH));
     let (own, other, result) = match kind.text() {
         "ApplyConfiguration" => (apply, json, Type::Object("Object".into())),
         "JSONPatch" => (json, apply, Type::Object("JSONPatch".into()).list()),
@@ -141,7 +154,7 @@ fn mutation(mutation: &Field<'_>, scope: &Scope, causes: &mut Causes) {
         _ => return causes.not_supported(&kind, &["ApplyConfiguration", "JSONPatch"]),
     };
     if own.is_set() {
-        expressions::require(&own.member("expression"), scope, &[result], causes);
+        expressions::require(&own.member(JSONPatch::EXPRESSION), scope, &[result], causes);
     } else {
         causes.required(&own);
     }
@@ -163,15 +176,17 @@ pub fn update_mutating(update: Update<'_>, causes: &mut Causes) {
 
 /// A status says what its expressions are suspected of.
 fn conditions(update: Update<'_>, causes: &mut Causes) {
-    let status = update.new.member("status");
-    for warning in status.member("typeChecking").member("expressionWarnings").items() {
-        causes.require(&warning.member("warning"));
-        let place = warning.member("fieldRef");
+    let status = update.new.member(ValidatingAdmissionPolicy::STATUS);
+    for warning in
+        status.member(ValidatingAdmissionPolicyStatus::TYPE_CHECKING).member(TypeChecking::EXPRESSION_WARNINGS).items()
+    {
+        causes.require(&warning.member(ExpressionWarning::WARNING));
+        let place = warning.member(ExpressionWarning::FIELD_REF);
         if place.text().trim().is_empty() {
             causes.required(&place);
         } else {
             json_path(&place, causes);
         }
     }
-    crate::rules::conditions(&status.member("conditions"), causes);
+    crate::rules::conditions(&status.member(ValidatingAdmissionPolicyStatus::CONDITIONS), causes);
 }

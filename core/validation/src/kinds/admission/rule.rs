@@ -1,5 +1,7 @@
 //! Rules that say which requests a webhook or a policy sees.
 
+use gantry_kinds::fields::admissionregistration_v1::RuleWithOperations;
+
 use crate::field::{Causes, Field};
 
 const OPERATIONS: [&str; 5] = ["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
@@ -7,15 +9,15 @@ const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
 
 /// Operations, groups, versions, resources, scope.
 pub(super) fn rule_with_operations(rule: &Field<'_>, causes: &mut Causes) {
-    let operations = rule.member("operations");
+    let operations = rule.member(RuleWithOperations::OPERATIONS);
     words(&operations, causes);
     operations.items().for_each(|operation| causes.one_of(&operation, &OPERATIONS));
-    words(&rule.member("apiGroups"), causes);
-    let versions = rule.member("apiVersions");
+    words(&rule.member(RuleWithOperations::API_GROUPS), causes);
+    let versions = rule.member(RuleWithOperations::API_VERSIONS);
     words(&versions, causes);
     versions.items().for_each(|version| _ = causes.require(&version));
-    resources(&rule.member("resources"), causes);
-    super::optional(&rule.member("scope"), &SCOPES, causes);
+    resources(&rule.member(RuleWithOperations::RESOURCES), causes);
+    super::optional(&rule.member(RuleWithOperations::SCOPE), &SCOPES, causes);
 }
 
 /// At least one word, and nothing beside a wildcard.

@@ -1,5 +1,7 @@
 //! ValidatingWebhookConfiguration and MutatingWebhookConfiguration.
 
+use gantry_kinds::fields::admissionregistration_v1::{MutatingWebhook, MutatingWebhookConfiguration};
+
 use super::{FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES, expressions, optional, rule};
 use crate::{
     field::{Causes, Field, Root},
@@ -14,10 +16,10 @@ const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
-    for hook in object.member("webhooks").items() {
+    for hook in object.member(MutatingWebhookConfiguration::WEBHOOKS).items() {
         webhook(&hook, causes);
-        review_versions(&hook.member("admissionReviewVersions"), causes);
-        let name = hook.member("name");
+        review_versions(&hook.member(MutatingWebhook::ADMISSION_REVIEW_VERSIONS), causes);
+        let name = hook.member(MutatingWebhook::NAME);
         if seen.contains(&name.text()) && !name.is_empty() {
             causes.duplicate(&name);
         }
@@ -26,26 +28,30 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn webhook(hook: &Field<'_>, causes: &mut Causes) {
-    qualified(&hook.member("name"), causes);
-    hook.member("rules").items().for_each(|one| rule::rule_with_operations(&one, causes));
-    optional(&hook.member("failurePolicy"), &FAILURE_POLICIES, causes);
-    optional(&hook.member("matchPolicy"), &MATCH_POLICIES, causes);
-    let effects = hook.member("sideEffects");
+    qualified(&hook.member(MutatingWebhook::NAME), causes);
+    hook.member(MutatingWebhook::RULES).items().for_each(|one| rule::rule_with_operations(&one, causes));
+    optional(&hook.member(MutatingWebhook::FAILURE_POLICY), &FAILURE_POLICIES, causes);
+    optional(&hook.member(MutatingWebhook::MATCH_POLICY), &MATCH_POLICIES, causes);
+    let effects = hook.member(MutatingWebhook::SIDE_EFFECTS);
     if effects.is_set() {
         causes.one_of(&effects, &["None", "NoneOnDryRun"]);
     } else {
         causes.required(&effects);
     }
-    let timeout = hook.member("timeoutSeconds");
+    let timeout = hook.member(MutatingWebhook::TIMEOUT_SECONDS);
     if timeout.int().is_some_and(|seconds| !(1..=TIMEOUT_MAX_SECONDS).contains(&seconds)) {
         causes.invalid(&timeout, "the timeout value must be between 1 and 30 seconds");
     }
-    for member in ["namespaceSelector", "objectSelector"] {
+    for member in [MutatingWebhook::NAMESPACE_SELECTOR, MutatingWebhook::OBJECT_SELECTOR] {
         selector::label_selector(&hook.member(member), causes);
     }
-    optional(&hook.member("reinvocationPolicy"), &REINVOCATION_POLICIES, causes);
-    client_config::client_config(&hook.member("clientConfig"), causes);
-    expressions::match_conditions(&hook.member("matchConditions"), expressions::webhook_conditions(), causes);
+    optional(&hook.member(MutatingWebhook::REINVOCATION_POLICY), &REINVOCATION_POLICIES, causes);
+    client_config::client_config(&hook.member(MutatingWebhook::CLIENT_CONFIG), causes);
+    expressions::match_conditions(
+        &hook.member(MutatingWebhook::MATCH_CONDITIONS),
+        expressions::webhook_conditions(),
+        causes,
+    );
 }
 
 /// A name of at least three labels.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use gantry_kinds::{FieldName, fields::apiextensions_v1::JSONSchemaProps};
 use gantry_meta::{Cause, FieldPath};
 
 use super::{expressions::escaped, schema::single};
@@ -54,15 +55,17 @@ impl Budget {
     }
 }
 
-fn limit(schema: &Field<'_>, member: &'static str) -> Option<u64> {
+fn limit(schema: &Field<'_>, member: FieldName) -> Option<u64> {
     schema.member(member).int().map(|most| most.max(0).unsigned_abs())
 }
 
 /// How many values a list or map has at most for each of its own. `None`: it does not say.
 pub(super) fn elements(schema: &Field<'_>) -> Option<u64> {
-    match schema.member("type").text() {
-        "object" if schema.member("additionalProperties").is_set() => limit(schema, "maxProperties"),
-        "array" => limit(schema, "maxItems"),
+    match schema.member(JSONSchemaProps::TYPE).text() {
+        "object" if schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES).is_set() => {
+            limit(schema, JSONSchemaProps::MAX_PROPERTIES)
+        }
+        "array" => limit(schema, JSONSchemaProps::MAX_ITEMS),
         _ => Some(1),
     }
 }
@@ -74,15 +77,18 @@ pub(super) fn occurrences(schema: &Field<'_>) -> u64 {
 
 /// How large a value of a schema can be.
 pub(super) fn extent(schema: &Field<'_>) -> Extent {
-    if schema.member("x-kubernetes-int-or-string").flag() {
-        return Extent::Text(limit(schema, "maxLength").map_or(REQUEST - 2, |most| most.saturating_mul(CHARACTER)));
+    if schema.member(JSONSchemaProps::X_KUBERNETES_INT_OR_STRING).flag() {
+        return Extent::Text(
+            limit(schema, JSONSchemaProps::MAX_LENGTH).map_or(REQUEST - 2, |most| most.saturating_mul(CHARACTER)),
+        );
     }
-    match schema.member("type").text() {
+    match schema.member(JSONSchemaProps::TYPE).text() {
         "boolean" | "integer" | "number" => Extent::Scalar,
         "string" => text(schema),
         "array" => {
-            let items = single(&schema.member("items"));
-            let most = limit(schema, "maxItems").unwrap_or_else(|| (REQUEST - 2) / (least_bytes(&items) + 1));
+            let items = single(&schema.member(JSONSchemaProps::ITEMS));
+            let most =
+                limit(schema, JSONSchemaProps::MAX_ITEMS).unwrap_or_else(|| (REQUEST - 2) / (least_bytes(&items) + 1));
             Extent::List(most, Arc::new(extent(&items)))
         }
         "object" => object(schema),
@@ -91,12 +97,12 @@ pub(super) fn extent(schema: &Field<'_>) -> Extent {
 }
 
 fn text(schema: &Field<'_>) -> Extent {
-    let most = limit(schema, "maxLength");
-    match schema.member("format").text() {
+    let most = limit(schema, JSONSchemaProps::MAX_LENGTH);
+    match schema.member(JSONSchemaProps::FORMAT).text() {
         "duration" | "date" | "date-time" => Extent::Scalar,
         "byte" => Extent::Text(most.unwrap_or(REQUEST - 2)),
         _ => {
-            let words = schema.member("enum");
+            let words = schema.member(JSONSchemaProps::ENUM);
             let longest = words.items().map(|word| word.text().len() as u64).max();
             Extent::Text(most.map(|most| most.saturating_mul(CHARACTER)).or(longest).unwrap_or(REQUEST - 2))
         }
@@ -104,12 +110,13 @@ fn text(schema: &Field<'_>) -> Extent {
 }
 
 fn object(schema: &Field<'_>) -> Extent {
-    let more = schema.member("additionalProperties");
+    let more = schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES);
     if more.object().is_some() {
-        let most = limit(schema, "maxProperties").unwrap_or_else(|| (REQUEST - 2) / (least_bytes(&more) + 6));
+        let most =
+            limit(schema, JSONSchemaProps::MAX_PROPERTIES).unwrap_or_else(|| (REQUEST - 2) / (least_bytes(&more) + 6));
         return Extent::Map(most, Arc::new(extent(&more)));
     }
-    let properties = schema.member("properties");
+    let properties = schema.member(JSONSchemaProps::PROPERTIES);
     let members: BTreeMap<String, Extent> =
         properties.entries().filter_map(|(name, own)| Some((escaped(name)?, extent(&own)))).collect();
     Extent::Struct(Arc::new(members))
@@ -117,10 +124,10 @@ fn object(schema: &Field<'_>) -> Extent {
 
 /// Bytes of the shortest value of a schema on the wire.
 fn least_bytes(schema: &Field<'_>) -> u64 {
-    if schema.member("x-kubernetes-int-or-string").flag() {
+    if schema.member(JSONSchemaProps::X_KUBERNETES_INT_OR_STRING).flag() {
         return 1;
     }
-    match (schema.member("type").text(), schema.member("format").text()) {
+    match (schema.member(JSONSchemaProps::TYPE).text(), schema.member(JSONSchemaProps::FORMAT).text()) {
         ("boolean", _) => 4,
         ("integer" | "number", _) => 1,
         ("string", "duration") => 3,
@@ -135,11 +142,11 @@ fn least_bytes(schema: &Field<'_>) -> u64 {
 
 /// Members that have to be there and have no default.
 fn required_bytes(schema: &Field<'_>) -> u64 {
-    let properties = schema.member("properties");
-    let names = schema.member("required");
+    let properties = schema.member(JSONSchemaProps::PROPERTIES);
+    let names = schema.member(JSONSchemaProps::REQUIRED);
     let needed = names.items().filter_map(|name| Some((name.text().len() as u64, properties.property(name.text())?)));
     needed
-        .filter(|(_, property)| !property.member("default").is_set())
+        .filter(|(_, property)| !property.member(JSONSchemaProps::DEFAULT).is_set())
         .map(|(name, property)| name + 4 + least_bytes(&property))
         .sum()
 }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use gantry_kinds::fields::apiextensions_v1::{JSONSchemaProps, ValidationRule};
+
 use super::{
     cost::{self, Budget},
     schema::single,
@@ -15,8 +17,12 @@ const REASONS: [&str; 4] = ["FieldValueDuplicate", "FieldValueForbidden", "Field
 
 /// What a rule says besides its expressions.
 pub(super) fn words(schema: &Field<'_>, causes: &mut Causes) {
-    for rule in schema.member("x-kubernetes-validations").items() {
-        let (text, message, path) = (rule.member("rule"), rule.member("message"), rule.member("fieldPath"));
+    for rule in schema.member(JSONSchemaProps::X_KUBERNETES_VALIDATIONS).items() {
+        let (text, message, path) = (
+            rule.member(ValidationRule::RULE),
+            rule.member(ValidationRule::MESSAGE),
+            rule.member(ValidationRule::FIELD_PATH),
+        );
         let trimmed = message.text().trim();
         if text.text().trim().is_empty() {
             causes.required(&text);
@@ -27,11 +33,11 @@ pub(super) fn words(schema: &Field<'_>, causes: &mut Causes) {
         } else if text.text().trim().contains(['\n', '\r']) && trimmed.is_empty() {
             causes.required(&message);
         }
-        let expression = rule.member("messageExpression");
+        let expression = rule.member(ValidationRule::MESSAGE_EXPRESSION);
         if !expression.is_empty() && expression.text().trim().is_empty() {
             causes.required(&expression);
         }
-        let reason = rule.member("reason");
+        let reason = rule.member(ValidationRule::REASON);
         if reason.is_set() {
             causes.one_of(&reason, &REASONS);
         }
@@ -48,8 +54,8 @@ fn leads_somewhere(schema: &Field<'_>, path: &str) -> bool {
     let path = path.replace("['", ".").replace("']", "");
     let Some(names) = path.strip_prefix('.') else { return false };
     let found = names.split('.').try_fold(schema.clone(), |at, name| {
-        let more = at.member("additionalProperties");
-        at.member("properties").property(name).or_else(|| more.object().is_some().then_some(more))
+        let more = at.member(JSONSchemaProps::ADDITIONAL_PROPERTIES);
+        at.member(JSONSchemaProps::PROPERTIES).property(name).or_else(|| more.object().is_some().then_some(more))
     });
     found.is_some()
 }
@@ -74,19 +80,23 @@ struct Place {
 fn below<'a>(schema: &Field<'a>, place: Place, budget: &mut Budget, causes: &mut Causes) {
     let cardinality = cost::elements(schema).and_then(|most| Some(place.cardinality?.saturating_mul(most)));
     let inner = Place { is_root: false, cardinality, ..place };
-    let (items, more) = (single(&schema.member("items")), schema.member("additionalProperties"));
+    let (items, more) =
+        (single(&schema.member(JSONSchemaProps::ITEMS)), schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES));
     if items.is_set() {
-        let keyed = schema.member("x-kubernetes-list-type").text() == "map";
+        let keyed = schema.member(JSONSchemaProps::X_KUBERNETES_LIST_TYPE).text() == "map";
         below(&items, Place { is_followed: place.is_followed && keyed, ..inner }, budget, causes);
     }
-    let map = schema.member("x-kubernetes-map-type");
+    let map = schema.member(JSONSchemaProps::X_KUBERNETES_MAP_TYPE);
     let is_map = !map.is_set() || matches!(map.text(), "atomic" | "granular");
     let kept = Place { is_followed: place.is_followed && is_map, ..inner };
-    schema.member("properties").entries().for_each(|(_, property)| below(&property, kept, budget, causes));
+    schema
+        .member(JSONSchemaProps::PROPERTIES)
+        .entries()
+        .for_each(|(_, property)| below(&property, kept, budget, causes));
     if more.object().is_some() {
         below(&more, inner, budget, causes);
     }
-    let own = schema.member("x-kubernetes-validations");
+    let own = schema.member(JSONSchemaProps::X_KUBERNETES_VALIDATIONS);
     if own.is_empty() {
         return;
     }
@@ -110,11 +120,17 @@ struct Subject {
 
 fn rule(rule: &Field<'_>, subject: &Subject, budget: &mut Budget, causes: &mut Causes) {
     let of = &subject.of;
-    let before = if rule.member("optionalOldSelf").flag() { Type::Optional(Arc::new(of.clone())) } else { of.clone() };
+    let before = if rule.member(ValidationRule::OPTIONAL_OLD_SELF).flag() {
+        Type::Optional(Arc::new(of.clone()))
+    } else {
+        of.clone()
+    };
     let scope = Scope::new([("self", of.clone()), ("oldSelf", before)]);
     let names = [("self", subject.extent.clone()), ("oldSelf", subject.extent.clone())];
     let mut compiles = true;
-    for (member, wanted, times) in [("rule", Type::Bool, subject.occurrences), ("messageExpression", Type::String, 1)] {
+    for (member, wanted, times) in
+        [(ValidationRule::RULE, Type::Bool, subject.occurrences), (ValidationRule::MESSAGE_EXPRESSION, Type::String, 1)]
+    {
         let expression = rule.member(member);
         // The message of a rule that does not compile is not looked at.
         if expression.is_empty() || !compiles {
@@ -129,12 +145,12 @@ fn rule(rule: &Field<'_>, subject: &Subject, budget: &mut Budget, causes: &mut C
             Err(fault) => fault.to_string(),
         };
         causes.invalid_because(&expression, &fault);
-        compiles = member != "rule";
+        compiles = member != ValidationRule::RULE;
     }
-    let old = rule.member("optionalOldSelf");
-    let uses_old = compiles && rule.member("rule").text().contains("oldSelf");
+    let old = rule.member(ValidationRule::OPTIONAL_OLD_SELF);
+    let uses_old = compiles && rule.member(ValidationRule::RULE).text().contains("oldSelf");
     if uses_old && !subject.is_followed {
-        causes.invalid(&rule.member("rule"), "oldSelf cannot be used where a value is not found again");
+        causes.invalid(&rule.member(ValidationRule::RULE), "oldSelf cannot be used where a value is not found again");
     }
     if old.is_set() && !uses_old {
         causes.invalid(&old, "may not be set if oldSelf is not used in rule");
@@ -143,16 +159,18 @@ fn rule(rule: &Field<'_>, subject: &Subject, budget: &mut Budget, causes: &mut C
 
 /// The type that a schema declares.
 fn declared(schema: &Field<'_>, is_resource: bool) -> Type {
-    if schema.member("x-kubernetes-int-or-string").flag() {
+    if schema.member(JSONSchemaProps::X_KUBERNETES_INT_OR_STRING).flag() {
         return Type::Dyn;
     }
-    match schema.member("type").text() {
+    match schema.member(JSONSchemaProps::TYPE).text() {
         "boolean" => Type::Bool,
         "integer" => Type::Int,
         "number" => Type::Double,
-        "string" => text(schema.member("format").text()),
-        "array" => declared(&single(&schema.member("items")), false).list(),
-        "object" => object(schema, is_resource || schema.member("x-kubernetes-embedded-resource").flag()),
+        "string" => text(schema.member(JSONSchemaProps::FORMAT).text()),
+        "array" => declared(&single(&schema.member(JSONSchemaProps::ITEMS)), false).list(),
+        "object" => {
+            object(schema, is_resource || schema.member(JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE).flag())
+        }
         _ => Type::Dyn,
     }
 }
@@ -167,11 +185,14 @@ fn text(format: &str) -> Type {
 }
 
 fn object(schema: &Field<'_>, is_resource: bool) -> Type {
-    let (more, properties) = (schema.member("additionalProperties"), schema.member("properties"));
+    let (more, properties) =
+        (schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES), schema.member(JSONSchemaProps::PROPERTIES));
     if more.object().is_some() {
         return declared(&more, false).map();
     }
-    if more.flag() || (properties.is_empty() && schema.member("x-kubernetes-preserve-unknown-fields").flag()) {
+    if more.flag()
+        || (properties.is_empty() && schema.member(JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS).flag())
+    {
         return Type::Dyn;
     }
     let mut members: BTreeMap<String, Type> =

@@ -1,12 +1,17 @@
 //! `x-kubernetes-list-type` and its keys.
 
+use gantry_kinds::fields::apiextensions_v1::JSONSchemaProps;
+
 use super::schema::single;
 use crate::field::{Causes, Field};
 
 pub(super) fn list_type(schema: &Field<'_>, causes: &mut Causes) {
-    let (list, kind, keys) =
-        (schema.member("x-kubernetes-list-type"), schema.member("type"), schema.member("x-kubernetes-list-map-keys"));
-    let items = single(&schema.member("items"));
+    let (list, kind, keys) = (
+        schema.member(JSONSchemaProps::X_KUBERNETES_LIST_TYPE),
+        schema.member(JSONSchemaProps::TYPE),
+        schema.member(JSONSchemaProps::X_KUBERNETES_LIST_MAP_KEYS),
+    );
+    let items = single(&schema.member(JSONSchemaProps::ITEMS));
     if list.is_set() && kind.text() != "array" {
         match kind.text() {
             "" => causes.required(&kind),
@@ -27,8 +32,8 @@ pub(super) fn list_type(schema: &Field<'_>, causes: &mut Causes) {
     if list.text() == "map" {
         map(schema, &items, &keys, causes);
     }
-    if matches!(list.text(), "map" | "set") && items.member("nullable").flag() {
-        causes.forbidden(&items.member("nullable"), "cannot be nullable in a list of this type");
+    if matches!(list.text(), "map" | "set") && items.member(JSONSchemaProps::NULLABLE).flag() {
+        causes.forbidden(&items.member(JSONSchemaProps::NULLABLE), "cannot be nullable in a list of this type");
     }
     if list.text() == "map" {
         keys_are_there(&items, &keys, causes);
@@ -37,8 +42,9 @@ pub(super) fn list_type(schema: &Field<'_>, causes: &mut Causes) {
 
 /// Members of a set are compared as a whole.
 fn atomic_members(items: &Field<'_>, causes: &mut Causes) {
-    let (list, map) = (items.member("x-kubernetes-list-type"), items.member("x-kubernetes-map-type"));
-    match items.member("type").text() {
+    let (list, map) =
+        (items.member(JSONSchemaProps::X_KUBERNETES_LIST_TYPE), items.member(JSONSchemaProps::X_KUBERNETES_MAP_TYPE));
+    match items.member(JSONSchemaProps::TYPE).text() {
         "array" if list.is_set() && list.text() != "atomic" => {
             causes.invalid(&list, "must be atomic as item of a list with x-kubernetes-list-type=set");
         }
@@ -51,17 +57,17 @@ fn atomic_members(items: &Field<'_>, causes: &mut Causes) {
 
 fn map<'a>(schema: &Field<'a>, items: &Field<'a>, keys: &Field<'a>, causes: &mut Causes) {
     causes.require(keys);
-    if !schema.member("items").is_set() {
-        return causes.required(&schema.member("items"));
+    if !schema.member(JSONSchemaProps::ITEMS).is_set() {
+        return causes.required(&schema.member(JSONSchemaProps::ITEMS));
     }
-    if items.member("type").text() != "object" {
-        return causes.invalid(&items.member("type"), "must be object if the list is a map");
+    if items.member(JSONSchemaProps::TYPE).text() != "object" {
+        return causes.invalid(&items.member(JSONSchemaProps::TYPE), "must be object if the list is a map");
     }
     let mut seen: Vec<&str> = Vec::new();
     for key in keys.items() {
-        match items.member("properties").property(key.text()) {
-            Some(property) if matches!(property.member("type").text(), "array" | "object") => {
-                causes.invalid(&property.member("type"), "must be a scalar type if the list is a map");
+        match items.member(JSONSchemaProps::PROPERTIES).property(key.text()) {
+            Some(property) if matches!(property.member(JSONSchemaProps::TYPE).text(), "array" | "object") => {
+                causes.invalid(&property.member(JSONSchemaProps::TYPE), "must be a scalar type if the list is a map");
             }
             Some(_) => {}
             None => causes.invalid(keys, "entries must all be names of item properties"),
@@ -75,14 +81,14 @@ fn map<'a>(schema: &Field<'a>, items: &Field<'a>, keys: &Field<'a>, causes: &mut
 
 /// A key is required or has a default, and is never null.
 fn keys_are_there(items: &Field<'_>, keys: &Field<'_>, causes: &mut Causes) {
-    let required = |name: &str| items.member("required").items().any(|one| one.text() == name);
+    let required = |name: &str| items.member(JSONSchemaProps::REQUIRED).items().any(|one| one.text() == name);
     for key in keys.items() {
-        let Some(property) = items.member("properties").property(key.text()) else { continue };
-        if !required(key.text()) && !property.member("default").is_set() {
-            causes.required(&property.member("default"));
+        let Some(property) = items.member(JSONSchemaProps::PROPERTIES).property(key.text()) else { continue };
+        if !required(key.text()) && !property.member(JSONSchemaProps::DEFAULT).is_set() {
+            causes.required(&property.member(JSONSchemaProps::DEFAULT));
         }
-        if property.member("nullable").flag() {
-            causes.forbidden(&property.member("nullable"), "is a key, so it cannot be nullable");
+        if property.member(JSONSchemaProps::NULLABLE).flag() {
+            causes.forbidden(&property.member(JSONSchemaProps::NULLABLE), "is a key, so it cannot be nullable");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a custom resource is called.
 
+use gantry_kinds::fields::apiextensions_v1::CustomResourceDefinitionNames;
+
 use crate::{
     field::{Causes, Field},
     names::dns_1035_label,
@@ -7,24 +9,29 @@ use crate::{
 
 /// Names that a specification has to give.
 pub(super) fn required(names: &Field<'_>, causes: &mut Causes) {
-    for member in ["plural", "singular", "kind", "listKind"] {
+    for member in [
+        CustomResourceDefinitionNames::PLURAL,
+        CustomResourceDefinitionNames::SINGULAR,
+        CustomResourceDefinitionNames::KIND,
+        CustomResourceDefinitionNames::LIST_KIND,
+    ] {
         causes.require(&names.member(member));
     }
 }
 
 pub(super) fn names(names: &Field<'_>, causes: &mut Causes) {
-    for member in ["plural", "singular"] {
+    for member in [CustomResourceDefinitionNames::PLURAL, CustomResourceDefinitionNames::SINGULAR] {
         label(&names.member(member), names.member(member).text(), causes);
     }
-    for member in ["kind", "listKind"] {
+    for member in [CustomResourceDefinitionNames::KIND, CustomResourceDefinitionNames::LIST_KIND] {
         label(&names.member(member), &names.member(member).text().to_lowercase(), causes);
     }
-    names.member("shortNames").items().for_each(|one| item(&one, causes));
-    let list = names.member("listKind");
-    if !list.is_empty() && names.member("kind").text() == list.text() {
+    names.member(CustomResourceDefinitionNames::SHORT_NAMES).items().for_each(|one| item(&one, causes));
+    let list = names.member(CustomResourceDefinitionNames::LIST_KIND);
+    if !list.is_empty() && names.member(CustomResourceDefinitionNames::KIND).text() == list.text() {
         causes.invalid(&list, "kind and listKind may not be the same");
     }
-    names.member("categories").items().for_each(|one| item(&one, causes));
+    names.member(CustomResourceDefinitionNames::CATEGORIES).items().for_each(|one| item(&one, causes));
 }
 
 fn label(field: &Field<'_>, text: &str, causes: &mut Causes) {

@@ -1,5 +1,7 @@
 //! Schemas of custom resources: what OpenAPI may say, and what it may not say here.
 
+use gantry_kinds::{FieldName, fields::apiextensions_v1::JSONSchemaProps};
+
 use super::{defaults, expressions, list_types, structural};
 use crate::field::{Causes, Field};
 
@@ -29,7 +31,13 @@ const AT_ROOT: [&str; 22] = [
     "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 ];
-const UNSUPPORTED: [&str; 5] = ["id", "additionalItems", "patternProperties", "definitions", "dependencies"];
+const UNSUPPORTED: [FieldName; 5] = [
+    JSONSchemaProps::ID,
+    JSONSchemaProps::ADDITIONAL_ITEMS,
+    JSONSchemaProps::PATTERN_PROPERTIES,
+    JSONSchemaProps::DEFINITIONS,
+    JSONSchemaProps::DEPENDENCIES,
+];
 
 /// Where a schema stands.
 #[derive(Clone, Copy, Default)]
@@ -49,9 +57,9 @@ pub(super) fn root<'a>(schema: &Field<'a>, has_status: bool, causes: &mut Causes
         with_status(schema, causes);
     }
     let before = causes.len();
-    if schema.member("nullable").flag() {
+    if schema.member(JSONSchemaProps::NULLABLE).flag() {
         // The reference spells this path in one word.
-        causes.forbidden(&schema.member("nullable"), "nullable cannot be true at the root");
+        causes.forbidden(&schema.member(JSONSchemaProps::NULLABLE), "nullable cannot be true at the root");
     }
     let mut found = Causes::default();
     structural::structural(schema, &mut found);
@@ -74,18 +82,22 @@ pub(super) fn root<'a>(schema: &Field<'a>, has_status: bool, causes: &mut Causes
 
 /// True if a schema or one below it says in which dialect it is written.
 fn names_dialect(schema: &Field<'_>) -> bool {
-    let (more, not) = (schema.member("additionalProperties"), schema.member("not"));
-    let single = [single(&schema.member("items")), more, not];
-    let junctors = ["allOf", "oneOf", "anyOf"].map(|junctor| schema.member(junctor));
-    !schema.member("$schema").is_empty()
+    let (more, not) = (schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES), schema.member(JSONSchemaProps::NOT));
+    let single = [single(&schema.member(JSONSchemaProps::ITEMS)), more, not];
+    let junctors = [JSONSchemaProps::ALL_OF, JSONSchemaProps::ONE_OF, JSONSchemaProps::ANY_OF]
+        .map(|junctor| schema.member(junctor));
+    !schema.member(JSONSchemaProps::SCHEMA).is_empty()
         || single.iter().any(|one| one.object().is_some() && names_dialect(one))
         || junctors.iter().any(|list| list.items().any(|one| names_dialect(&one)))
-        || schema.member("properties").entries().any(|(_, property)| names_dialect(&property))
+        || schema.member(JSONSchemaProps::PROPERTIES).entries().any(|(_, property)| names_dialect(&property))
 }
 
 fn with_status(schema: &Field<'_>, causes: &mut Causes) {
-    if !matches!(schema.member("type").text(), "" | "object") {
-        causes.invalid(&schema.member("type"), "only \"object\" is allowed if the status subresource is enabled");
+    if !matches!(schema.member(JSONSchemaProps::TYPE).text(), "" | "object") {
+        causes.invalid(
+            &schema.member(JSONSchemaProps::TYPE),
+            "only \"object\" is allowed if the status subresource is enabled",
+        );
     }
     if schema.entries().any(|(member, _)| !AT_ROOT.contains(&member)) {
         causes.invalid(schema, "only some fields are allowed at the root if the status subresource is enabled");
@@ -98,11 +110,12 @@ fn below<'a>(schema: &Field<'a>, place: Place, causes: &mut Causes) {
         return;
     }
     own(schema, place, causes);
-    if schema.member("uniqueItems").flag() {
-        causes.forbidden(&schema.member("uniqueItems"), "uniqueItems cannot be set to true");
+    if schema.member(JSONSchemaProps::UNIQUE_ITEMS).flag() {
+        causes.forbidden(&schema.member(JSONSchemaProps::UNIQUE_ITEMS), "uniqueItems cannot be set to true");
     }
     let inner = Place { is_root: false, ..place };
-    let (more, properties) = (schema.member("additionalProperties"), schema.member("properties"));
+    let (more, properties) =
+        (schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES), schema.member(JSONSchemaProps::PROPERTIES));
     let allows_all = more.value() == Some(&serde_json::Value::Bool(true));
     if more.is_set() && !properties.is_empty() && !allows_all {
         causes.forbidden(&more, "additionalProperties and properties are mutual exclusive");
@@ -111,16 +124,16 @@ fn below<'a>(schema: &Field<'a>, place: Place, causes: &mut Causes) {
         below(&more, Place { defaults_forbidden: place.defaults_forbidden || place.in_meta, ..inner }, causes);
     }
     for (name, property) in properties.entries() {
-        let embedded = schema.member("x-kubernetes-embedded-resource").flag();
+        let embedded = schema.member(JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE).flag();
         let meta = (place.is_root || embedded) && matches!(name, "metadata" | "kind" | "apiVersion");
         let defaults_forbidden = place.defaults_forbidden || (meta && place.is_root);
         below(&property, Place { in_meta: place.in_meta || meta, defaults_forbidden, ..inner }, causes);
     }
-    below(&schema.member("not"), inner, causes);
-    for junctor in ["allOf", "oneOf", "anyOf"] {
+    below(&schema.member(JSONSchemaProps::NOT), inner, causes);
+    for junctor in [JSONSchemaProps::ALL_OF, JSONSchemaProps::ONE_OF, JSONSchemaProps::ANY_OF] {
         schema.member(junctor).items().for_each(|one| below(&one, inner, causes));
     }
-    below(&single(&schema.member("items")), inner, causes);
+    below(&single(&schema.member(JSONSchemaProps::ITEMS)), inner, causes);
     extensions(schema, causes);
     list_types::list_type(schema, causes);
     expressions::words(schema, causes);
@@ -132,39 +145,39 @@ pub(super) fn single<'a>(items: &Field<'a>) -> Field<'a> {
 }
 
 fn own(schema: &Field<'_>, place: Place, causes: &mut Causes) {
-    let kind = schema.member("type");
+    let kind = schema.member(JSONSchemaProps::TYPE);
     if !kind.is_empty() && !TYPES.contains(&kind.text()) {
         causes.not_supported(&kind, &TYPES);
     }
-    if schema.member("default").is_set() && place.defaults_forbidden {
-        causes.forbidden(&schema.member("default"), "must not be set here");
+    if schema.member(JSONSchemaProps::DEFAULT).is_set() && place.defaults_forbidden {
+        causes.forbidden(&schema.member(JSONSchemaProps::DEFAULT), "must not be set here");
     }
     for field in UNSUPPORTED.map(|member| schema.member(member)) {
         if !field.is_empty() {
             causes.forbidden(&field, "is not supported");
         }
     }
-    if schema.member("$ref").is_set() {
-        causes.forbidden(&schema.member("$ref"), "is not supported");
+    if schema.member(JSONSchemaProps::REF).is_set() {
+        causes.forbidden(&schema.member(JSONSchemaProps::REF), "is not supported");
     }
     if kind.text() == "null" {
         causes.forbidden(&kind, "type cannot be set to null, use nullable as an alternative");
     }
-    if schema.member("items").value().is_some_and(serde_json::Value::is_array) {
-        causes.forbidden(&schema.member("items"), "items must be a schema object and not an array");
+    if schema.member(JSONSchemaProps::ITEMS).value().is_some_and(serde_json::Value::is_array) {
+        causes.forbidden(&schema.member(JSONSchemaProps::ITEMS), "items must be a schema object and not an array");
     }
-    let embedded = schema.member("x-kubernetes-embedded-resource");
+    let embedded = schema.member(JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE);
     if place.in_meta && embedded.flag() {
         causes.forbidden(&embedded, "must not be used inside of resource meta");
     }
 }
 
 fn extensions(schema: &Field<'_>, causes: &mut Causes) {
-    let preserve = schema.member("x-kubernetes-preserve-unknown-fields");
+    let preserve = schema.member(JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS);
     if preserve.is_set() && !preserve.flag() {
         causes.invalid(&preserve, "must be true or undefined");
     }
-    let (map, kind) = (schema.member("x-kubernetes-map-type"), schema.member("type"));
+    let (map, kind) = (schema.member(JSONSchemaProps::X_KUBERNETES_MAP_TYPE), schema.member(JSONSchemaProps::TYPE));
     if !map.is_set() {
         return;
     }

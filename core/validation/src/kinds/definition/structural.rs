@@ -1,5 +1,6 @@
 //! Structural schemas: each field has its type outside of `allOf`, `anyOf`, `oneOf` and `not`.
 
+use gantry_kinds::{FieldName, fields::apiextensions_v1::JSONSchemaProps};
 use gantry_meta::{FieldPath, Value};
 use serde_json::json;
 
@@ -14,20 +15,21 @@ enum Level {
 }
 
 /// What a nested schema may not say.
-const FORBIDDEN: [&str; 11] = [
-    "type",
-    "additionalProperties",
-    "default",
-    "title",
-    "description",
-    "nullable",
-    "x-kubernetes-preserve-unknown-fields",
-    "x-kubernetes-embedded-resource",
-    "x-kubernetes-int-or-string",
-    "x-kubernetes-list-map-keys",
-    "x-kubernetes-list-type",
+const FORBIDDEN: [FieldName; 13] = [
+    JSONSchemaProps::TYPE,
+    JSONSchemaProps::ADDITIONAL_PROPERTIES,
+    JSONSchemaProps::DEFAULT,
+    JSONSchemaProps::TITLE,
+    JSONSchemaProps::DESCRIPTION,
+    JSONSchemaProps::NULLABLE,
+    JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS,
+    JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE,
+    JSONSchemaProps::X_KUBERNETES_INT_OR_STRING,
+    JSONSchemaProps::X_KUBERNETES_LIST_MAP_KEYS,
+    JSONSchemaProps::X_KUBERNETES_LIST_TYPE,
+    JSONSchemaProps::X_KUBERNETES_MAP_TYPE,
+    JSONSchemaProps::X_KUBERNETES_VALIDATIONS,
 ];
-const FORBIDDEN_TOO: [&str; 2] = ["x-kubernetes-map-type", "x-kubernetes-validations"];
 
 pub(super) fn structural(schema: &Field<'_>, causes: &mut Causes) {
     invariants(schema, Level::Root, causes);
@@ -35,17 +37,17 @@ pub(super) fn structural(schema: &Field<'_>, causes: &mut Causes) {
 }
 
 fn invariants<'a>(schema: &Field<'a>, level: Level, causes: &mut Causes) {
-    let (kind, items) = (schema.member("type"), single(&schema.member("items")));
+    let (kind, items) = (schema.member(JSONSchemaProps::TYPE), single(&schema.member(JSONSchemaProps::ITEMS)));
     if kind.text() == "array" && !items.is_set() {
-        causes.required(&schema.member("items"));
+        causes.required(&schema.member(JSONSchemaProps::ITEMS));
     }
     if items.is_set() {
         invariants(&items, Level::Item, causes);
     }
-    for (_, property) in schema.member("properties").entries() {
+    for (_, property) in schema.member(JSONSchemaProps::PROPERTIES).entries() {
         invariants(&property, Level::Field, causes);
     }
-    let more = schema.member("additionalProperties");
+    let more = schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES);
     if more.is_set() && level == Level::Root {
         causes.forbidden(&more, "must not be used at the root");
     }
@@ -59,8 +61,10 @@ fn invariants<'a>(schema: &Field<'a>, level: Level, causes: &mut Causes) {
 }
 
 fn extensions(schema: &Field<'_>, causes: &mut Causes) {
-    if schema.member("x-kubernetes-int-or-string").flag() {
-        for member in ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource"] {
+    if schema.member(JSONSchemaProps::X_KUBERNETES_INT_OR_STRING).flag() {
+        for member in
+            [JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS, JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE]
+        {
             if schema.member(member).flag() {
                 causes.invalid(&schema.member(member), "must be false if x-kubernetes-int-or-string is true");
             }
@@ -70,17 +74,21 @@ fn extensions(schema: &Field<'_>, causes: &mut Causes) {
 
 fn types(schema: &Field<'_>, level: Level, causes: &mut Causes) {
     let flag = |member| schema.member(member).flag();
-    let kind = schema.member("type");
-    let embedded = flag("x-kubernetes-embedded-resource");
-    let free = flag("x-kubernetes-int-or-string") || flag("x-kubernetes-preserve-unknown-fields");
+    let kind = schema.member(JSONSchemaProps::TYPE);
+    let embedded = flag(JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE);
+    let free = flag(JSONSchemaProps::X_KUBERNETES_INT_OR_STRING)
+        || flag(JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS);
     match kind.text() {
         "object" => {}
         "" if embedded || !free => causes.required(&kind),
         _ if embedded => causes.invalid(&kind, "must be object if x-kubernetes-embedded-resource is true"),
         _ => {}
     }
-    if embedded && schema.member("additionalProperties").is_set() {
-        causes.forbidden(&schema.member("additionalProperties"), "must not be used in an embedded resource");
+    if embedded && schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES).is_set() {
+        causes.forbidden(
+            &schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES),
+            "must not be used in an embedded resource",
+        );
     }
     if level == Level::Root && !kind.is_empty() && kind.text() != "object" {
         causes.invalid(&kind, "must be object at the root");
@@ -89,33 +97,34 @@ fn types(schema: &Field<'_>, level: Level, causes: &mut Causes) {
 
 /// `kind`, `apiVersion` and `metadata` of a resource are what they are everywhere.
 fn embedded(schema: &Field<'_>, level: Level, causes: &mut Causes) {
-    let is_embedded = schema.member("x-kubernetes-embedded-resource").flag();
-    let properties = schema.member("properties");
+    let is_embedded = schema.member(JSONSchemaProps::X_KUBERNETES_EMBEDDED_RESOURCE).flag();
+    let properties = schema.member(JSONSchemaProps::PROPERTIES);
     if level == Level::Root || is_embedded {
         for name in ["kind", "apiVersion"] {
             if let Some(own) = properties.property(name)
-                && own.member("type").text() != "string"
+                && own.member(JSONSchemaProps::TYPE).text() != "string"
             {
-                causes.invalid(&own.member("type"), "must be string");
+                causes.invalid(&own.member(JSONSchemaProps::TYPE), "must be string");
             }
         }
     }
     if let Some(metadata) = properties.property("metadata") {
-        if (level == Level::Root || is_embedded) && metadata.member("type").text() != "object" {
-            causes.invalid(&metadata.member("type"), "must be object");
+        if (level == Level::Root || is_embedded) && metadata.member(JSONSchemaProps::TYPE).text() != "object" {
+            causes.invalid(&metadata.member(JSONSchemaProps::TYPE), "must be object");
         }
         if level == Level::Root && restricts_more_than_names(&metadata) {
             causes.forbidden(&metadata, "must not specify anything other than name and generateName");
         }
     }
-    let preserves = schema.member("x-kubernetes-preserve-unknown-fields").flag();
+    let preserves = schema.member(JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS).flag();
     if is_embedded && !preserves && properties.is_empty() {
         causes.required(&properties);
     }
 }
 
 fn restricts_more_than_names(metadata: &Field<'_>) -> bool {
-    let names_alone = metadata.member("properties").entries().all(|(name, _)| matches!(name, "name" | "generateName"));
+    let names_alone =
+        metadata.member(JSONSchemaProps::PROPERTIES).entries().all(|(name, _)| matches!(name, "name" | "generateName"));
     let others = metadata.entries().any(|(member, value)| {
         !matches!(member, "type" | "properties" | "default")
             && !value.is_empty()
@@ -127,21 +136,21 @@ fn restricts_more_than_names(metadata: &Field<'_>) -> bool {
 /// Paths of the `anyOf` that says no more than integer or string, which may have types.
 fn skipped(schema: &Field<'_>) -> Vec<FieldPath> {
     let pattern = json!([{"type": "integer"}, {"type": "string"}]);
-    let first = schema.member("allOf").items().next().map(|one| one.member("anyOf"));
-    let candidates = std::iter::once(schema.member("anyOf")).chain(first);
+    let first = schema.member(JSONSchemaProps::ALL_OF).items().next().map(|one| one.member(JSONSchemaProps::ANY_OF));
+    let candidates = std::iter::once(schema.member(JSONSchemaProps::ANY_OF)).chain(first);
     candidates.filter(|any| any.value() == Some(&pattern)).map(|any| any.path()).collect()
 }
 
 /// `allOf`, `anyOf`, `oneOf`, `not` and `pattern` of a schema.
 fn values<'a>(schema: &Field<'a>, skipped: &[FieldPath], causes: &mut Causes) {
-    for junctor in ["anyOf", "allOf", "oneOf"] {
+    for junctor in [JSONSchemaProps::ANY_OF, JSONSchemaProps::ALL_OF, JSONSchemaProps::ONE_OF] {
         let list = schema.member(junctor);
         if !skipped.contains(&list.path()) {
             list.items().for_each(|one| nested(&one, skipped, causes));
         }
     }
-    nested(&schema.member("not"), skipped, causes);
-    let pattern = schema.member("pattern");
+    nested(&schema.member(JSONSchemaProps::NOT), skipped, causes);
+    let pattern = schema.member(JSONSchemaProps::PATTERN);
     if !pattern.is_empty() && regex::Regex::new(pattern.text()).is_err() {
         causes.invalid(&pattern, "must be a valid regular expression");
     }
@@ -152,34 +161,37 @@ fn nested<'a>(schema: &Field<'a>, skipped: &[FieldPath], causes: &mut Causes) {
         return;
     }
     values(schema, skipped, causes);
-    nested(&single(&schema.member("items")), skipped, causes);
-    for (_, property) in schema.member("properties").entries() {
+    nested(&single(&schema.member(JSONSchemaProps::ITEMS)), skipped, causes);
+    for (_, property) in schema.member(JSONSchemaProps::PROPERTIES).entries() {
         nested(&property, skipped, causes);
     }
-    for member in FORBIDDEN.into_iter().chain(FORBIDDEN_TOO) {
+    for member in FORBIDDEN {
         let field = schema.member(member);
         if !field.is_empty() && field.value() != Some(&Value::Bool(false)) {
             causes.forbidden(&field, "must be undefined to be structural");
         }
     }
-    if let Some(metadata) = schema.member("properties").property("metadata") {
+    if let Some(metadata) = schema.member(JSONSchemaProps::PROPERTIES).property("metadata") {
         causes.forbidden(&metadata, "must not be specified in a nested context");
     }
 }
 
 /// Every field that a nested schema speaks of has a type outside.
 fn complete<'a>(schema: &Field<'a>, said: &Field<'a>, causes: &mut Causes) {
-    for junctor in ["anyOf", "allOf", "oneOf"] {
+    for junctor in [JSONSchemaProps::ANY_OF, JSONSchemaProps::ALL_OF, JSONSchemaProps::ONE_OF] {
         said.member(junctor).items().for_each(|one| outlined(schema, &one, causes));
     }
-    outlined(schema, &said.member("not"), causes);
+    outlined(schema, &said.member(JSONSchemaProps::NOT), causes);
     if schema.path() == said.path() {
-        let items = single(&schema.member("items"));
+        let items = single(&schema.member(JSONSchemaProps::ITEMS));
         if items.is_set() {
             complete(&items, &items, causes);
         }
-        schema.member("properties").entries().for_each(|(_, property)| complete(&property, &property, causes));
-        let more = schema.member("additionalProperties");
+        schema
+            .member(JSONSchemaProps::PROPERTIES)
+            .entries()
+            .for_each(|(_, property)| complete(&property, &property, causes));
+        let more = schema.member(JSONSchemaProps::ADDITIONAL_PROPERTIES);
         if more.object().is_some() {
             complete(&more, &more, causes);
         }
@@ -190,20 +202,20 @@ fn outlined<'a>(schema: &Field<'a>, said: &Field<'a>, causes: &mut Causes) {
     if !said.is_set() {
         return;
     }
-    let items = single(&said.member("items"));
+    let items = single(&said.member(JSONSchemaProps::ITEMS));
     if items.is_set() {
-        let own = single(&schema.member("items"));
+        let own = single(&schema.member(JSONSchemaProps::ITEMS));
         if own.is_set() {
             outlined(&own, &items, causes);
         } else {
-            causes.required(&schema.member("items"));
+            causes.required(&schema.member(JSONSchemaProps::ITEMS));
         }
     }
-    for (name, property) in said.member("properties").entries() {
-        let own = schema.member("properties").entry(name);
+    for (name, property) in said.member(JSONSchemaProps::PROPERTIES).entries() {
+        let own = schema.member(JSONSchemaProps::PROPERTIES).entry(name);
         if own.is_set() {
             outlined(&own, &property, causes);
-        } else if !schema.member("x-kubernetes-preserve-unknown-fields").flag() {
+        } else if !schema.member(JSONSchemaProps::X_KUBERNETES_PRESERVE_UNKNOWN_FIELDS).flag() {
             causes.required(&own);
         }
     }

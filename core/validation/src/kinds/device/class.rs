@@ -1,5 +1,7 @@
 //! DeviceClass.
 
+use gantry_kinds::fields::resource_v1::{DeviceClass, DeviceClassSpec};
+
 use super::{configuration, selectors, slice};
 use crate::{
     field::{Causes, Root},
@@ -8,10 +10,10 @@ use crate::{
 };
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    selectors(&spec.member("selectors"), causes);
-    slice(&spec.member("config"), super::CONFIGS_MAX, causes, configuration);
-    let extended = spec.member("extendedResourceName");
+    let spec = object.member(DeviceClass::SPEC);
+    selectors(&spec.member(DeviceClassSpec::SELECTORS), causes);
+    slice(&spec.member(DeviceClassSpec::CONFIG), super::CONFIGS_MAX, causes, configuration);
+    let extended = spec.member(DeviceClassSpec::EXTENDED_RESOURCE_NAME);
     if extended.is_set() && !resources::is_extended(extended.text()) {
         causes.invalid(&extended, "must be a valid extended resource name");
     }

@@ -14,6 +14,9 @@ use crate::{
     kinds::admission::expressions,
     names,
 };
+use gantry_kinds::fields::resource_v1::{
+    CELDeviceSelector, Device, DeviceClaimConfiguration, DeviceSelector, DeviceToleration, OpaqueDeviceConfiguration,
+};
 
 const DRIVER_MAX_BYTES: usize = 63;
 const ID_MAX_BYTES: usize = 32;
@@ -100,9 +103,9 @@ fn identifier(name: &str, field: &Field<'_>, causes: &mut Causes) {
 /// Expressions that select devices.
 fn selectors(list: &Field<'_>, causes: &mut Causes) {
     slice(list, SELECTORS_MAX, causes, |selector, causes| {
-        let cel = selector.member("cel");
+        let cel = selector.member(DeviceSelector::CEL);
         if cel.is_set() {
-            expression(&cel.member("expression"), causes);
+            expression(&cel.member(CELDeviceSelector::EXPRESSION), causes);
         } else {
             causes.required(&cel);
         }
@@ -154,7 +157,7 @@ const BINDING_CONDITIONS_MAX: usize = 4;
 
 /// Conditions that a device waits for, and those that end the waiting: both or neither, and none of them twice.
 fn binding_conditions(device: &Field<'_>, causes: &mut Causes) {
-    let lists = ["bindingConditions", "bindingFailureConditions"].map(|member| device.member(member));
+    let lists = [Device::BINDING_CONDITIONS, Device::BINDING_FAILURE_CONDITIONS].map(|member| device.member(member));
     for list in &lists {
         slice(list, BINDING_CONDITIONS_MAX, causes, |one, causes| {
             causes.invalid_each(one, names::qualified_name(one.text()));
@@ -192,12 +195,12 @@ fn uuid(field: &Field<'_>, causes: &mut Causes) {
 
 /// Parameters that only a driver understands.
 fn configuration(configuration: &Field<'_>, causes: &mut Causes) {
-    let opaque = configuration.member("opaque");
+    let opaque = configuration.member(DeviceClaimConfiguration::OPAQUE);
     if !opaque.is_set() {
         return causes.required(&opaque);
     }
-    driver(&opaque.member("driver"), causes);
-    raw(&opaque.member("parameters"), PARAMETERS_MAX_BYTES, causes);
+    driver(&opaque.member(OpaqueDeviceConfiguration::DRIVER), causes);
+    raw(&opaque.member(OpaqueDeviceConfiguration::PARAMETERS), PARAMETERS_MAX_BYTES, causes);
 }
 
 /// A JSON object of a driver.
@@ -212,18 +215,21 @@ fn raw(parameters: &Field<'_>, max_bytes: usize, causes: &mut Causes) {
 
 fn tolerations(list: &Field<'_>, causes: &mut Causes) {
     for toleration in list.items() {
-        let (key, operator, effect) =
-            (toleration.member("key"), toleration.member("operator"), toleration.member("effect"));
+        let (key, operator, effect) = (
+            toleration.member(DeviceToleration::KEY),
+            toleration.member(DeviceToleration::OPERATOR),
+            toleration.member(DeviceToleration::EFFECT),
+        );
         if !key.is_empty() {
             causes.invalid_each(&key, names::qualified_name(key.text()));
         }
         match operator.text() {
-            "Exists" if !toleration.member("value").is_empty() => {
-                causes.invalid(&toleration.member("value"), "must be empty for operator `Exists`");
+            "Exists" if !toleration.member(DeviceToleration::VALUE).is_empty() => {
+                causes.invalid(&toleration.member(DeviceToleration::VALUE), "must be empty for operator `Exists`");
             }
             "Exists" => {}
             "Equal" => {
-                let value = toleration.member("value");
+                let value = toleration.member(DeviceToleration::VALUE);
                 causes.invalid_each(&value, names::label_value(value.text()));
             }
             "" => causes.required(&operator),

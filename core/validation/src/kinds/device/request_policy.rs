@@ -1,5 +1,6 @@
 //! How much of a capacity one request of several may take.
 
+use gantry_kinds::fields::resource_v1::{CapacityRequestPolicy, CapacityRequestPolicyRange};
 use gantry_meta::Quantity;
 
 use crate::{
@@ -11,14 +12,15 @@ const OPTIONS_MAX: usize = 10;
 
 /// Either a list of amounts or a range, with a default that is one of them. `capacity` is what there is.
 pub(super) fn request_policy(capacity: &Field<'_>, policy: &Field<'_>, causes: &mut Causes) {
-    let (values, range) = (policy.member("validValues"), policy.member("validRange"));
+    let (values, range) =
+        (policy.member(CapacityRequestPolicy::VALID_VALUES), policy.member(CapacityRequestPolicy::VALID_RANGE));
     if !values.is_empty() && range.is_set() {
         return causes.forbidden(policy, "cannot specify `validValues` and `validRange` at the same time");
     }
     if values.is_empty() && !range.is_set() {
         return;
     }
-    let default = policy.member("default");
+    let default = policy.member(CapacityRequestPolicy::DEFAULT);
     let (Some(most), Some(wanted)) = (amount(capacity), amount(&default)) else {
         return causes.required(&default);
     };
@@ -54,7 +56,8 @@ fn options(values: &Field<'_>, default: Quantity, most: Quantity, causes: &mut C
 
 /// From `min` to `max`, by `step`.
 fn range(range: &Field<'_>, default: Quantity, most: Quantity, causes: &mut Causes) {
-    let (least_field, max_field) = (range.member("min"), range.member("max"));
+    let (least_field, max_field) =
+        (range.member(CapacityRequestPolicyRange::MIN), range.member(CapacityRequestPolicyRange::MAX));
     let Some(least) = amount(&least_field) else { return causes.required(&least_field) };
     let max = amount(&max_field);
     for (broken, field, why) in [
@@ -68,7 +71,7 @@ fn range(range: &Field<'_>, default: Quantity, most: Quantity, causes: &mut Caus
             causes.invalid(field, why);
         }
     }
-    let step_field = range.member("step");
+    let step_field = range.member(CapacityRequestPolicyRange::STEP);
     let Some(step) = amount(&step_field) else { return };
     if least.plus(step) > most {
         causes.invalid(&step_field, "one step is larger than the capacity");

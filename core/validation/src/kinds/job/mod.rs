@@ -6,6 +6,14 @@ mod update;
 
 pub use update::update;
 
+use gantry_kinds::fields::{
+    batch_v1::{
+        Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
+        PodFailurePolicyRule, SuccessPolicy, SuccessPolicyRule,
+    },
+    core_v1::{Container, PodSpec, PodTemplateSpec},
+    meta_v1::ObjectMeta,
+};
 use gantry_meta::Object;
 
 use super::pod;
@@ -36,23 +44,23 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 /// All rules of a job. `prefixed`: whether its template needs the labels with a prefix besides those without.
 fn whole(object: Root<'_>, prefixed: bool, causes: &mut Causes) {
     generated_selector(object, prefixed, causes);
-    spec_with_selector(&object.member("spec"), causes);
+    spec_with_selector(&object.member(Job::SPEC), causes);
     indexed_name(object, causes);
 }
 
 /// A selector that is not made by hand selects by the job's uid, and the template carries the labels made for it.
 fn generated_selector<'a>(object: Root<'a>, prefixed: bool, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let selected = spec.member("selector");
-    if spec.member("manualSelector").flag() || !selected.is_set() {
+    let spec = object.member(Job::SPEC);
+    let selected = spec.member(JobSpec::SELECTOR);
+    if spec.member(JobSpec::MANUAL_SELECTOR).flag() || !selected.is_set() {
         return;
     }
-    let metadata = object.member("metadata");
-    let (name, uid) = (object.name(), metadata.member("uid"));
+    let metadata = object.member(Job::METADATA);
+    let (name, uid) = (object.name(), metadata.member(ObjectMeta::UID));
     if uid.is_empty() {
         causes.required(&uid);
     }
-    let labels = spec.member("template").member("metadata").member("labels");
+    let labels = spec.member(JobSpec::TEMPLATE).member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
     let needed = usize::from(!prefixed);
     for (keys, value) in [(UID_LABELS, uid.text()), (NAME_LABELS, name)] {
         for key in &keys[needed..] {
@@ -80,14 +88,14 @@ fn has_label<'a>(labels: &Field<'a>, key: &'a str, value: &str, causes: &mut Cau
 
 fn spec_with_selector(spec: &Field<'_>, causes: &mut Causes) {
     job_spec(spec, causes);
-    let selected = spec.member("selector");
+    let selected = spec.member(JobSpec::SELECTOR);
     if selected.is_set() {
         selector::label_selector(&selected, causes);
     } else {
         causes.required(&selected);
     }
     if let Ok(parsed) = selector::parse(&selected) {
-        let labels = spec.member("template").member("metadata").member("labels");
+        let labels = spec.member(JobSpec::TEMPLATE).member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
         if selector::misses(parsed.as_ref(), labels.object()) {
             causes.invalid(&labels, "`selector` does not match template `labels`");
         }
@@ -96,12 +104,15 @@ fn spec_with_selector(spec: &Field<'_>, causes: &mut Causes) {
 
 /// Pods of an indexed job are named after it and their index.
 fn indexed_name(object: Root<'_>, causes: &mut Causes) {
-    let spec = object.member("spec");
-    let completions = spec.member("completions").int().unwrap_or_default();
-    if spec.member("completionMode").text() == "Indexed" && completions > 0 {
+    let spec = object.member(Job::SPEC);
+    let completions = spec.member(JobSpec::COMPLETIONS).int().unwrap_or_default();
+    if spec.member(JobSpec::COMPLETION_MODE).text() == "Indexed" && completions > 0 {
         let longest = format!("{}-{}", object.name(), completions - 1);
         if !names::dns_label(&longest).is_empty() {
-            causes.invalid(&object.member("metadata").member("name"), "does not make names that pods may have");
+            causes.invalid(
+                &object.member(PodTemplateSpec::METADATA).member(Container::NAME),
+                "does not make names that pods may have",
+            );
         }
     }
 }
@@ -109,17 +120,17 @@ fn indexed_name(object: Root<'_>, causes: &mut Causes) {
 /// `spec` of a job, but for its selector.
 pub fn job_spec(spec: &Field<'_>, causes: &mut Causes) {
     for member in [
-        "parallelism",
-        "completions",
-        "activeDeadlineSeconds",
-        "backoffLimit",
-        "ttlSecondsAfterFinished",
-        "backoffLimitPerIndex",
-        "maxFailedIndexes",
+        JobSpec::PARALLELISM,
+        JobSpec::COMPLETIONS,
+        JobSpec::ACTIVE_DEADLINE_SECONDS,
+        JobSpec::BACKOFF_LIMIT,
+        JobSpec::TTL_SECONDS_AFTER_FINISHED,
+        JobSpec::BACKOFF_LIMIT_PER_INDEX,
+        JobSpec::MAX_FAILED_INDEXES,
     ] {
         causes.non_negative(&spec.member(member));
     }
-    let managed_by = spec.member("managedBy");
+    let managed_by = spec.member(JobSpec::MANAGED_BY);
     if managed_by.is_set() {
         domain_prefixed_path(&managed_by, causes);
         if managed_by.text().len() > MANAGED_BY_MAX_BYTES {
@@ -129,37 +140,40 @@ pub fn job_spec(spec: &Field<'_>, causes: &mut Causes) {
     completion_mode(spec, causes);
     failure_policy(spec, causes);
     success_policy(spec, causes);
-    let replacement = spec.member("podReplacementPolicy");
+    let replacement = spec.member(JobSpec::POD_REPLACEMENT_POLICY);
     if replacement.is_set() {
-        let with_failures = spec.member("podFailurePolicy").is_set();
+        let with_failures = spec.member(JobSpec::POD_FAILURE_POLICY).is_set();
         causes.one_of(&replacement, if with_failures { &["Failed"] } else { &["Failed", "TerminatingOrFailed"] });
     }
     template(spec, causes);
 }
 
 fn completion_mode(spec: &Field<'_>, causes: &mut Causes) {
-    let mode = spec.member("completionMode");
+    let mode = spec.member(JobSpec::COMPLETION_MODE);
     if mode.is_set() {
         causes.one_of(&mode, &["Indexed", "NonIndexed"]);
     }
     if mode.text() == "Indexed" {
         indexed(spec, causes);
     } else if !mode.is_set() || mode.text() == "NonIndexed" {
-        for field in [spec.member("backoffLimitPerIndex"), spec.member("maxFailedIndexes")] {
+        for field in [spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX), spec.member(JobSpec::MAX_FAILED_INDEXES)] {
             if field.is_set() {
                 causes.invalid(&field, "requires indexed completion mode");
             }
         }
     }
-    if spec.member("maxFailedIndexes").is_set() && !spec.member("backoffLimitPerIndex").is_set() {
-        causes.required(&spec.member("backoffLimitPerIndex"));
+    if spec.member(JobSpec::MAX_FAILED_INDEXES).is_set() && !spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX).is_set() {
+        causes.required(&spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX));
     }
 }
 
 /// How far an indexed job may go.
 fn indexed(spec: &Field<'_>, causes: &mut Causes) {
-    let (completions, parallelism, failed) =
-        (spec.member("completions"), spec.member("parallelism"), spec.member("maxFailedIndexes"));
+    let (completions, parallelism, failed) = (
+        spec.member(JobSpec::COMPLETIONS),
+        spec.member(JobSpec::PARALLELISM),
+        spec.member(JobSpec::MAX_FAILED_INDEXES),
+    );
     if !completions.is_set() {
         causes.required(&completions);
     }
@@ -173,7 +187,7 @@ fn indexed(spec: &Field<'_>, causes: &mut Causes) {
     if number(&failed) > INDEXED_MAX {
         causes.invalid(&failed, "must be less than or equal to 100000");
     }
-    if number(&completions) > MANY_COMPLETIONS && spec.member("backoffLimitPerIndex").is_set() {
+    if number(&completions) > MANY_COMPLETIONS && spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX).is_set() {
         if !failed.is_set() {
             causes.required(&failed);
         }
@@ -185,12 +199,12 @@ fn indexed(spec: &Field<'_>, causes: &mut Causes) {
 
 /// Pods of a job end: they restart on failure or never.
 fn template(spec: &Field<'_>, causes: &mut Causes) {
-    let template = spec.member("template");
+    let template = spec.member(JobSpec::TEMPLATE);
     pod::pod_template(&template, causes);
-    let restart = template.member("spec").member("restartPolicy");
+    let restart = template.member(PodTemplateSpec::SPEC).member(PodSpec::RESTART_POLICY);
     match restart.text() {
         "" | "Always" => causes.required(&restart),
-        "OnFailure" if spec.member("podFailurePolicy").is_set() => {
+        "OnFailure" if spec.member(JobSpec::POD_FAILURE_POLICY).is_set() => {
             causes.invalid(&restart, "only \"Never\" is supported when podFailurePolicy is specified");
         }
         _ => causes.one_of(&restart, &["OnFailure", "Never"]),
@@ -198,7 +212,7 @@ fn template(spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn failure_policy(spec: &Field<'_>, causes: &mut Causes) {
-    let rules = spec.member("podFailurePolicy").member("rules");
+    let rules = spec.member(JobSpec::POD_FAILURE_POLICY).member(PodFailurePolicy::RULES);
     if rules.len() > RULES_MAX {
         causes.too_many(&rules, RULES_MAX);
     }
@@ -208,10 +222,13 @@ fn failure_policy(spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn failure_rule(rule: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
-    let (action, codes, conditions) =
-        (rule.member("action"), rule.member("onExitCodes"), rule.member("onPodConditions"));
+    let (action, codes, conditions) = (
+        rule.member(PodFailurePolicyRule::ACTION),
+        rule.member(PodFailurePolicyRule::ON_EXIT_CODES),
+        rule.member(PodFailurePolicyRule::ON_POD_CONDITIONS),
+    );
     if action.text() == "FailIndex" {
-        if !spec.member("backoffLimitPerIndex").is_set() {
+        if !spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX).is_set() {
             causes.invalid(&action, "requires the backoffLimitPerIndex to be set");
         }
     } else {
@@ -224,8 +241,14 @@ fn failure_rule(rule: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
         causes.too_many(&conditions, CONDITIONS_MAX);
     }
     for condition in conditions.items() {
-        causes.invalid_each(&condition.member("type"), names::qualified_name(condition.member("type").text()));
-        causes.require_one_of(&condition.member("status"), &["False", "True", "Unknown"]);
+        causes.invalid_each(
+            &condition.member(PodFailurePolicyOnPodConditionsPattern::TYPE),
+            names::qualified_name(condition.member(PodFailurePolicyOnPodConditionsPattern::TYPE).text()),
+        );
+        causes.require_one_of(
+            &condition.member(PodFailurePolicyOnPodConditionsPattern::STATUS),
+            &["False", "True", "Unknown"],
+        );
     }
     match (codes.is_set(), !conditions.is_empty()) {
         (true, true) => causes.invalid(rule, "specifying both OnExitCodes and OnPodConditions is not supported"),
@@ -235,8 +258,11 @@ fn failure_rule(rule: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn exit_codes(codes: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
-    let (operator, container, values) =
-        (codes.member("operator"), codes.member("containerName"), codes.member("values"));
+    let (operator, container, values) = (
+        codes.member(PodFailurePolicyOnExitCodesRequirement::OPERATOR),
+        codes.member(PodFailurePolicyOnExitCodesRequirement::CONTAINER_NAME),
+        codes.member(PodFailurePolicyOnExitCodesRequirement::VALUES),
+    );
     causes.require_one_of(&operator, &["In", "NotIn"]);
     if container.is_set() && !container_names(spec).contains(&container.text()) {
         causes.invalid(&container, "must be one of the container or initContainer names in the pod template");
@@ -261,32 +287,33 @@ fn exit_codes(codes: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn container_names<'a>(spec: &Field<'a>) -> Vec<&'a str> {
-    let pod = spec.member("template").member("spec");
-    let lists = [pod.member("containers"), pod.member("initContainers")];
-    lists.iter().flat_map(Field::items).map(|container| container.member("name").text()).collect()
+    let pod = spec.member(JobSpec::TEMPLATE).member(PodTemplateSpec::SPEC);
+    let lists = [pod.member(PodSpec::CONTAINERS), pod.member(PodSpec::INIT_CONTAINERS)];
+    lists.iter().flat_map(Field::items).map(|container| container.member(Container::NAME).text()).collect()
 }
 
 fn success_policy(spec: &Field<'_>, causes: &mut Causes) {
-    let policy = spec.member("successPolicy");
+    let policy = spec.member(JobSpec::SUCCESS_POLICY);
     if !policy.is_set() {
         return;
     }
-    if spec.member("completionMode").text() != "Indexed" {
+    if spec.member(JobSpec::COMPLETION_MODE).text() != "Indexed" {
         return causes.invalid(&policy, "requires indexed completion mode");
     }
-    let rules = policy.member("rules");
+    let rules = policy.member(SuccessPolicy::RULES);
     causes.require(&rules);
     if rules.len() > RULES_MAX {
         causes.too_many(&rules, RULES_MAX);
     }
-    let completions = spec.member("completions").int().unwrap_or_default();
+    let completions = spec.member(JobSpec::COMPLETIONS).int().unwrap_or_default();
     for rule in rules.items() {
         success_rule(&rule, completions, causes);
     }
 }
 
 fn success_rule(rule: &Field<'_>, completions: i64, causes: &mut Causes) {
-    let (count, indexes) = (rule.member("succeededCount"), rule.member("succeededIndexes"));
+    let (count, indexes) =
+        (rule.member(SuccessPolicyRule::SUCCEEDED_COUNT), rule.member(SuccessPolicyRule::SUCCEEDED_INDEXES));
     if !count.is_set() && !indexes.is_set() {
         causes.required(rule);
     }

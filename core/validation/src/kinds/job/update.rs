@@ -1,5 +1,10 @@
 //! What of a job may change.
 
+use gantry_kinds::fields::{
+    batch_v1::{Job, JobSpec, JobStatus},
+    core_v1::PodTemplateSpec,
+    meta_v1::ObjectMeta,
+};
 use gantry_meta::{Object, Value};
 
 use super::{NAME_LABELS, UID_LABELS, spec_with_selector, status, whole};
@@ -12,59 +17,73 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     if update.subresource == Some("status") {
         return status::update(update, causes);
     }
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
+    let (new, old) = (update.new.member(Job::SPEC), update.old.member(Job::SPEC));
     // The reference runs all rules of a new job, and then those of its spec once more.
     update.look(Look::Whole, causes);
     whole(update.new, has_prefixed_labels(&old), causes);
     update.look(Look::Changes, causes);
     spec_with_selector(&new, causes);
     completions(&new, &old, causes);
-    causes.immutable(&new.member("selector"), &old.member("selector"));
+    causes.immutable(&new.member(JobSpec::SELECTOR), &old.member(JobSpec::SELECTOR));
     template(update, causes);
-    for member in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"] {
+    for member in [
+        JobSpec::COMPLETION_MODE,
+        JobSpec::POD_FAILURE_POLICY,
+        JobSpec::BACKOFF_LIMIT_PER_INDEX,
+        JobSpec::MANAGED_BY,
+        JobSpec::SUCCESS_POLICY,
+    ] {
         causes.immutable(&new.member(member), &old.member(member));
     }
 }
 
 /// Jobs from before the labels got their prefix go without those.
 fn has_prefixed_labels(spec: &Field<'_>) -> bool {
-    let labels = spec.member("template").member("metadata").member("labels");
+    let labels = spec.member(JobSpec::TEMPLATE).member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
     [UID_LABELS[0], NAME_LABELS[0]].iter().all(|key| labels.property(key).is_some())
 }
 
 /// An indexed job may grow and shrink with its parallelism.
 fn completions(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    let (new_number, old_number) = (new.member("completions"), old.member("completions"));
-    let is_indexed = new.member("completionMode").text() == "Indexed";
+    let (new_number, old_number) = (new.member(JobSpec::COMPLETIONS), old.member(JobSpec::COMPLETIONS));
+    let is_indexed = new.member(JobSpec::COMPLETION_MODE).text() == "Indexed";
     // That an indexed job needs the number is said elsewhere.
     if new_number.value() == old_number.value() || (is_indexed && !new_number.is_set()) {
         return;
     }
-    if !is_indexed || new_number.int() != new.member("parallelism").int() {
+    if !is_indexed || new_number.int() != new.member(JobSpec::PARALLELISM).int() {
         causes.invalid(&new_number, "field is immutable");
     }
 }
 
 /// A job that is suspended, and has no pods, may still be told where its pods run and what they need.
 fn template(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("spec").member("template"), update.old.member("spec").member("template"));
+    let (new, old) = (
+        update.new.member(Job::SPEC).member(JobSpec::TEMPLATE),
+        update.old.member(Job::SPEC).member(JobSpec::TEMPLATE),
+    );
     if !waits(update.old) {
         return causes.immutable(&new, &old);
     }
     let none = Object::new();
-    let spec = |template: &Field<'_>| template.member("spec").object().unwrap_or(&none).clone();
+    let spec = |template: &Field<'_>| template.member(PodTemplateSpec::SPEC).object().unwrap_or(&none).clone();
     let (new_spec, mut allowed) = (spec(&new), spec(&old));
     take_changeable(&mut allowed, &new_spec);
     if allowed != new_spec {
-        causes.invalid(&new.member("spec"), "field is immutable but for resources and scheduling directives");
+        causes.invalid(
+            &new.member(PodTemplateSpec::SPEC),
+            "field is immutable but for resources and scheduling directives",
+        );
     }
 }
 
 fn waits(job: Root<'_>) -> bool {
-    let status = job.member("status");
+    let status = job.member(Job::STATUS);
     let has_stopped = status::is_true(&status, "Suspended");
-    let not_begun = !status.member("startTime").is_set() || has_stopped;
-    job.member("spec").member("suspend").flag() && not_begun && status.member("active").int().unwrap_or_default() == 0
+    let not_begun = !status.member(JobStatus::START_TIME).is_set() || has_stopped;
+    job.member(Job::SPEC).member(JobSpec::SUSPEND).flag()
+        && not_begun
+        && status.member(JobStatus::ACTIVE).int().unwrap_or_default() == 0
 }
 
 /// Copies into the old spec what may be changed of it.

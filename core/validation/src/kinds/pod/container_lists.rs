@@ -1,25 +1,33 @@
 //! Containers, init containers and ephemeral containers: what each list adds to the common rules.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{
+        Container, ContainerPort, ContainerRestartRule, ContainerRestartRuleOnExitCodes, EphemeralContainer, PodSpec,
+        VolumeMount,
+    },
+};
+
 use super::{container, image_is_trimmed, probes, volumes::Volumes};
 use crate::field::{Causes, Field};
 
 const RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
 /// Fields that an ephemeral container cannot have.
-const NOT_EPHEMERAL: [&str; 9] = [
-    "ports",
-    "resources",
-    "resizePolicy",
-    "restartPolicy",
-    "restartPolicyRules",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-    "lifecycle",
+const NOT_EPHEMERAL: [FieldName; 9] = [
+    EphemeralContainer::PORTS,
+    EphemeralContainer::RESOURCES,
+    EphemeralContainer::RESIZE_POLICY,
+    EphemeralContainer::RESTART_POLICY,
+    EphemeralContainer::RESTART_POLICY_RULES,
+    EphemeralContainer::LIVENESS_PROBE,
+    EphemeralContainer::READINESS_PROBE,
+    EphemeralContainer::STARTUP_PROBE,
+    EphemeralContainer::LIFECYCLE,
 ];
 
 pub(super) fn containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str], causes: &mut Causes) {
-    let list = spec.member("containers");
+    let list = spec.member(PodSpec::CONTAINERS);
     if !causes.require(&list) {
         return;
     }
@@ -27,7 +35,7 @@ pub(super) fn containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str
     for container in list.items() {
         container::common(&container, spec, volumes, claims, causes);
         unique_name(&container, &mut seen, causes);
-        probes::lifecycle(&container.member("lifecycle"), spec, causes);
+        probes::lifecycle(&container.member(Container::LIFECYCLE), spec, causes);
         probes::of_container(&container, causes);
         restart_policy(&container, causes);
     }
@@ -35,21 +43,26 @@ pub(super) fn containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str
 }
 
 pub(super) fn init_containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str], causes: &mut Causes) {
-    let mut seen: Vec<&str> = spec.member("containers").items().map(|c| c.member("name").text()).collect();
-    for container in spec.member("initContainers").items() {
+    let mut seen: Vec<&str> =
+        spec.member(PodSpec::CONTAINERS).items().map(|c| c.member(Container::NAME).text()).collect();
+    for container in spec.member(PodSpec::INIT_CONTAINERS).items() {
         container::common(&container, spec, volumes, claims, causes);
-        if container.member("restartPolicy").is_set() || container.member("restartPolicyRules").is_empty() {
+        if container.member(Container::RESTART_POLICY).is_set()
+            || container.member(Container::RESTART_POLICY_RULES).is_empty()
+        {
             restart_policy(&container, causes);
         } else {
-            causes.required(&container.member("restartPolicy"));
+            causes.required(&container.member(Container::RESTART_POLICY));
         }
         unique_name(&container, &mut seen, causes);
         host_ports(std::iter::once(container.clone()), causes);
-        if container.member("restartPolicy").text() == "Always" {
-            probes::lifecycle(&container.member("lifecycle"), spec, causes);
+        if container.member(Container::RESTART_POLICY).text() == "Always" {
+            probes::lifecycle(&container.member(Container::LIFECYCLE), spec, causes);
             probes::of_container(&container, causes);
         } else {
-            for member in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+            for member in
+                [Container::LIFECYCLE, Container::LIVENESS_PROBE, Container::READINESS_PROBE, Container::STARTUP_PROBE]
+            {
                 if container.member(member).is_set() {
                     let why = "may not be set for init containers without restartPolicy=Always";
                     causes.forbidden(&container.member(member), why);
@@ -61,26 +74,26 @@ pub(super) fn init_containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &
 }
 
 pub(super) fn ephemeral_containers(spec: &Field<'_>, volumes: &Volumes<'_>, claims: &[&str], causes: &mut Causes) {
-    let others = ["containers", "initContainers"].map(|list| spec.member(list));
-    let others: Vec<&str> = others.iter().flat_map(Field::items).map(|c| c.member("name").text()).collect();
+    let others = [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS].map(|list| spec.member(list));
+    let others: Vec<&str> = others.iter().flat_map(Field::items).map(|c| c.member(Container::NAME).text()).collect();
     let mut seen = others.clone();
-    for container in spec.member("ephemeralContainers").items() {
+    for container in spec.member(PodSpec::EPHEMERAL_CONTAINERS).items() {
         container::common(&container, spec, volumes, claims, causes);
         image_is_trimmed(&container, causes);
         unique_name(&container, &mut seen, causes);
-        let target = container.member("targetContainerName");
+        let target = container.member(EphemeralContainer::TARGET_CONTAINER_NAME);
         if !target.is_empty() && !others.contains(&target.text()) {
             causes.not_found(&target);
         }
         for member in NOT_EPHEMERAL {
             let field = container.member(member);
             // Resources are always there.
-            if field.is_set() && (member != "resources" || !field.is_empty()) {
+            if field.is_set() && (member != EphemeralContainer::RESOURCES || !field.is_empty()) {
                 causes.forbidden(&container.member(member), "cannot be set for an Ephemeral Container");
             }
         }
-        for mount in container.member("volumeMounts").items() {
-            for member in ["subPath", "subPathExpr"] {
+        for mount in container.member(EphemeralContainer::VOLUME_MOUNTS).items() {
+            for member in [VolumeMount::SUB_PATH, VolumeMount::SUB_PATH_EXPR] {
                 if !mount.member(member).is_empty() {
                     causes.forbidden(&mount.member(member), "cannot be set for an Ephemeral Container");
                 }
@@ -91,7 +104,7 @@ pub(super) fn ephemeral_containers(spec: &Field<'_>, volumes: &Volumes<'_>, clai
 
 /// An init container that ends is not restarted for its resources.
 fn no_restart_on_resize(container: &Field<'_>, causes: &mut Causes) {
-    for policy in container.member("resizePolicy").items().map(|one| one.member("restartPolicy")) {
+    for policy in container.member(Container::RESIZE_POLICY).items().map(|one| one.member(Container::RESTART_POLICY)) {
         if policy.text() == "RestartContainer" {
             causes.invalid(&policy, "must not be set to 'RestartContainer' for non-sidecar initContainers");
         }
@@ -99,7 +112,7 @@ fn no_restart_on_resize(container: &Field<'_>, causes: &mut Causes) {
 }
 
 fn unique_name<'a>(container: &Field<'a>, seen: &mut Vec<&'a str>, causes: &mut Causes) {
-    let name = container.member("name");
+    let name = container.member(Container::NAME);
     if !name.is_empty() && seen.contains(&name.text()) {
         causes.duplicate(&name);
     }
@@ -107,7 +120,8 @@ fn unique_name<'a>(container: &Field<'a>, seen: &mut Vec<&'a str>, causes: &mut 
 }
 
 fn restart_policy(container: &Field<'_>, causes: &mut Causes) {
-    let (policy, rules) = (container.member("restartPolicy"), container.member("restartPolicyRules"));
+    let (policy, rules) =
+        (container.member(Container::RESTART_POLICY), container.member(Container::RESTART_POLICY_RULES));
     if policy.is_set() {
         causes.one_of(&policy, &["Always", "Never", "OnFailure"]);
     } else if !rules.is_empty() {
@@ -117,13 +131,13 @@ fn restart_policy(container: &Field<'_>, causes: &mut Causes) {
         causes.too_many(&rules, RULES_MAX);
     }
     for rule in rules.items() {
-        causes.one_of(&rule.member("action"), &["Restart", "RestartAllContainers"]);
-        let exit_codes = rule.member("exitCodes");
+        causes.one_of(&rule.member(ContainerRestartRule::ACTION), &["Restart", "RestartAllContainers"]);
+        let exit_codes = rule.member(ContainerRestartRule::EXIT_CODES);
         if !exit_codes.is_set() {
             causes.required(&exit_codes);
         } else {
-            causes.one_of(&exit_codes.member("operator"), &["In", "NotIn"]);
-            let codes = exit_codes.member("values");
+            causes.one_of(&exit_codes.member(ContainerRestartRuleOnExitCodes::OPERATOR), &["In", "NotIn"]);
+            let codes = exit_codes.member(ContainerRestartRuleOnExitCodes::VALUES);
             if codes.len() > EXIT_CODES_MAX {
                 causes.too_many(&codes, EXIT_CODES_MAX);
             }
@@ -134,14 +148,14 @@ fn restart_policy(container: &Field<'_>, causes: &mut Causes) {
 /// A host port belongs to one container port for each protocol and address.
 fn host_ports<'a>(containers: impl Iterator<Item = Field<'a>>, causes: &mut Causes) {
     let mut seen: Vec<(i64, &str, &str)> = Vec::new();
-    for port in containers.flat_map(|container| container.member("ports").items().collect::<Vec<_>>()) {
-        let number = port.member("hostPort").int().unwrap_or_default();
+    for port in containers.flat_map(|container| container.member(Container::PORTS).items().collect::<Vec<_>>()) {
+        let number = port.member(ContainerPort::HOST_PORT).int().unwrap_or_default();
         if number == 0 {
             continue;
         }
-        let one = (number, port.member("protocol").text(), port.member("hostIP").text());
+        let one = (number, port.member(ContainerPort::PROTOCOL).text(), port.member(ContainerPort::HOST_IP).text());
         if seen.contains(&one) {
-            causes.duplicate(&port.member("hostPort"));
+            causes.duplicate(&port.member(ContainerPort::HOST_PORT));
         }
         seen.push(one);
     }

@@ -1,5 +1,7 @@
 //! DNS configuration and host aliases.
 
+use gantry_kinds::fields::core_v1::{HostAlias, PodDNSConfig, PodDNSConfigOption, PodSpec};
+
 use crate::{
     field::{Causes, Field},
     names,
@@ -11,9 +13,9 @@ const SEARCHES_MAX: usize = 32;
 const SEARCHES_MAX_BYTES: usize = 2048;
 
 pub(super) fn dns_config(spec: &Field<'_>, causes: &mut Causes) {
-    let config = spec.member("dnsConfig");
-    let (servers, searches) = (config.member("nameservers"), config.member("searches"));
-    if spec.member("dnsPolicy").text() == "None" {
+    let config = spec.member(PodSpec::DNS_CONFIG);
+    let (servers, searches) = (config.member(PodDNSConfig::NAMESERVERS), config.member(PodDNSConfig::SEARCHES));
+    if spec.member(PodSpec::DNS_POLICY).text() == "None" {
         if !config.is_set() {
             return causes.required(&config);
         }
@@ -35,8 +37,8 @@ pub(super) fn dns_config(spec: &Field<'_>, causes: &mut Causes) {
         causes.invalid(&searches, "must not have more than 2048 characters (including spaces) in the search list");
     }
     searches.items().for_each(|domain| search(&domain, causes));
-    for option in config.member("options").items() {
-        if option.member("name").is_empty() {
+    for option in config.member(PodDNSConfig::OPTIONS).items() {
+        if option.member(PodDNSConfigOption::NAME).is_empty() {
             causes.required(&option);
         }
     }
@@ -53,8 +55,8 @@ fn search(domain: &Field<'_>, causes: &mut Causes) {
 
 pub(super) fn host_aliases(aliases: &Field<'_>, causes: &mut Causes) {
     for alias in aliases.items() {
-        net::ip(&alias.member("ip"), causes);
-        for name in alias.member("hostnames").items() {
+        net::ip(&alias.member(HostAlias::IP), causes);
+        for name in alias.member(HostAlias::HOSTNAMES).items() {
             causes.invalid_each(&name, names::dns_subdomain(name.text()));
         }
     }

@@ -1,5 +1,10 @@
 //! Environment variables and the fields they may show.
 
+use gantry_kinds::fields::core_v1::{
+    Container, EnvFromSource, EnvVar, EnvVarSource, FileKeySelector, ObjectFieldSelector, PodSpec,
+    ResourceFieldSelector, SecretEnvSource, SecretKeySelector, Volume,
+};
+
 use crate::{
     field::{Causes, Field},
     names,
@@ -56,32 +61,32 @@ fn variable_name(field: &Field<'_>, causes: &mut Causes) {
 
 pub(super) fn env(variables: &Field<'_>, causes: &mut Causes) {
     for variable in variables.items() {
-        let name = variable.member("name");
+        let name = variable.member(EnvVar::NAME);
         if causes.require(&name) {
             variable_name(&name, causes);
         }
-        let from = variable.member("valueFrom");
+        let from = variable.member(EnvVar::VALUE_FROM);
         if from.is_set() {
-            value_from(&from, !variable.member("value").is_empty(), causes);
+            value_from(&from, !variable.member(EnvVar::VALUE).is_empty(), causes);
         }
     }
 }
 
 fn value_from(from: &Field<'_>, has_value: bool, causes: &mut Causes) {
-    let field_ref = from.member("fieldRef");
+    let field_ref = from.member(EnvVarSource::FIELD_REF);
     if field_ref.is_set() {
         field_selector(&field_ref, &ENV_FIELDS, causes);
     }
-    let resource = from.member("resourceFieldRef");
+    let resource = from.member(EnvVarSource::RESOURCE_FIELD_REF);
     if resource.is_set() {
         resource_selector(&resource, false, causes);
     }
-    for reference in [from.member("configMapKeyRef"), from.member("secretKeyRef")] {
+    for reference in [from.member(EnvVarSource::CONFIG_MAP_KEY_REF), from.member(EnvVarSource::SECRET_KEY_REF)] {
         if reference.is_set() {
             key_selector(&reference, causes);
         }
     }
-    let file = from.member("fileKeyRef");
+    let file = from.member(EnvVarSource::FILE_KEY_REF);
     if file.is_set() {
         file_key_selector(&file, causes);
     }
@@ -96,7 +101,7 @@ fn value_from(from: &Field<'_>, has_value: bool, causes: &mut Causes) {
 }
 
 fn key_selector(reference: &Field<'_>, causes: &mut Causes) {
-    let (name, key) = (reference.member("name"), reference.member("key"));
+    let (name, key) = (reference.member(SecretKeySelector::NAME), reference.member(SecretKeySelector::KEY));
     causes.invalid_each(&name, names::dns_subdomain(name.text()));
     if causes.require(&key) {
         causes.invalid_each(&key, names::config_key(key.text()));
@@ -104,7 +109,11 @@ fn key_selector(reference: &Field<'_>, causes: &mut Causes) {
 }
 
 fn file_key_selector(file: &Field<'_>, causes: &mut Causes) {
-    let (key, volume, path) = (file.member("key"), file.member("volumeName"), file.member("path"));
+    let (key, volume, path) = (
+        file.member(FileKeySelector::KEY),
+        file.member(FileKeySelector::VOLUME_NAME),
+        file.member(FileKeySelector::PATH),
+    );
     if causes.require(&key) {
         variable_name(&key, causes);
     }
@@ -118,15 +127,15 @@ fn file_key_selector(file: &Field<'_>, causes: &mut Causes) {
 
 /// Files with variables lie in an empty directory of the pod.
 pub(super) fn file_volumes(spec: &Field<'_>, causes: &mut Causes) {
-    let volumes = spec.member("volumes");
-    for list in ["initContainers", "containers", "ephemeralContainers"] {
-        let variables = spec.member(list).items().flat_map(|container| container.member("env").items());
-        for file in variables.map(|variable| variable.member("valueFrom").member("fileKeyRef")) {
-            let name = file.member("volumeName");
-            match volumes.items().rfind(|volume| volume.member("name").text() == name.text()) {
+    let volumes = spec.member(PodSpec::VOLUMES);
+    for list in [PodSpec::INIT_CONTAINERS, PodSpec::CONTAINERS, PodSpec::EPHEMERAL_CONTAINERS] {
+        let variables = spec.member(list).items().flat_map(|container| container.member(Container::ENV).items());
+        for file in variables.map(|variable| variable.member(EnvVar::VALUE_FROM).member(EnvVarSource::FILE_KEY_REF)) {
+            let name = file.member(FileKeySelector::VOLUME_NAME);
+            match volumes.items().rfind(|volume| volume.member(Volume::NAME).text() == name.text()) {
                 _ if !file.is_set() => {}
                 None => causes.not_found(&name),
-                Some(volume) if !volume.member("emptyDir").is_set() => {
+                Some(volume) if !volume.member(Volume::EMPTY_DIR).is_set() => {
                     causes.invalid(&name, "referenced volume must be of type emptyDir");
                 }
                 Some(_) => {}
@@ -141,8 +150,8 @@ pub(super) fn volume_field_selector(selector: &Field<'_>, causes: &mut Causes) {
 }
 
 fn field_selector(selector: &Field<'_>, allowed: &[&str], causes: &mut Causes) {
-    let path = selector.member("fieldPath");
-    let version = selector.member("apiVersion");
+    let path = selector.member(ObjectFieldSelector::FIELD_PATH);
+    let version = selector.member(ObjectFieldSelector::API_VERSION);
     if !causes.require(&version) || !causes.require(&path) {
         return;
     }
@@ -161,7 +170,8 @@ fn field_selector(selector: &Field<'_>, allowed: &[&str], causes: &mut Causes) {
 
 /// A container's resource, in a variable or in a volume's file.
 pub(super) fn resource_selector(selector: &Field<'_>, in_volume: bool, causes: &mut Causes) {
-    let (container, resource) = (selector.member("containerName"), selector.member("resource"));
+    let (container, resource) =
+        (selector.member(ResourceFieldSelector::CONTAINER_NAME), selector.member(ResourceFieldSelector::RESOURCE));
     if in_volume && container.is_empty() {
         return causes.required(&container);
     }
@@ -179,7 +189,7 @@ pub(super) fn resource_selector(selector: &Field<'_>, in_volume: bool, causes: &
 
 fn divisor(selector: &Field<'_>, resource: &str, causes: &mut Causes) {
     const BYTES: [&str; 13] = ["0", "1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "1Pi"];
-    let divisor = selector.member("divisor");
+    let divisor = selector.member(ResourceFieldSelector::DIVISOR);
     let allowed: &[&str] = if resource.ends_with(".cpu") { &["0", "1m", "1"] } else { &BYTES };
     if !divisor.is_empty() && divisor.text() != "1Ei" && !allowed.contains(&divisor.text()) {
         causes.invalid(&divisor, "only divisor's values of whole units and their multiples are supported");
@@ -188,10 +198,10 @@ fn divisor(selector: &Field<'_>, resource: &str, causes: &mut Causes) {
 
 pub(super) fn env_from(sources: &Field<'_>, causes: &mut Causes) {
     for source in sources.items() {
-        variable_name(&source.member("prefix"), causes);
-        let references = [source.member("configMapRef"), source.member("secretRef")];
+        variable_name(&source.member(EnvFromSource::PREFIX), causes);
+        let references = [source.member(EnvFromSource::CONFIG_MAP_REF), source.member(EnvFromSource::SECRET_REF)];
         for reference in references.iter().filter(|r| r.is_set()) {
-            let name = reference.member("name");
+            let name = reference.member(SecretEnvSource::NAME);
             if causes.require(&name) {
                 causes.invalid_each(&name, names::dns_subdomain(name.text()));
             }

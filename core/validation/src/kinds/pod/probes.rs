@@ -1,5 +1,13 @@
 //! Probes and lifecycle hooks.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{
+        Container, ExecAction, GRPCAction, HTTPGetAction, HTTPHeader, Lifecycle, LifecycleHandler, PodSpec, Probe,
+        SleepAction, TCPSocketAction,
+    },
+};
+
 use crate::{
     field::{Causes, Field},
     rules::numbers,
@@ -8,41 +16,50 @@ use crate::{
 type Check = fn(&Field<'_>, i64, &mut Causes);
 
 pub(super) fn of_container(container: &Field<'_>, causes: &mut Causes) {
-    for member in ["livenessProbe", "readinessProbe", "startupProbe"] {
+    for member in [Container::LIVENESS_PROBE, Container::READINESS_PROBE, Container::STARTUP_PROBE] {
         let probe = container.member(member);
         if !probe.is_set() {
             continue;
         }
         self::probe(&probe, causes);
-        let threshold = probe.member("successThreshold");
-        if member != "readinessProbe" {
+        let threshold = probe.member(Probe::SUCCESS_THRESHOLD);
+        if member != Container::READINESS_PROBE {
             if threshold.int() != Some(1) {
                 causes.invalid(&threshold, "must be 1");
             }
-        } else if probe.member("terminationGracePeriodSeconds").is_set() {
-            causes.invalid(&probe.member("terminationGracePeriodSeconds"), "must not be set for readinessProbes");
+        } else if probe.member(Probe::TERMINATION_GRACE_PERIOD_SECONDS).is_set() {
+            causes
+                .invalid(&probe.member(Probe::TERMINATION_GRACE_PERIOD_SECONDS), "must not be set for readinessProbes");
         }
     }
 }
 
 fn probe(probe: &Field<'_>, causes: &mut Causes) {
     handler(probe, 0, causes);
-    for member in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+    for member in [
+        Probe::INITIAL_DELAY_SECONDS,
+        Probe::TIMEOUT_SECONDS,
+        Probe::PERIOD_SECONDS,
+        Probe::SUCCESS_THRESHOLD,
+        Probe::FAILURE_THRESHOLD,
+    ] {
         causes.non_negative(&probe.member(member));
     }
-    causes.positive(&probe.member("terminationGracePeriodSeconds"));
+    causes.positive(&probe.member(Probe::TERMINATION_GRACE_PERIOD_SECONDS));
 }
 
 /// Exactly one way to ask or act; only hooks sleep, within the pod's `grace` seconds.
 fn handler(handler: &Field<'_>, grace: i64, causes: &mut Causes) {
-    let ways: [(&str, Check); 5] = [
-        ("exec", |exec, _, causes| {
-            causes.require(&exec.member("command"));
+    let ways: [(FieldName, Check); 5] = [
+        (LifecycleHandler::EXEC, |exec, _, causes| {
+            causes.require(&exec.member(ExecAction::COMMAND));
         }),
-        ("httpGet", |http, _, causes| http_get(http, causes)),
-        ("tcpSocket", |tcp, _, causes| numbers::port_or_name(&tcp.member("port"), causes)),
-        ("grpc", |grpc, _, causes| numbers::port_or_name(&grpc.member("port"), causes)),
-        ("sleep", sleep),
+        (LifecycleHandler::HTTP_GET, |http, _, causes| http_get(http, causes)),
+        (LifecycleHandler::TCP_SOCKET, |tcp, _, causes| {
+            numbers::port_or_name(&tcp.member(TCPSocketAction::PORT), causes)
+        }),
+        (Probe::GRPC, |grpc, _, causes| numbers::port_or_name(&grpc.member(GRPCAction::PORT), causes)),
+        (LifecycleHandler::SLEEP, sleep),
     ];
     let mut given = 0;
     for (member, check) in ways {
@@ -63,12 +80,12 @@ fn handler(handler: &Field<'_>, grace: i64, causes: &mut Causes) {
 }
 
 fn http_get(http: &Field<'_>, causes: &mut Causes) {
-    causes.require(&http.member("path"));
-    numbers::port_or_name(&http.member("port"), causes);
-    causes.one_of(&http.member("scheme"), &["HTTP", "HTTPS"]);
-    let headers = http.member("httpHeaders");
+    causes.require(&http.member(HTTPGetAction::PATH));
+    numbers::port_or_name(&http.member(HTTPGetAction::PORT), causes);
+    causes.one_of(&http.member(HTTPGetAction::SCHEME), &["HTTP", "HTTPS"]);
+    let headers = http.member(HTTPGetAction::HTTP_HEADERS);
     for header in headers.items() {
-        let name = header.member("name").text();
+        let name = header.member(HTTPHeader::NAME).text();
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             causes.invalid(&headers, "a valid HTTP header must consist of alphanumeric characters or '-'");
         }
@@ -76,8 +93,8 @@ fn http_get(http: &Field<'_>, causes: &mut Causes) {
 }
 
 pub(super) fn lifecycle(lifecycle: &Field<'_>, spec: &Field<'_>, causes: &mut Causes) {
-    let grace = spec.member("terminationGracePeriodSeconds").int().unwrap_or_default();
-    for member in ["postStart", "preStop"] {
+    let grace = spec.member(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS).int().unwrap_or_default();
+    for member in [Lifecycle::POST_START, Lifecycle::PRE_STOP] {
         let hook = lifecycle.member(member);
         if hook.is_set() {
             handler(&hook, grace, causes);
@@ -86,7 +103,7 @@ pub(super) fn lifecycle(lifecycle: &Field<'_>, spec: &Field<'_>, causes: &mut Ca
 }
 
 fn sleep(sleep: &Field<'_>, grace: i64, causes: &mut Causes) {
-    if !(0..=grace).contains(&sleep.member("seconds").int().unwrap_or_default()) {
+    if !(0..=grace).contains(&sleep.member(SleepAction::SECONDS).int().unwrap_or_default()) {
         causes.invalid(sleep, "must be non-negative and less than or equal to terminationGracePeriodSeconds");
     }
 }

@@ -1,5 +1,13 @@
 //! `resize` of a pod: amounts of cpu and memory change, of its containers and of the whole.
 
+use gantry_kinds::{
+    FieldName,
+    fields::{
+        core_v1::{Container, ContainerState, ContainerStatus, Pod, PodOS, PodSpec, PodStatus, ResourceRequirements},
+        meta_v1::ObjectMeta,
+    },
+};
+
 use super::{annotations, metadata_and_spec, refuse_whole};
 use crate::{
     field::{Causes, Field},
@@ -9,22 +17,22 @@ use crate::{
 
 /// What may change.
 const RESIZABLE: [&str; 2] = ["cpu", "memory"];
-const AMOUNTS: [&str; 2] = ["requests", "limits"];
+const AMOUNTS: [FieldName; 2] = [ResourceRequirements::REQUESTS, ResourceRequirements::LIMITS];
 
 pub(super) fn update(update: Update<'_>, causes: &mut Causes) {
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    if annotations::is_mirror(&update.old.member("metadata").member("annotations")) {
+    let (new, old) = (update.new.member(Pod::SPEC), update.old.member(Pod::SPEC));
+    if annotations::is_mirror(&update.old.member(Pod::METADATA).member(ObjectMeta::ANNOTATIONS)) {
         return refuse_whole(causes, "static pods cannot be resized");
     }
-    if old.member("os").member("name").text() == "windows" {
+    if old.member(PodSpec::OS).member(PodOS::NAME).text() == "windows" {
         return refuse_whole(causes, "windows pods cannot be resized");
     }
     metadata_and_spec(update.new, causes);
-    if !node_resizes(&update.old.member("status")) {
+    if !node_resizes(&update.old.member(Pod::STATUS)) {
         causes.forbidden(&new, "Pod running on node without support for resize");
     }
     of_pod(&new, &old, causes);
-    if !update.old.member("status").member("nodeAllocatableResourceClaimStatuses").is_empty() {
+    if !update.old.member(Pod::STATUS).member(PodStatus::NODE_ALLOCATABLE_RESOURCE_CLAIM_STATUSES).is_empty() {
         causes.forbidden(&new, "pods with node allocatable resource claims cannot be resized");
     }
     if same_containers(&new, &old, causes) {
@@ -34,21 +42,24 @@ pub(super) fn update(update: Update<'_>, causes: &mut Causes) {
 
 /// A node that reports what a running container has can change it.
 fn node_resizes(status: &Field<'_>) -> bool {
-    let mut statuses = status.member("containerStatuses").items();
-    let running = statuses.find(|container| container.member("state").member("running").is_set());
-    running.is_none_or(|container| container.member("resources").is_set())
+    let mut statuses = status.member(PodStatus::CONTAINER_STATUSES).items();
+    let running =
+        statuses.find(|container| container.member(ContainerStatus::STATE).member(ContainerState::RUNNING).is_set());
+    running.is_none_or(|container| container.member(Container::RESOURCES).is_set())
 }
 
 /// Neither added, removed, renamed nor reordered.
 fn same_containers(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
     let before = causes.len();
-    for list in ["containers", "initContainers"] {
+    for list in [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS] {
         let (new, old) = (new.member(list), old.member(list));
         if new.len() != old.len() {
             causes.forbidden(&new, "containers may not be added or removed on resize");
             continue;
         }
-        for (is, was) in new.items().zip(old.items()).map(|(is, was)| (is.member("name"), was.member("name"))) {
+        for (is, was) in
+            new.items().zip(old.items()).map(|(is, was)| (is.member(Container::NAME), was.member(Container::NAME)))
+        {
             if is.text() != was.text() {
                 causes.forbidden(&is, "containers may not be renamed or reordered on resize");
             }
@@ -59,21 +70,21 @@ fn same_containers(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> boo
 
 fn of_containers(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
     let pairs = |list| new.member(list).items().zip(old.member(list).items());
-    for (is, was) in ["initContainers", "containers"].into_iter().flat_map(pairs) {
-        none_removed(&is.member("resources"), &was.member("resources"), causes);
+    for (is, was) in [PodSpec::INIT_CONTAINERS, PodSpec::CONTAINERS].into_iter().flat_map(pairs) {
+        none_removed(&is.member(Container::RESOURCES), &was.member(Container::RESOURCES), causes);
     }
-    for (is, was) in pairs("containers") {
+    for (is, was) in pairs(PodSpec::CONTAINERS) {
         if !is_resized_alone(&is, &was) {
             causes.forbidden(new, "only cpu and memory resources are mutable");
         }
     }
-    for (is, was) in pairs("initContainers") {
+    for (is, was) in pairs(PodSpec::INIT_CONTAINERS) {
         if !is_resized_alone(&is, &was) {
             causes.forbidden(&is, "only cpu and memory resources for init or sidecar containers are mutable");
         }
-        if is.value() != was.value() && is.member("restartPolicy").text() != "Always" {
-            let policies = is.member("resizePolicy");
-            let restarting = |policy: &Field<'_>| policy.member("restartPolicy").text() == "RestartContainer";
+        if is.value() != was.value() && is.member(Container::RESTART_POLICY).text() != "Always" {
+            let policies = is.member(Container::RESIZE_POLICY);
+            let restarting = |policy: &Field<'_>| policy.member(Container::RESTART_POLICY).text() == "RestartContainer";
             for _ in policies.items().filter(restarting) {
                 causes.forbidden(&is, "init containers that a resize restarts cannot be resized");
             }
@@ -93,9 +104,9 @@ fn none_removed(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
 
 /// True if nothing but cpu and memory differs. The reference cannot resize a container that uses claims.
 fn is_resized_alone(new: &Field<'_>, old: &Field<'_>) -> bool {
-    let has_claims = !old.member("resources").member("claims").is_empty();
-    let same_policies = new.member("resizePolicy").value() == old.member("resizePolicy").value();
-    same_policies && !has_claims && same_others(&new.member("resources"), &old.member("resources"))
+    let has_claims = !old.member(Container::RESOURCES).member(ResourceRequirements::CLAIMS).is_empty();
+    let same_policies = new.member(Container::RESIZE_POLICY).value() == old.member(Container::RESIZE_POLICY).value();
+    same_policies && !has_claims && same_others(&new.member(Container::RESOURCES), &old.member(Container::RESOURCES))
 }
 
 /// True if all amounts but those of cpu and memory are the same.
@@ -109,8 +120,8 @@ fn same_others(new: &Field<'_>, old: &Field<'_>) -> bool {
 
 /// What the pod asks for as a whole.
 fn of_pod(new_spec: &Field<'_>, old_spec: &Field<'_>, causes: &mut Causes) {
-    let (new, old) = (new_spec.member("resources"), old_spec.member("resources"));
-    let asks = |resources: &Field<'_>| AMOUNTS.iter().any(|member| !resources.member(member).is_empty());
+    let (new, old) = (new_spec.member(PodSpec::RESOURCES), old_spec.member(PodSpec::RESOURCES));
+    let asks = |resources: &Field<'_>| AMOUNTS.iter().any(|member| !resources.member(*member).is_empty());
     if !asks(&new) && !asks(&old) {
         return;
     }
@@ -118,7 +129,9 @@ fn of_pod(new_spec: &Field<'_>, old_spec: &Field<'_>, causes: &mut Causes) {
         return causes.forbidden(&new, "pod-level resources cannot be removed");
     }
     none_removed(&new, &old, causes);
-    if new.member("claims").value() != old.member("claims").value() || !same_others(&new, &old) {
+    if new.member(ResourceRequirements::CLAIMS).value() != old.member(ResourceRequirements::CLAIMS).value()
+        || !same_others(&new, &old)
+    {
         causes.forbidden(new_spec, "only cpu and memory resources are mutable at pod-level");
     }
 }

@@ -1,5 +1,9 @@
 //! What containers and pods ask for.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{Container, PodOS, PodSpec, ResourceClaim, ResourceRequirements},
+};
 use gantry_meta::Quantity;
 
 use crate::{
@@ -14,11 +18,12 @@ type NameCheck = fn(&str, &Field<'_>, &mut Causes);
 
 pub(super) fn container(resources: &Field<'_>, claims: &[&str], causes: &mut Causes) {
     requirements(resources, container_resource_name, causes);
-    claim_names(&resources.member("claims"), claims, causes);
+    claim_names(&resources.member(ResourceRequirements::CLAIMS), claims, causes);
 }
 
 fn requirements(resources: &Field<'_>, name_check: NameCheck, causes: &mut Causes) {
-    let (limits, requests) = (resources.member("limits"), resources.member("requests"));
+    let (limits, requests) =
+        (resources.member(ResourceRequirements::LIMITS), resources.member(ResourceRequirements::REQUESTS));
     for (name, limit) in limits.entries() {
         entry(name, &limit, name_check, causes);
         whole_pages(name, &limit, causes);
@@ -67,7 +72,7 @@ fn within_limit(name: &str, request: &Field<'_>, (limits, requests): (&Field<'_>
 fn claim_names(used: &Field<'_>, declared: &[&str], causes: &mut Causes) {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     for claim in used.items() {
-        let (name, request) = (claim.member("name"), claim.member("request"));
+        let (name, request) = (claim.member(ResourceClaim::NAME), claim.member(ResourceClaim::REQUEST));
         let one = (name.text(), request.text());
         if name.is_empty() {
             causes.required(&claim);
@@ -89,18 +94,21 @@ fn claim_names(used: &Field<'_>, declared: &[&str], causes: &mut Causes) {
 
 /// `spec.resources`: cpu, memory and huge pages for the pod as a whole.
 pub(super) fn pod_level(spec: &Field<'_>, claims: &[&str], causes: &mut Causes) {
-    let resources = spec.member("resources");
+    let resources = spec.member(PodSpec::RESOURCES);
     if !resources.is_set() {
         return;
     }
-    if spec.member("os").member("name").text() == "windows" {
+    if spec.member(PodSpec::OS).member(PodOS::NAME).text() == "windows" {
         return causes.forbidden(&resources, "may not be set for a windows pod");
     }
-    if resources.member("claims").is_set() {
-        causes.forbidden(&resources.member("claims"), "claims may not be set for pod-level resources");
+    if resources.member(ResourceRequirements::CLAIMS).is_set() {
+        causes.forbidden(
+            &resources.member(ResourceRequirements::CLAIMS),
+            "claims may not be set for pod-level resources",
+        );
     }
     requirements(&resources, pod_resource_name, causes);
-    claim_names(&resources.member("claims"), claims, causes);
+    claim_names(&resources.member(ResourceRequirements::CLAIMS), claims, causes);
     aggregate_fits(spec, &resources, causes);
 }
 
@@ -114,23 +122,27 @@ fn pod_resource_name(name: &str, field: &Field<'_>, causes: &mut Causes) {
 
 /// The containers' requests together fit the pod's request, and each limit the pod's limit.
 fn aggregate_fits(spec: &Field<'_>, resources: &Field<'_>, causes: &mut Causes) {
-    let (requests, limits) = (resources.member("requests"), resources.member("limits"));
+    let (requests, limits) =
+        (resources.member(ResourceRequirements::REQUESTS), resources.member(ResourceRequirements::LIMITS));
     let exceeds = |list, name, field: &Field<'_>| {
         container_sum(spec, list, name).zip(amount(field)).is_some_and(|(sum, pod)| sum > pod)
     };
-    for (_, field) in requests.entries().filter(|(name, field)| exceeds("requests", name, field)) {
+    for (_, field) in requests.entries().filter(|(name, field)| exceeds(ResourceRequirements::REQUESTS, name, field)) {
         causes.invalid(&field, "must be greater than or equal to aggregate container requests");
     }
-    for (_, field) in limits.entries().filter(|(name, field)| is_huge_page(name) && exceeds("limits", name, field)) {
+    for (_, field) in limits
+        .entries()
+        .filter(|(name, field)| is_huge_page(name) && exceeds(ResourceRequirements::LIMITS, name, field))
+    {
         causes.invalid(&field, "must be greater than or equal to aggregate container limits");
     }
-    let reported = resources.member("containers");
-    for (at, container) in spec.member("containers").items().enumerate() {
-        for (name, limit) in container.member("resources").member("limits").entries() {
+    let reported = resources.member(PodSpec::CONTAINERS);
+    for (at, container) in spec.member(PodSpec::CONTAINERS).items().enumerate() {
+        for (name, limit) in container.member(Container::RESOURCES).member(ResourceRequirements::LIMITS).entries() {
             let pod = limits.property(name).and_then(|pod| amount(&pod));
             if amount(&limit).zip(pod).is_some_and(|(limit, pod)| limit > pod) {
                 // The reference reports these below the pod's resources.
-                let place = reported.element(at).entry(name).member("limits");
+                let place = reported.element(at).entry(name).member(ResourceRequirements::LIMITS);
                 causes.invalid(&limit.reported_at(&place), "must be less than or equal to pod limits");
             }
         }
@@ -139,16 +151,16 @@ fn aggregate_fits(spec: &Field<'_>, resources: &Field<'_>, causes: &mut Causes) 
 
 /// What the containers come to: those that run together add up, and an init container counts where it alone needs more.
 /// `None` if none names the resource.
-fn container_sum(spec: &Field<'_>, list: &'static str, name: &str) -> Option<Quantity> {
-    let of = |container: &Field<'_>| amount(&container.member("resources").member(list).property(name)?);
+fn container_sum(spec: &Field<'_>, list: FieldName, name: &str) -> Option<Quantity> {
+    let of = |container: &Field<'_>| amount(&container.member(Container::RESOURCES).member(list).property(name)?);
     let add = |sum: Option<Quantity>, more: Option<Quantity>| match (sum, more) {
         (Some(sum), Some(more)) => Some(sum.plus(more)),
         (sum, more) => sum.or(more),
     };
-    let mut sum = spec.member("containers").items().fold(None, |sum, one| add(sum, of(&one)));
+    let mut sum = spec.member(PodSpec::CONTAINERS).items().fold(None, |sum, one| add(sum, of(&one)));
     let (mut sidecars, mut peak) = (None, None);
-    for container in spec.member("initContainers").items() {
-        if container.member("restartPolicy").text() == "Always" {
+    for container in spec.member(PodSpec::INIT_CONTAINERS).items() {
+        if container.member(PodSpec::RESTART_POLICY).text() == "Always" {
             sum = add(sum, of(&container));
             sidecars = add(sidecars, of(&container));
             peak = peak.max(sidecars);
@@ -161,7 +173,7 @@ fn container_sum(spec: &Field<'_>, list: &'static str, name: &str) -> Option<Qua
 
 /// What the pod itself costs. The reference reports it as limits.
 pub fn overhead(overhead: &Field<'_>, causes: &mut Causes) {
-    let limits = overhead.reported_at(&overhead.member("limits"));
+    let limits = overhead.reported_at(&overhead.member(ResourceRequirements::LIMITS));
     for (name, field) in limits.entries() {
         entry(name, &field, container_resource_name, causes);
         whole_pages(name, &field, causes);

@@ -1,5 +1,12 @@
 //! Security contexts, and the fields that belong to one operating system.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{
+        AppArmorProfile, Capabilities, Container, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext, Sysctl,
+    },
+};
+
 use super::windows;
 use crate::{
     field::{Causes, Field},
@@ -9,26 +16,28 @@ use crate::{
 const PROFILES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
 
 pub(super) fn pod_security_context(spec: &Field<'_>, causes: &mut Causes) {
-    let context = spec.member("securityContext");
+    let context = spec.member(PodSpec::SECURITY_CONTEXT);
     if !context.is_set() {
         return;
     }
-    for member in ["fsGroup", "runAsUser", "runAsGroup"] {
+    for member in [PodSecurityContext::FS_GROUP, SecurityContext::RUN_AS_USER, SecurityContext::RUN_AS_GROUP] {
         numbers::id(&context.member(member), causes);
     }
-    context.member("supplementalGroups").items().for_each(|group| numbers::id(&group, causes));
-    if spec.member("hostPID").flag() && spec.member("shareProcessNamespace").flag() {
-        let shared = spec.member("shareProcessNamespace").reported_at(&context.member("shareProcessNamespace"));
+    context.member(PodSecurityContext::SUPPLEMENTAL_GROUPS).items().for_each(|group| numbers::id(&group, causes));
+    if spec.member(PodSpec::HOST_PID).flag() && spec.member(PodSpec::SHARE_PROCESS_NAMESPACE).flag() {
+        let shared = spec
+            .member(PodSpec::SHARE_PROCESS_NAMESPACE)
+            .reported_at(&context.member(PodSpec::SHARE_PROCESS_NAMESPACE));
         causes.invalid(&shared, "ShareProcessNamespace and HostPID cannot both be enabled");
     }
-    sysctls(spec, &context.member("sysctls"), causes);
-    optional_enum(&context.member("fsGroupChangePolicy"), &["OnRootMismatch", "Always"], causes);
-    seccomp_profile(&context.member("seccompProfile"), causes);
-    windows::options(&context.member("windowsOptions"), causes);
-    app_armor_profile(&context.member("appArmorProfile"), causes);
-    optional_enum(&context.member("supplementalGroupsPolicy"), &["Merge", "Strict"], causes);
+    sysctls(spec, &context.member(PodSecurityContext::SYSCTLS), causes);
+    optional_enum(&context.member(PodSecurityContext::FS_GROUP_CHANGE_POLICY), &["OnRootMismatch", "Always"], causes);
+    seccomp_profile(&context.member(PodSecurityContext::SECCOMP_PROFILE), causes);
+    windows::options(&context.member(PodSecurityContext::WINDOWS_OPTIONS), causes);
+    app_armor_profile(&context.member(PodSecurityContext::APP_ARMOR_PROFILE), causes);
+    optional_enum(&context.member(PodSecurityContext::SUPPLEMENTAL_GROUPS_POLICY), &["Merge", "Strict"], causes);
     // `MountOption` is behind a feature gate that is off.
-    optional_enum(&context.member("seLinuxChangePolicy"), &["Recursive"], causes);
+    optional_enum(&context.member(PodSecurityContext::SE_LINUX_CHANGE_POLICY), &["Recursive"], causes);
 }
 
 fn optional_enum(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
@@ -40,7 +49,7 @@ fn optional_enum(field: &Field<'_>, supported: &[&str], causes: &mut Causes) {
 fn sysctls(spec: &Field<'_>, sysctls: &Field<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
     for sysctl in sysctls.items() {
-        let name = sysctl.member("name");
+        let name = sysctl.member(Sysctl::NAME);
         if name.is_empty() {
             causes.required(&name);
         } else if !is_sysctl(name.text()) {
@@ -49,10 +58,10 @@ fn sysctls(spec: &Field<'_>, sysctls: &Field<'_>, causes: &mut Causes) {
             causes.duplicate(&name);
         }
         let host = |member| spec.member(member).flag();
-        if host("hostNetwork") && name.text().starts_with("net.") {
+        if host(PodSpec::HOST_NETWORK) && name.text().starts_with("net.") {
             causes.invalid(&name, "may not be specified when 'hostNetwork' is true");
         }
-        if host("hostIPC") && is_ipc_sysctl(name.text()) {
+        if host(PodSpec::HOST_IPC) && is_ipc_sysctl(name.text()) {
             causes.invalid(&name, "may not be specified when 'hostIPC' is true");
         }
         seen.push(name.text());
@@ -81,9 +90,9 @@ pub fn seccomp_profile(profile: &Field<'_>, causes: &mut Causes) {
     if !profile.is_set() {
         return;
     }
-    let local = profile.member("localhostProfile");
-    causes.require_one_of(&profile.member("type"), &PROFILES);
-    if profile.member("type").text() == "Localhost" {
+    let local = profile.member(SeccompProfile::LOCALHOST_PROFILE);
+    causes.require_one_of(&profile.member(SeccompProfile::TYPE), &PROFILES);
+    if profile.member(SeccompProfile::TYPE).text() == "Localhost" {
         match local.is_set() {
             true => paths::local_descending(&local, causes),
             false => causes.required(&local),
@@ -97,8 +106,8 @@ fn app_armor_profile(profile: &Field<'_>, causes: &mut Causes) {
     if !profile.is_set() {
         return;
     }
-    let local = profile.member("localhostProfile");
-    match profile.member("type").text() {
+    let local = profile.member(AppArmorProfile::LOCALHOST_PROFILE);
+    match profile.member(AppArmorProfile::TYPE).text() {
         "Localhost" => {
             if local.text().trim().is_empty() {
                 causes.required(&local);
@@ -111,7 +120,7 @@ fn app_armor_profile(profile: &Field<'_>, causes: &mut Causes) {
                 causes.invalid(&local, "can only be set when type is Localhost");
             }
         }
-        _ => causes.require_one_of(&profile.member("type"), &PROFILES),
+        _ => causes.require_one_of(&profile.member(AppArmorProfile::TYPE), &PROFILES),
     }
 }
 
@@ -119,27 +128,27 @@ pub(super) fn container_security_context(context: &Field<'_>, spec: &Field<'_>, 
     if !context.is_set() {
         return;
     }
-    numbers::id(&context.member("runAsUser"), causes);
-    numbers::id(&context.member("runAsGroup"), causes);
-    let proc_mount = context.member("procMount");
+    numbers::id(&context.member(SecurityContext::RUN_AS_USER), causes);
+    numbers::id(&context.member(SecurityContext::RUN_AS_GROUP), causes);
+    let proc_mount = context.member(SecurityContext::PROC_MOUNT);
     optional_enum(&proc_mount, &["Default", "Unmasked"], causes);
-    if proc_mount.text() == "Unmasked" && spec.member("hostUsers").value() != Some(&false.into()) {
+    if proc_mount.text() == "Unmasked" && spec.member(PodSpec::HOST_USERS).value() != Some(&false.into()) {
         causes.invalid(&proc_mount, "`hostUsers` must be false to use `Unmasked`");
     }
-    seccomp_profile(&context.member("seccompProfile"), causes);
+    seccomp_profile(&context.member(SecurityContext::SECCOMP_PROFILE), causes);
     no_new_privileges(context, causes);
-    windows::options(&context.member("windowsOptions"), causes);
-    app_armor_profile(&context.member("appArmorProfile"), causes);
+    windows::options(&context.member(SecurityContext::WINDOWS_OPTIONS), causes);
+    app_armor_profile(&context.member(SecurityContext::APP_ARMOR_PROFILE), causes);
 }
 
 fn no_new_privileges(context: &Field<'_>, causes: &mut Causes) {
-    if context.member("allowPrivilegeEscalation").value() != Some(&false.into()) {
+    if context.member(SecurityContext::ALLOW_PRIVILEGE_ESCALATION).value() != Some(&false.into()) {
         return;
     }
-    if context.member("privileged").flag() {
+    if context.member(SecurityContext::PRIVILEGED).flag() {
         causes.invalid(context, "cannot set `allowPrivilegeEscalation` to false and `privileged` to true");
     }
-    for capability in context.member("capabilities").member("add").items() {
+    for capability in context.member(SecurityContext::CAPABILITIES).member(Capabilities::ADD).items() {
         if capability.text() == "CAP_SYS_ADMIN" {
             causes.invalid(
                 context,
@@ -151,50 +160,58 @@ fn no_new_privileges(context: &Field<'_>, causes: &mut Causes) {
 
 /// A pod with users of its own cannot join the host's namespaces.
 pub(super) fn host_users(spec: &Field<'_>, causes: &mut Causes) {
-    if spec.member("hostUsers").value() != Some(&false.into()) {
+    if spec.member(PodSpec::HOST_USERS).value() != Some(&false.into()) {
         return;
     }
-    let reports = [("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")];
+    let reports = [
+        (PodSpec::HOST_NETWORK, PodSpec::HOST_NETWORK.as_str()),
+        (PodSpec::HOST_PID, "HostPID"),
+        (PodSpec::HOST_IPC, "HostIPC"),
+    ];
     for (member, reported) in reports {
         if spec.member(member).flag() {
             causes.forbidden(&spec.member_as(member, reported), "when `hostUsers` is false");
         }
     }
-    for container in
-        ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(|list| spec.member(list).items())
+    for container in [PodSpec::INIT_CONTAINERS, PodSpec::CONTAINERS, PodSpec::EPHEMERAL_CONTAINERS]
+        .into_iter()
+        .flat_map(|list| spec.member(list).items())
     {
-        if !container.member("volumeDevices").is_empty() {
-            causes.forbidden(&container.member("volumeDevices"), "when `hostUsers` is false");
+        if !container.member(Container::VOLUME_DEVICES).is_empty() {
+            causes.forbidden(&container.member(Container::VOLUME_DEVICES), "when `hostUsers` is false");
         }
     }
 }
 
 /// Security contexts of the pod and of its containers.
 pub(super) fn contexts<'a>(spec: &Field<'a>) -> impl Iterator<Item = Field<'a>> + use<'a> {
-    let lists = ["containers", "initContainers", "ephemeralContainers"].map(|list| spec.member(list));
+    let lists =
+        [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS, PodSpec::EPHEMERAL_CONTAINERS].map(|list| spec.member(list));
     let containers = lists.into_iter().flat_map(|list| list.items().collect::<Vec<_>>());
-    std::iter::once(spec.member("securityContext")).chain(containers.map(|c| c.member("securityContext")))
+    std::iter::once(spec.member(PodSpec::SECURITY_CONTEXT))
+        .chain(containers.map(|c| c.member(Container::SECURITY_CONTEXT)))
 }
 
 pub(super) fn no_linux_options(spec: &Field<'_>, causes: &mut Causes) {
-    const OF_POD: [&str; 4] = ["hostPID", "hostIPC", "hostUsers", "shareProcessNamespace"];
-    const OF_CONTEXT: [&str; 16] = [
-        "appArmorProfile",
-        "seLinuxOptions",
-        "seccompProfile",
-        "capabilities",
-        "readOnlyRootFilesystem",
-        "privileged",
-        "allowPrivilegeEscalation",
-        "procMount",
-        "fsGroup",
-        "fsGroupChangePolicy",
-        "sysctls",
-        "runAsUser",
-        "runAsGroup",
-        "supplementalGroups",
-        "supplementalGroupsPolicy",
-        "seLinuxChangePolicy",
+    const OF_POD: [FieldName; 4] =
+        [PodSpec::HOST_PID, PodSpec::HOST_IPC, PodSpec::HOST_USERS, PodSpec::SHARE_PROCESS_NAMESPACE];
+    const OF_CONTEXT: [FieldName; 16] = [
+        SecurityContext::APP_ARMOR_PROFILE,
+        SecurityContext::SE_LINUX_OPTIONS,
+        SecurityContext::SECCOMP_PROFILE,
+        SecurityContext::CAPABILITIES,
+        SecurityContext::READ_ONLY_ROOT_FILESYSTEM,
+        SecurityContext::PRIVILEGED,
+        SecurityContext::ALLOW_PRIVILEGE_ESCALATION,
+        SecurityContext::PROC_MOUNT,
+        PodSecurityContext::FS_GROUP,
+        PodSecurityContext::FS_GROUP_CHANGE_POLICY,
+        PodSecurityContext::SYSCTLS,
+        SecurityContext::RUN_AS_USER,
+        SecurityContext::RUN_AS_GROUP,
+        PodSecurityContext::SUPPLEMENTAL_GROUPS,
+        PodSecurityContext::SUPPLEMENTAL_GROUPS_POLICY,
+        PodSecurityContext::SE_LINUX_CHANGE_POLICY,
     ];
     for member in OF_POD {
         if spec.member(member).is_set() {

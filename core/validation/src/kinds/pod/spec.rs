@@ -1,5 +1,9 @@
 //! The pod specification: its own fields, and the order of everything in it.
 
+use gantry_kinds::fields::core_v1::{
+    Container, ContainerPort, PodOS, PodReadinessGate, PodResourceClaim, PodSchedulingGate, PodSpec,
+};
+
 use super::{Owner, affinity, container_lists, dns, env, resources, security, volumes, windows};
 use crate::{
     field::{Causes, Field},
@@ -12,25 +16,28 @@ const HOSTNAME_MAX_BYTES: usize = 64;
 
 /// `spec` of a pod or of a template.
 pub fn pod_spec(spec: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
-    let volumes = volumes::volumes(&spec.member("volumes"), owner, causes);
-    let claims = resource_claims(&spec.member("resourceClaims"), causes);
+    let volumes = volumes::volumes(&spec.member(PodSpec::VOLUMES), owner, causes);
+    let claims = resource_claims(&spec.member(PodSpec::RESOURCE_CLAIMS), causes);
     container_lists::containers(spec, &volumes, &claims, causes);
     container_lists::init_containers(spec, &volumes, &claims, causes);
     container_lists::ephemeral_containers(spec, &volumes, &claims, causes);
     resources::pod_level(spec, &claims, causes);
     host_network_ports(spec, owner, causes);
-    causes.require_one_of(&spec.member("restartPolicy"), &["Always", "OnFailure", "Never"]);
-    causes.require_one_of(&spec.member("dnsPolicy"), &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]);
-    metadata::labels(&spec.member("nodeSelector"), causes);
+    causes.require_one_of(&spec.member(PodSpec::RESTART_POLICY), &["Always", "OnFailure", "Never"]);
+    causes.require_one_of(
+        &spec.member(PodSpec::DNS_POLICY),
+        &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"],
+    );
+    metadata::labels(&spec.member(PodSpec::NODE_SELECTOR), causes);
     security::pod_security_context(spec, causes);
-    affinity::affinity(&spec.member("affinity"), causes);
+    affinity::affinity(&spec.member(PodSpec::AFFINITY), causes);
     dns::dns_config(spec, causes);
-    for gate in spec.member("readinessGates").items() {
-        let condition = gate.member("conditionType");
+    for gate in spec.member(PodSpec::READINESS_GATES).items() {
+        let condition = gate.member(PodReadinessGate::CONDITION_TYPE);
         causes.invalid_each(&condition, names::qualified_name(condition.text()));
     }
-    scheduling_gates(&spec.member("schedulingGates"), causes);
-    affinity::topology_spread_constraints(&spec.member("topologySpreadConstraints"), causes);
+    scheduling_gates(&spec.member(PodSpec::SCHEDULING_GATES), causes);
+    affinity::topology_spread_constraints(&spec.member(PodSpec::TOPOLOGY_SPREAD_CONSTRAINTS), causes);
     windows::host_process(spec, causes);
     security::host_users(spec, causes);
     hostname_override(spec, causes);
@@ -43,7 +50,7 @@ pub fn pod_spec(spec: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
 fn resource_claims<'a>(claims: &Field<'a>, causes: &mut Causes) -> Vec<&'a str> {
     let mut seen: Vec<&str> = Vec::new();
     for claim in claims.items() {
-        let name = claim.member("name");
+        let name = claim.member(PodResourceClaim::NAME);
         if seen.contains(&name.text()) {
             causes.duplicate(&name);
         }
@@ -51,7 +58,10 @@ fn resource_claims<'a>(claims: &Field<'a>, causes: &mut Causes) -> Vec<&'a str> 
         if causes.require(&name) {
             causes.invalid_each(&name, names::dns_label(name.text()));
         }
-        let (direct, template) = (claim.member("resourceClaimName"), claim.member("resourceClaimTemplateName"));
+        let (direct, template) = (
+            claim.member(PodResourceClaim::RESOURCE_CLAIM_NAME),
+            claim.member(PodResourceClaim::RESOURCE_CLAIM_TEMPLATE_NAME),
+        );
         if direct.is_set() && template.is_set() {
             causes
                 .invalid(&claim, "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified");
@@ -69,24 +79,29 @@ fn resource_claims<'a>(claims: &Field<'a>, causes: &mut Causes) -> Vec<&'a str> 
 
 /// On the host's network a container's port is the host's; in a template it may still be left out.
 fn host_network_ports(spec: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
-    if !spec.member("hostNetwork").flag() {
+    if !spec.member(PodSpec::HOST_NETWORK).flag() {
         return;
     }
-    for port in spec.member("containers").items().flat_map(|container| container.member("ports").items()) {
+    for port in
+        spec.member(PodSpec::CONTAINERS).items().flat_map(|container| container.member(Container::PORTS).items())
+    {
         let number = |member| port.member(member).int().unwrap_or_default();
-        let (host, own) = (number("hostPort"), number("containerPort"));
+        let (host, own) = (number(ContainerPort::HOST_PORT), number(ContainerPort::CONTAINER_PORT));
         if host != own && (host != 0 || owner != Owner::Template) {
-            causes.invalid(&port.member("hostPort"), "must match `containerPort` when `hostNetwork` is true");
+            causes.invalid(
+                &port.member(ContainerPort::HOST_PORT),
+                "must match `containerPort` when `hostNetwork` is true",
+            );
         }
     }
 }
 
 fn hostname_override(spec: &Field<'_>, causes: &mut Causes) {
-    let name = spec.member("hostnameOverride");
+    let name = spec.member(PodSpec::HOSTNAME_OVERRIDE);
     if !name.is_set() {
         return;
     }
-    for other in ["setHostnameAsFQDN", "hostNetwork"] {
+    for other in [PodSpec::SET_HOSTNAME_AS_FQDN, PodSpec::HOST_NETWORK] {
         if spec.member(other).flag() {
             causes.forbidden(&name, "may not be specified with setHostnameAsFQDN or hostNetwork");
         }
@@ -100,7 +115,7 @@ fn hostname_override(spec: &Field<'_>, causes: &mut Causes) {
 fn scheduling_gates(gates: &Field<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
     for gate in gates.items() {
-        let name = gate.member("name").text();
+        let name = gate.member(PodSchedulingGate::NAME).text();
         causes.invalid_each(&gate, names::qualified_name(name));
         if seen.contains(&name) {
             causes.duplicate(&gate);
@@ -116,39 +131,39 @@ fn scalars(spec: &Field<'_>, causes: &mut Causes) {
             causes.invalid_each(&field, check(field.text()));
         }
     };
-    named("serviceAccountName", names::dns_subdomain);
-    named("nodeName", names::dns_subdomain);
-    numbers::in_range(&spec.member("activeDeadlineSeconds"), 1, i32::MAX.into(), causes);
+    named(PodSpec::SERVICE_ACCOUNT_NAME, names::dns_subdomain);
+    named(PodSpec::NODE_NAME, names::dns_subdomain);
+    numbers::in_range(&spec.member(PodSpec::ACTIVE_DEADLINE_SECONDS), 1, i32::MAX.into(), causes);
     let mut named = |member, check: fn(&str) -> names::Reasons| {
         let field = spec.member(member);
         if !field.is_empty() {
             causes.invalid_each(&field, check(field.text()));
         }
     };
-    named("hostname", names::dns_label);
-    named("subdomain", names::dns_label);
-    affinity::tolerations(&spec.member("tolerations"), causes);
-    dns::host_aliases(&spec.member("hostAliases"), causes);
-    for (member, required) in [("priorityClassName", false), ("runtimeClassName", true)] {
+    named(PodSpec::HOSTNAME, names::dns_label);
+    named(PodSpec::SUBDOMAIN, names::dns_label);
+    affinity::tolerations(&spec.member(PodSpec::TOLERATIONS), causes);
+    dns::host_aliases(&spec.member(PodSpec::HOST_ALIASES), causes);
+    for (member, required) in [(PodSpec::PRIORITY_CLASS_NAME, false), (PodSpec::RUNTIME_CLASS_NAME, true)] {
         let field = spec.member(member);
         if (required && field.is_set()) || !field.is_empty() {
             causes.invalid_each(&field, names::dns_subdomain(field.text()));
         }
     }
-    let preemption = spec.member("preemptionPolicy");
+    let preemption = spec.member(PodSpec::PREEMPTION_POLICY);
     if preemption.is_set() {
         causes.require_one_of(&preemption, &["PreemptLowerPriority", "Never"]);
     }
-    resources::overhead(&spec.member("overhead"), causes);
+    resources::overhead(&spec.member(PodSpec::OVERHEAD), causes);
 }
 
 /// `os`, and what each system leaves no room for.
 fn operating_system(spec: &Field<'_>, causes: &mut Causes) {
-    let os = spec.member("os");
+    let os = spec.member(PodSpec::OS);
     if !os.is_set() {
         return;
     }
-    let name = os.member("name");
+    let name = os.member(PodOS::NAME);
     match name.text() {
         "" => causes.required(&name),
         "linux" => windows::none(spec, causes),

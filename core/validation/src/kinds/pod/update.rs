@@ -1,5 +1,9 @@
 //! What of a pod may change: images, deadline, tolerations that come, gates that go; more through its subresources.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{Affinity, Container, NodeAffinity, NodeSelector, Pod, PodSchedulingGate, PodSpec, Toleration},
+};
 use gantry_meta::{Object, Value};
 
 use super::{affinity, annotations, ephemeral, image_is_trimmed, metadata_and_spec, resize, status};
@@ -20,22 +24,22 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
 fn pod(update: Update<'_>, causes: &mut Causes) {
     metadata_and_spec(update.new, causes);
     annotations::changes(update, causes);
-    let (new, old) = (update.new.member("spec"), update.old.member("spec"));
-    for list in ["containers", "initContainers"] {
+    let (new, old) = (update.new.member(Pod::SPEC), update.old.member(Pod::SPEC));
+    for list in [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS] {
         if !same_number(&new.member(list), &old.member(list), causes) {
             return;
         }
     }
-    if !deadline(&new.member("activeDeadlineSeconds"), &old.member("activeDeadlineSeconds"), causes) {
+    if !deadline(&new.member(PodSpec::ACTIVE_DEADLINE_SECONDS), &old.member(PodSpec::ACTIVE_DEADLINE_SECONDS), causes) {
         return;
     }
-    only_added_tolerations(&new.member("tolerations"), &old.member("tolerations"), causes);
-    only_removed_gates(&new.member("schedulingGates"), &old.member("schedulingGates"), causes);
+    only_added_tolerations(&new.member(PodSpec::TOLERATIONS), &old.member(PodSpec::TOLERATIONS), causes);
+    only_removed_gates(&new.member(PodSpec::SCHEDULING_GATES), &old.member(PodSpec::SCHEDULING_GATES), causes);
     let (Some(new_spec), Some(old_spec)) = (new.object(), old.object()) else { return };
     if new_spec == old_spec {
         return;
     }
-    if !old.member("schedulingGates").is_empty() {
+    if !old.member(PodSpec::SCHEDULING_GATES).is_empty() {
         gated_placement(&new, &old, causes);
     }
     if with_changeable_put_back(new_spec, old_spec) != *old_spec {
@@ -49,7 +53,7 @@ fn same_number(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
         return false;
     }
     for container in new.items() {
-        causes.require(&container.member("image"));
+        causes.require(&container.member(Container::IMAGE));
         image_is_trimmed(&container, causes);
     }
     true
@@ -74,7 +78,8 @@ fn deadline(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) -> bool {
 /// Tolerations come; those that are there change in their seconds alone.
 fn only_added_tolerations(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
     let identity = |toleration: &Field<'_>| {
-        ["key", "operator", "value", "effect"].map(|member| toleration.member(member).text().to_owned())
+        [Toleration::KEY, Toleration::OPERATOR, Toleration::VALUE, Toleration::EFFECT]
+            .map(|member| toleration.member(member).text().to_owned())
     };
     if old.items().any(|old| !new.items().any(|new| identity(&new) == identity(&old))) {
         return causes.forbidden(new, "existing toleration can not be modified except its tolerationSeconds");
@@ -84,21 +89,24 @@ fn only_added_tolerations(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes)
 
 /// Gates go. One that is new is reported where its name stands last.
 fn only_removed_gates(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    let names: Vec<&str> = new.items().map(|gate| gate.member("name").text()).collect();
-    let is_old = |name: &str| old.items().any(|gate| gate.member("name").text() == name);
+    let names: Vec<&str> = new.items().map(|gate| gate.member(PodSchedulingGate::NAME).text()).collect();
+    let is_old = |name: &str| old.items().any(|gate| gate.member(PodSchedulingGate::NAME).text() == name);
     for (at, gate) in new.items().enumerate() {
         if !is_old(names[at]) && !names[at + 1..].contains(&names[at]) {
-            causes.forbidden(&gate.member("name"), "only deletion is allowed, but found new scheduling gate");
+            causes.forbidden(
+                &gate.member(PodSchedulingGate::NAME),
+                "only deletion is allowed, but found new scheduling gate",
+            );
         }
     }
 }
 
 /// A gated pod's node selector may grow, and its required node affinity narrow.
 fn gated_placement(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
-    let selector = new.member("nodeSelector");
+    let selector = new.member(PodSpec::NODE_SELECTOR);
     let kept =
         |(key, value): (&str, Field<'_>)| selector.entries().any(|(k, v)| k == key && v.value() == value.value());
-    if !old.member("nodeSelector").entries().all(kept) {
+    if !old.member(PodSpec::NODE_SELECTOR).entries().all(kept) {
         causes.invalid(&selector, "only additions are allowed (no mutations or deletions)");
     }
     let terms = |spec: &Field<'_>| terms_of(spec).items().map(|term| term.object().cloned()).collect::<Vec<_>>();
@@ -115,8 +123,9 @@ fn gated_placement(new: &Field<'_>, old: &Field<'_>, causes: &mut Causes) {
 }
 
 fn terms_of<'a>(spec: &Field<'a>) -> Field<'a> {
-    let node = spec.member("affinity").member("nodeAffinity");
-    node.member("requiredDuringSchedulingIgnoredDuringExecution").member("nodeSelectorTerms")
+    let node = spec.member(PodSpec::AFFINITY).member(Affinity::NODE_AFFINITY);
+    node.member(NodeAffinity::REQUIRED_DURING_SCHEDULING_IGNORED_DURING_EXECUTION)
+        .member(NodeSelector::NODE_SELECTOR_TERMS)
 }
 
 /// Each list of requirements starts with the old one. A term that asked for nothing matched nothing, and goes on so.
@@ -133,21 +142,23 @@ fn only_grew(new: Object, old: Object) -> bool {
 /// The new spec with the old values of everything that may change.
 fn with_changeable_put_back(new: &Object, old: &Object) -> Object {
     let mut spec = new.clone();
-    let mut put_back = |member: &str| match old.get(member) {
-        Some(value) => drop(spec.insert(member.to_owned(), value.clone())),
-        None => drop(spec.remove(member)),
+    let mut put_back = |member: FieldName| match old.get(member.as_str()) {
+        Some(value) => drop(spec.insert(member.as_str().to_owned(), value.clone())),
+        None => drop(spec.remove(member.as_str())),
     };
-    ["activeDeadlineSeconds", "schedulingGates", "tolerations"].into_iter().for_each(&mut put_back);
-    let grace = |spec: &Object| spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64);
+    [PodSpec::ACTIVE_DEADLINE_SECONDS, PodSpec::SCHEDULING_GATES, PodSpec::TOLERATIONS]
+        .into_iter()
+        .for_each(&mut put_back);
+    let grace = |spec: &Object| spec.get(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS.as_str()).and_then(Value::as_i64);
     if grace(old).is_some_and(|seconds| seconds < 0) && grace(new) == Some(1) {
-        put_back("terminationGracePeriodSeconds");
+        put_back(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS);
     }
-    if old.get("schedulingGates").and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
-        put_back("nodeSelector");
+    if old.get(PodSpec::SCHEDULING_GATES.as_str()).and_then(Value::as_array).is_some_and(|gates| !gates.is_empty()) {
+        put_back(PodSpec::NODE_SELECTOR);
         put_back_node_affinity(&mut spec, old);
     }
-    for list in ["containers", "initContainers"] {
-        put_back_images(spec.get_mut(list), old.get(list));
+    for list in [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS] {
+        put_back_images(spec.get_mut(list.as_str()), old.get(list.as_str()));
     }
     spec
 }

@@ -1,5 +1,10 @@
 //! Volumes: names, and one source each.
 
+use gantry_kinds::{
+    FieldName,
+    fields::core_v1::{ImageVolumeSource, PersistentVolumeClaimVolumeSource, Volume},
+};
+
 use super::{Owner, volume_sources::SOURCES};
 use crate::{
     field::{Causes, Field},
@@ -8,10 +13,10 @@ use crate::{
 };
 
 /// The sound volumes of a pod: name and kind of source.
-pub(super) struct Volumes<'a>(Vec<(&'a str, &'a str)>);
+pub(super) struct Volumes<'a>(Vec<(&'a str, FieldName)>);
 
-impl<'a> Volumes<'a> {
-    pub fn kind_of(&self, name: &str) -> Option<&'a str> {
+impl Volumes<'_> {
+    pub fn kind_of(&self, name: &str) -> Option<FieldName> {
         self.0.iter().find(|(volume, _)| *volume == name).map(|(_, kind)| *kind)
     }
 }
@@ -22,10 +27,10 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Ca
     for volume in volumes.items() {
         let before = causes.len();
         let kind = source(&volume, causes);
-        let name = volume.member("name");
-        if kind == "image" && owner != Owner::Template {
+        let name = volume.member(Volume::NAME);
+        if kind == Some(Volume::IMAGE) && owner != Owner::Template {
             // A template may be filled in later.
-            causes.require(&volume.member("image").member("reference"));
+            causes.require(&volume.member(Volume::IMAGE).member(ImageVolumeSource::REFERENCE));
         }
         with_its_name(&volume, owner, causes);
         if causes.require(&name) {
@@ -34,7 +39,7 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Ca
         if sound.kind_of(name.text()).is_some() {
             causes.duplicate(&name);
         }
-        if causes.len() == before {
+        if let Some(kind) = kind.filter(|_| causes.len() == before) {
             sound.0.push((name.text(), kind));
         }
         if let Owner::Pod { name } = owner {
@@ -46,12 +51,14 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Ca
 
 /// What a source makes of the name of its volume.
 fn with_its_name(volume: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
-    let name = volume.member("name");
-    if is_iscsi_path_too_long(&volume.member("iscsi"), name.text()) {
+    let name = volume.member(Volume::NAME);
+    if is_iscsi_path_too_long(&volume.member(Volume::ISCSI), name.text()) {
         causes.invalid(&name, "too long with the target's portal");
     }
     match owner {
-        Owner::Pod { name: pod } if volume.member("ephemeral").is_set() && !pod.is_empty() && !name.is_empty() => {
+        Owner::Pod { name: pod }
+            if volume.member(Volume::EPHEMERAL).is_set() && !pod.is_empty() && !name.is_empty() =>
+        {
             causes.invalid_each(&name, names::dns_subdomain(&format!("{pod}-{}", name.text())));
         }
         _ => {}
@@ -60,9 +67,10 @@ fn with_its_name(volume: &Field<'_>, owner: Owner<'_>, causes: &mut Causes) {
 
 /// A claim that is made for a pod is not there to be named by it.
 fn no_claim_of_the_pod(volumes: &Field<'_>, volume: &Field<'_>, pod: &str, causes: &mut Causes) {
-    let claim = volume.member("persistentVolumeClaim").member("claimName");
+    let claim = volume.member(Volume::PERSISTENT_VOLUME_CLAIM).member(PersistentVolumeClaimVolumeSource::CLAIM_NAME);
     let made = |volume: Field<'_>| {
-        volume.member("ephemeral").is_set() && claim.text() == format!("{pod}-{}", volume.member("name").text())
+        volume.member(Volume::EPHEMERAL).is_set()
+            && claim.text() == format!("{pod}-{}", volume.member(Volume::NAME).text())
     };
     if !pod.is_empty() && claim.is_set() && volumes.items().any(made) {
         causes.invalid(&claim, "must not reference a PVC that gets created for an ephemeral volume");
@@ -70,21 +78,21 @@ fn no_claim_of_the_pod(volumes: &Field<'_>, volume: &Field<'_>, pod: &str, cause
 }
 
 /// Exactly one source; returns its kind.
-fn source<'a>(volume: &Field<'a>, causes: &mut Causes) -> &'a str {
-    let mut kind = "";
+fn source(volume: &Field<'_>, causes: &mut Causes) -> Option<FieldName> {
+    let mut kind = None;
     for (member, check) in SOURCES {
         let source = volume.member(member);
         if !source.is_set() {
             continue;
         }
-        if !kind.is_empty() {
+        if kind.is_some() {
             causes.forbidden(&surplus(&source, member), "may not specify more than 1 volume type");
         } else {
-            kind = member;
+            kind = Some(member);
             check(&source, causes);
         }
     }
-    if kind.is_empty() {
+    if kind.is_none() {
         causes.required(volume);
     }
     kind

@@ -1,5 +1,7 @@
 //! What belongs to Windows alone.
 
+use gantry_kinds::fields::core_v1::{PodSpec, SecurityContext, WindowsSecurityContextOptions};
+
 use super::security::contexts;
 use crate::{
     field::{Causes, Field},
@@ -14,9 +16,9 @@ const NETBIOS_MAX_CHARS: usize = 15;
 /// `windowsOptions` of a pod or a container.
 pub(super) fn options(options: &Field<'_>, causes: &mut Causes) {
     let (name, credential, user) = (
-        options.member("gmsaCredentialSpecName"),
-        options.member("gmsaCredentialSpec"),
-        options.member("runAsUserName"),
+        options.member(WindowsSecurityContextOptions::GMSA_CREDENTIAL_SPEC_NAME),
+        options.member(WindowsSecurityContextOptions::GMSA_CREDENTIAL_SPEC),
+        options.member(WindowsSecurityContextOptions::RUN_AS_USER_NAME),
     );
     if name.is_set() {
         causes.invalid_each(&name, names::dns_subdomain(name.text()));
@@ -73,7 +75,7 @@ fn domain_name(domain: &str) -> names::Reasons {
 }
 
 fn asked<'a>(context: &Field<'a>) -> Field<'a> {
-    context.member("windowsOptions").member("hostProcess")
+    context.member(SecurityContext::WINDOWS_OPTIONS).member(WindowsSecurityContextOptions::HOST_PROCESS)
 }
 
 /// Containers that are processes of the host: all or none, on the host's network.
@@ -95,9 +97,9 @@ pub(super) fn host_process(spec: &Field<'_>, causes: &mut Causes) {
             "If pod contains any hostProcess containers then all containers must be HostProcess containers",
         );
     }
-    if some && !spec.member("hostNetwork").flag() {
+    if some && !spec.member(PodSpec::HOST_NETWORK).flag() {
         causes.invalid(
-            &spec.member("hostNetwork"),
+            &spec.member(PodSpec::HOST_NETWORK),
             "hostNetwork must be true if pod contains any hostProcess containers",
         );
     }
@@ -105,7 +107,10 @@ pub(super) fn host_process(spec: &Field<'_>, causes: &mut Causes) {
 
 /// A pod of Linux has none of it.
 pub(super) fn none(spec: &Field<'_>, causes: &mut Causes) {
-    for options in contexts(spec).map(|context| context.member("windowsOptions")).filter(|options| options.is_set()) {
+    for options in contexts(spec)
+        .map(|context| context.member(SecurityContext::WINDOWS_OPTIONS))
+        .filter(|options| options.is_set())
+    {
         causes.forbidden(&options, "windows options cannot be set for a linux pod");
     }
 }

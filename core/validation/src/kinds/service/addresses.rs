@@ -1,5 +1,7 @@
 //! Addresses of a service and their families.
 
+use gantry_kinds::fields::core_v1::ServiceSpec;
+
 use super::Service;
 use crate::{
     field::{Causes, Field},
@@ -24,7 +26,7 @@ pub(super) fn check(service: &Service<'_>, old: Option<&Service<'_>>, causes: &m
 }
 
 fn well_formed(service: &Service<'_>, old: Option<&Service<'_>>, causes: &mut Causes) {
-    let (one, all) = (service.spec.member("clusterIP"), service.spec.member("clusterIPs"));
+    let (one, all) = (service.spec.member(ServiceSpec::CLUSTER_IP), service.spec.member(ServiceSpec::CLUSTER_IPS));
     match (one.is_empty(), all.items().next()) {
         (false, None) => causes.required(&all),
         (false, Some(first)) if first.text() != one.text() => {
@@ -43,7 +45,7 @@ fn well_formed(service: &Service<'_>, old: Option<&Service<'_>>, causes: &mut Ca
         causes.invalid(&all, "may specify no more than one IP for each IP family");
     }
     if !service.is_headless() {
-        for (ip, family) in all.items().zip(service.spec.member("ipFamilies").items()) {
+        for (ip, family) in all.items().zip(service.spec.member(ServiceSpec::IP_FAMILIES).items()) {
             if (family.text() == "IPv6") != ip.text().contains(':') {
                 causes.invalid(&ip, "expected a value of the family that `ipFamilies` indicates");
             }
@@ -53,14 +55,14 @@ fn well_formed(service: &Service<'_>, old: Option<&Service<'_>>, causes: &mut Ca
 
 fn families(spec: &Field<'_>, causes: &mut Causes) {
     let mut seen: Vec<&str> = Vec::new();
-    for family in spec.member("ipFamilies").items() {
+    for family in spec.member(ServiceSpec::IP_FAMILIES).items() {
         causes.one_of(&family, &["IPv4", "IPv6"]);
         if seen.contains(&family.text()) {
             causes.duplicate(&family);
         }
         seen.push(family.text());
     }
-    let policy = spec.member("ipFamilyPolicy");
+    let policy = spec.member(ServiceSpec::IP_FAMILY_POLICY);
     if policy.is_set() {
         causes.one_of(&policy, &["SingleStack", "PreferDualStack", "RequireDualStack"]);
     }
@@ -87,7 +89,8 @@ fn addresses_parse(all: &Field<'_>, known: &[&str], causes: &mut Causes) -> bool
 
 /// One address and one family of a single stack; the second goes only with another policy.
 fn as_many_as_stated(service: &Service<'_>, old: Option<&Service<'_>>, causes: &mut Causes) {
-    let (policy, lists) = (service.spec.member("ipFamilyPolicy"), ["clusterIPs", "ipFamilies"]);
+    let (policy, lists) =
+        (service.spec.member(ServiceSpec::IP_FAMILY_POLICY), [ServiceSpec::CLUSTER_IPS, ServiceSpec::IP_FAMILIES]);
     let is_single = policy.text() == "SingleStack";
     let len = |service: &Service<'_>, list| service.spec.member(list).len();
     for list in lists {
@@ -96,10 +99,10 @@ fn as_many_as_stated(service: &Service<'_>, old: Option<&Service<'_>>, causes: &
             causes.invalid(&policy, "must be 'SingleStack' to release the secondary address or family");
         }
     }
-    for _ in lists.into_iter().filter(|list| is_single && len(service, list) == 2) {
+    for _ in lists.into_iter().filter(|list| is_single && len(service, *list) == 2) {
         causes.invalid(&policy, "must be 'RequireDualStack' or 'PreferDualStack' for two addresses or families");
     }
-    for ip in service.spec.member("clusterIPs").items().skip(len(service, "ipFamilies")) {
+    for ip in service.spec.member(ServiceSpec::CLUSTER_IPS).items().skip(len(service, ServiceSpec::IP_FAMILIES)) {
         if ip.text() != "None" && !FAMILIES.contains(&family_of(ip.text())) {
             causes.invalid(&ip, "its family is not configured on this cluster");
         }
@@ -112,14 +115,18 @@ fn family_of(ip: &str) -> &'static str {
 
 /// A headless service without a selector may list endpoints of any family.
 fn served_by_the_cluster(service: &Service<'_>, _: Option<&Service<'_>>, causes: &mut Causes) {
-    if service.spec.member("clusterIP").text() == "None" && service.spec.member("selector").is_empty() {
+    if service.spec.member(ServiceSpec::CLUSTER_IP).text() == "None"
+        && service.spec.member(ServiceSpec::SELECTOR).is_empty()
+    {
         return;
     }
-    let policy = service.spec.member("ipFamilyPolicy");
+    let policy = service.spec.member(ServiceSpec::IP_FAMILY_POLICY);
     if policy.text() == "RequireDualStack" && FAMILIES.len() < 2 {
         causes.invalid(&policy, "this cluster is not configured for dual-stack services");
     }
-    for family in service.spec.member("ipFamilies").items().filter(|family| !FAMILIES.contains(&family.text())) {
+    for family in
+        service.spec.member(ServiceSpec::IP_FAMILIES).items().filter(|family| !FAMILIES.contains(&family.text()))
+    {
         causes.invalid(&family, "not configured on this cluster");
     }
 }

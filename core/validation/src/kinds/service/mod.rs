@@ -5,6 +5,14 @@ mod update;
 
 pub use update::update;
 
+use gantry_kinds::{
+    FieldName,
+    fields::{
+        core_v1::{ClientIPConfig, Service as ServiceFields, ServicePort, ServiceSpec, SessionAffinityConfig},
+        meta_v1::ObjectMeta,
+    },
+};
+
 use crate::{
     field::{Causes, Field, Root},
     metadata, names,
@@ -25,13 +33,13 @@ struct Service<'a> {
 
 impl<'a> Service<'a> {
     fn new(object: Root<'a>) -> Self {
-        let spec = object.member("spec");
-        let kind = spec.member("type").text();
+        let spec = object.member(ServiceFields::SPEC);
+        let kind = spec.member(ServiceSpec::TYPE).text();
         Self { spec, kind }
     }
 
     fn cluster_ips(&self) -> Vec<&'a str> {
-        self.spec.member("clusterIPs").items().map(|ip| ip.text()).collect()
+        self.spec.member(ServiceSpec::CLUSTER_IPS).items().map(|ip| ip.text()).collect()
     }
 
     fn is_headless(&self) -> bool {
@@ -47,12 +55,12 @@ impl<'a> Service<'a> {
     }
 
     fn is_health_checked(&self) -> bool {
-        self.is_load_balancer() && self.spec.member("externalTrafficPolicy").text() == "Local"
+        self.is_load_balancer() && self.spec.member(ServiceSpec::EXTERNAL_TRAFFIC_POLICY).text() == "Local"
     }
 
     fn is_reached_from_outside(&self) -> bool {
         matches!(self.kind, "LoadBalancer" | "NodePort")
-            || (self.kind == "ClusterIP" && !self.spec.member("externalIPs").is_empty())
+            || (self.kind == "ClusterIP" && !self.spec.member(ServiceSpec::EXTERNAL_IPS).is_empty())
     }
 }
 
@@ -71,15 +79,18 @@ fn service(service: &Service<'_>, object: Root<'_>, old: Option<Root<'_>>, cause
     topology(object, causes);
     of_type(service, causes);
     ports(service, causes);
-    metadata::labels(&service.spec.member("selector"), causes);
+    metadata::labels(&service.spec.member(ServiceSpec::SELECTOR), causes);
     session_affinity(&service.spec, causes);
-    let before = texts(old, "externalIPs");
-    for address in service.spec.member("externalIPs").items() {
+    let before = texts(old, ServiceSpec::EXTERNAL_IPS);
+    for address in service.spec.member(ServiceSpec::EXTERNAL_IPS).items() {
         if before.contains(&address.text()) || net::ip(&address, causes).is_some() {
             net::non_special_ip(&address, causes);
         }
     }
-    causes.require_one_of(&service.spec.member("type"), &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]);
+    causes.require_one_of(
+        &service.spec.member(ServiceSpec::TYPE),
+        &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"],
+    );
     node_ports(service, causes);
     duplicate_ports(service, causes);
     load_balancer_fields(service, object, old, causes);
@@ -88,12 +99,15 @@ fn service(service: &Service<'_>, object: Root<'_>, old: Option<Root<'_>>, cause
 }
 
 /// The texts of a list of the old service.
-fn texts<'a>(old: Option<Root<'a>>, list: &'a str) -> Vec<&'a str> {
-    old.into_iter().flat_map(|old| old.member("spec").member(list).items()).map(|item| item.text()).collect()
+fn texts<'a>(old: Option<Root<'a>>, list: FieldName) -> Vec<&'a str> {
+    old.into_iter()
+        .flat_map(|old| old.member(ServiceFields::SPEC).member(list).items())
+        .map(|item| item.text())
+        .collect()
 }
 
 fn topology(object: Root<'_>, causes: &mut Causes) {
-    let annotations = object.member("metadata").member("annotations");
+    let annotations = object.member(ServiceFields::METADATA).member(ObjectMeta::ANNOTATIONS);
     let (mode, hints) = (annotations.entry(TOPOLOGY), annotations.entry(HINTS));
     if mode.is_set() && hints.is_set() && mode.text() != hints.text() {
         causes.invalid(&mode, "must match the annotation of hints when both are specified");
@@ -101,13 +115,13 @@ fn topology(object: Root<'_>, causes: &mut Causes) {
 }
 
 fn of_type(service: &Service<'_>, causes: &mut Causes) {
-    let ports = service.spec.member("ports");
+    let ports = service.spec.member(ServiceSpec::PORTS);
     if ports.is_empty() && !service.is_headless() && !service.is_external_name() {
         causes.required(&ports);
     }
     match service.kind {
         "LoadBalancer" | "NodePort" if service.is_headless() => {
-            let first = service.spec.member("clusterIPs").element(0);
+            let first = service.spec.member(ServiceSpec::CLUSTER_IPS).element(0);
             causes.invalid(&first, "may not be set to 'None' for this type");
         }
         "ExternalName" => external_name(&service.spec, causes),
@@ -116,13 +130,13 @@ fn of_type(service: &Service<'_>, causes: &mut Causes) {
 }
 
 fn external_name(spec: &Field<'_>, causes: &mut Causes) {
-    for member in ["clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+    for member in [ServiceSpec::CLUSTER_IPS, ServiceSpec::IP_FAMILIES, ServiceSpec::IP_FAMILY_POLICY] {
         let field = spec.member(member);
-        if !field.is_empty() || (member == "ipFamilyPolicy" && field.is_set()) {
+        if !field.is_empty() || (member == ServiceSpec::IP_FAMILY_POLICY && field.is_set()) {
             causes.forbidden(&field, "may not be set for ExternalName services");
         }
     }
-    let name = spec.member("externalName");
+    let name = spec.member(ServiceSpec::EXTERNAL_NAME);
     match name.text().strip_suffix('.').unwrap_or(name.text()) {
         "" => causes.required(&name),
         cname => causes.invalid_each(&name, names::dns_subdomain(cname)),
@@ -130,10 +144,10 @@ fn external_name(spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn ports(service: &Service<'_>, causes: &mut Causes) {
-    let ports = service.spec.member("ports");
+    let ports = service.spec.member(ServiceSpec::PORTS);
     let mut seen: Vec<&str> = Vec::new();
     for port in ports.items() {
-        let name = port.member("name");
+        let name = port.member(ServicePort::NAME);
         if !name.is_empty() {
             causes.invalid_each(&name, names::dns_label(name.text()));
             if seen.contains(&name.text()) {
@@ -143,10 +157,10 @@ fn ports(service: &Service<'_>, causes: &mut Causes) {
         } else if ports.len() > 1 {
             causes.required(&name);
         }
-        numbers::port(&port.member("port"), causes);
-        causes.require_one_of(&port.member("protocol"), &["SCTP", "TCP", "UDP"]);
-        numbers::port_or_name(&port.member("targetPort"), causes);
-        let protocol = port.member("appProtocol");
+        numbers::port(&port.member(ServicePort::PORT), causes);
+        causes.require_one_of(&port.member(ServicePort::PROTOCOL), &["SCTP", "TCP", "UDP"]);
+        numbers::port_or_name(&port.member(ServicePort::TARGET_PORT), causes);
+        let protocol = port.member(ServicePort::APP_PROTOCOL);
         if protocol.is_set() {
             causes.invalid_each(&protocol, names::qualified_name(protocol.text()));
         }
@@ -154,12 +168,13 @@ fn ports(service: &Service<'_>, causes: &mut Causes) {
 }
 
 fn session_affinity(spec: &Field<'_>, causes: &mut Causes) {
-    let (affinity, config) = (spec.member("sessionAffinity"), spec.member("sessionAffinityConfig"));
+    let (affinity, config) =
+        (spec.member(ServiceSpec::SESSION_AFFINITY), spec.member(ServiceSpec::SESSION_AFFINITY_CONFIG));
     causes.require_one_of(&affinity, &["ClientIP", "None"]);
     match affinity.text() {
         "ClientIP" => {
-            let client = config.member("clientIP");
-            let seconds = client.member("timeoutSeconds");
+            let client = config.member(SessionAffinityConfig::CLIENT_IP);
+            let seconds = client.member(ClientIPConfig::TIMEOUT_SECONDS);
             if !config.is_set() {
                 causes.required(&config);
             } else if !client.is_set() {
@@ -178,28 +193,28 @@ fn session_affinity(spec: &Field<'_>, causes: &mut Causes) {
 }
 
 fn node_ports(service: &Service<'_>, causes: &mut Causes) {
-    let given = |port: &Field<'_>| port.member("nodePort").int().is_some_and(|n| n != 0);
-    let ports = service.spec.member("ports");
+    let given = |port: &Field<'_>| port.member(ServicePort::NODE_PORT).int().is_some_and(|n| n != 0);
+    let ports = service.spec.member(ServiceSpec::PORTS);
     for port in ports.items().filter(|port| service.kind == "ClusterIP" && given(port)) {
-        causes.forbidden(&port.member("nodePort"), "may not be used when `type` is 'ClusterIP'");
+        causes.forbidden(&port.member(ServicePort::NODE_PORT), "may not be used when `type` is 'ClusterIP'");
     }
-    duplicates(&ports, "nodePort", |port| port.member("nodePort"), causes);
+    duplicates(&ports, ServicePort::NODE_PORT, |port| port.member(ServicePort::NODE_PORT), causes);
 }
 
 fn duplicate_ports(service: &Service<'_>, causes: &mut Causes) {
-    duplicates(&service.spec.member("ports"), "port", |port| port.clone(), causes);
+    duplicates(&service.spec.member(ServiceSpec::PORTS), ServicePort::PORT, |port| port.clone(), causes);
 }
 
 /// The same number twice for one protocol.
 fn duplicates(
     ports: &Field<'_>,
-    member: &'static str,
+    member: FieldName,
     reported: for<'a> fn(&Field<'a>) -> Field<'a>,
     causes: &mut Causes,
 ) {
     let mut seen: Vec<(i64, &str)> = Vec::new();
     for port in ports.items() {
-        let one = (port.member(member).int().unwrap_or_default(), port.member("protocol").text());
+        let one = (port.member(member).int().unwrap_or_default(), port.member(ServicePort::PROTOCOL).text());
         if one.0 == 0 {
             continue;
         }
@@ -212,22 +227,24 @@ fn duplicates(
 
 fn load_balancer_fields(service: &Service<'_>, object: Root<'_>, old: Option<Root<'_>>, causes: &mut Causes) {
     // The reference capitalises this name.
-    let ranges = service.spec.member_as("loadBalancerSourceRanges", "LoadBalancerSourceRanges");
-    let annotation = object.member("metadata").member("annotations").entry(SOURCE_RANGES);
+    let ranges = service.spec.member_as(ServiceSpec::LOAD_BALANCER_SOURCE_RANGES, "LoadBalancerSourceRanges");
+    let annotation = object.member(ServiceFields::METADATA).member(ObjectMeta::ANNOTATIONS).entry(SOURCE_RANGES);
     if !ranges.is_empty() {
         of_load_balancers(service, &ranges, causes);
-        let before: Vec<&str> = texts(old, "loadBalancerSourceRanges").into_iter().map(str::trim).collect();
+        let before: Vec<&str> =
+            texts(old, ServiceSpec::LOAD_BALANCER_SOURCE_RANGES).into_iter().map(str::trim).collect();
         for range in ranges.items().filter(|range| !before.contains(&range.text().trim())) {
             net::cidr_in(range.text().trim(), &range, causes);
         }
     } else if annotation.is_set() {
         of_load_balancers(service, &annotation, causes);
-        let before = old.map(|old| old.member("metadata").member("annotations").entry(SOURCE_RANGES).text());
+        let before = old
+            .map(|old| old.member(ServiceFields::METADATA).member(ObjectMeta::ANNOTATIONS).entry(SOURCE_RANGES).text());
         if before != Some(annotation.text()) && !annotation.text().trim().is_empty() {
             annotation.text().split(',').for_each(|range| net::cidr_in(range.trim(), &annotation, causes));
         }
     }
-    let allocate = service.spec.member("allocateLoadBalancerNodePorts");
+    let allocate = service.spec.member(ServiceSpec::ALLOCATE_LOAD_BALANCER_NODE_PORTS);
     if allocate.is_set() {
         of_load_balancers(service, &allocate, causes);
     }
@@ -240,7 +257,7 @@ fn of_load_balancers(service: &Service<'_>, field: &Field<'_>, causes: &mut Caus
 }
 
 fn load_balancer_class(service: &Service<'_>, causes: &mut Causes) {
-    let class = service.spec.member("loadBalancerClass");
+    let class = service.spec.member(ServiceSpec::LOAD_BALANCER_CLASS);
     if !class.is_set() {
         return;
     }
@@ -251,13 +268,13 @@ fn load_balancer_class(service: &Service<'_>, causes: &mut Causes) {
 }
 
 fn traffic(service: &Service<'_>, causes: &mut Causes) {
-    let external = service.spec.member("externalTrafficPolicy");
+    let external = service.spec.member(ServiceSpec::EXTERNAL_TRAFFIC_POLICY);
     if service.is_reached_from_outside() {
         causes.require_one_of(&external, &["Cluster", "Local"]);
     } else if !external.is_empty() {
         causes.invalid(&external, "may only be set for externally-accessible services");
     }
-    let health = service.spec.member("healthCheckNodePort");
+    let health = service.spec.member(ServiceSpec::HEALTH_CHECK_NODE_PORT);
     if health.int().is_some_and(|n| n != 0) {
         if service.is_health_checked() {
             numbers::port(&health, causes);
@@ -268,11 +285,11 @@ fn traffic(service: &Service<'_>, causes: &mut Causes) {
             );
         }
     }
-    let internal = service.spec.member("internalTrafficPolicy");
+    let internal = service.spec.member(ServiceSpec::INTERNAL_TRAFFIC_POLICY);
     if internal.is_set() {
         causes.one_of(&internal, &["Cluster", "Local"]);
     }
-    let distribution = service.spec.member("trafficDistribution");
+    let distribution = service.spec.member(ServiceSpec::TRAFFIC_DISTRIBUTION);
     if distribution.is_set() {
         causes.one_of(&distribution, &["PreferClose", "PreferSameZone", "PreferSameNode"]);
     }

@@ -1,5 +1,9 @@
 //! What of a Service may change, and what its status may say.
 
+use gantry_kinds::fields::core_v1::{
+    LoadBalancerIngress, LoadBalancerStatus, Service as ServiceFields, ServiceSpec, ServiceStatus,
+};
+
 use super::{Service, addresses, load_balancer_class, service};
 use crate::{
     field::{Causes, Field},
@@ -11,8 +15,8 @@ use crate::{
 pub fn update(update: Update<'_>, causes: &mut Causes) {
     let (new, old) = (Service::new(update.new), Service::new(update.old));
     if update.subresource == Some("status") {
-        let [new_status, old_status] =
-            [update.new, update.old].map(|root| root.member("status").member("loadBalancer"));
+        let [new_status, old_status] = [update.new, update.old]
+            .map(|root| root.member(ServiceFields::STATUS).member(ServiceStatus::LOAD_BALANCER));
         return load_balancer_status(&new_status, &old_status, new.is_load_balancer(), causes);
     }
     let before = causes.len();
@@ -29,12 +33,16 @@ fn changes(new: &Service<'_>, old: &Service<'_>, causes: &mut Causes) {
     kept_addresses(new, old, causes);
     kept_families(new, old, causes);
     if new.is_load_balancer() && old.is_load_balancer() {
-        causes.immutable(&new.spec.member("loadBalancerClass"), &old.spec.member("loadBalancerClass"));
+        causes.immutable(
+            &new.spec.member(ServiceSpec::LOAD_BALANCER_CLASS),
+            &old.spec.member(ServiceSpec::LOAD_BALANCER_CLASS),
+        );
     }
     load_balancer_class(new, causes);
-    let health = |service: &Service<'_>| service.spec.member("healthCheckNodePort").int().unwrap_or_default();
+    let health =
+        |service: &Service<'_>| service.spec.member(ServiceSpec::HEALTH_CHECK_NODE_PORT).int().unwrap_or_default();
     if new.is_health_checked() && old.is_health_checked() && health(new) != health(old) {
-        causes.forbidden(&new.spec.member("healthCheckNodePort"), "field is immutable");
+        causes.forbidden(&new.spec.member(ServiceSpec::HEALTH_CHECK_NODE_PORT), "field is immutable");
     }
 }
 
@@ -44,7 +52,7 @@ fn kept_addresses(new: &Service<'_>, old: &Service<'_>, causes: &mut Causes) {
         return;
     }
     let (is, was) = (new.cluster_ips(), old.cluster_ips());
-    let field = new.spec.member("clusterIPs");
+    let field = new.spec.member(ServiceSpec::CLUSTER_IPS);
     if is.is_empty() && !was.is_empty() {
         causes.invalid(&field.element(0), "primary clusterIP can not be unset");
     }
@@ -62,11 +70,11 @@ fn kept_families(new: &Service<'_>, old: &Service<'_>, causes: &mut Causes) {
         return;
     }
     fn families<'a>(service: &Service<'a>) -> Vec<&'a str> {
-        service.spec.member("ipFamilies").items().map(|family| family.text()).collect()
+        service.spec.member(ServiceSpec::IP_FAMILIES).items().map(|family| family.text()).collect()
     }
     let (is, was) = (families(new), families(old));
     for _ in changed(&is, &was) {
-        causes.invalid(&new.spec.member("ipFamilies").element(0), "may not change once set");
+        causes.invalid(&new.spec.member(ServiceSpec::IP_FAMILIES).element(0), "may not change once set");
     }
     if was.len() > 1 && is.len() == 1 {
         single_stack_to_release(new, causes);
@@ -80,7 +88,7 @@ fn changed(is: &[&str], was: &[&str]) -> Vec<usize> {
 }
 
 fn single_stack_to_release(service: &Service<'_>, causes: &mut Causes) {
-    let policy = service.spec.member("ipFamilyPolicy");
+    let policy = service.spec.member(ServiceSpec::IP_FAMILY_POLICY);
     if policy.text() != "SingleStack" {
         causes.invalid(&policy, "must be set to 'SingleStack' when releasing the secondary address or family");
     }
@@ -88,13 +96,19 @@ fn single_stack_to_release(service: &Service<'_>, causes: &mut Causes) {
 
 /// `status.loadBalancer`. Addresses that were there before stay as they are spelled; ports are not looked at.
 fn load_balancer_status(status: &Field<'_>, old: &Field<'_>, allowed: bool, causes: &mut Causes) {
-    let ingress = status.member("ingress");
+    let ingress = status.member(LoadBalancerStatus::INGRESS);
     if !allowed && !ingress.is_empty() {
         return causes.forbidden(&ingress, "may only be used when `spec.type` is 'LoadBalancer'");
     }
-    let known = |ip: &str| old.member("ingress").items().any(|point| point.member("ip").text() == ip);
+    let known = |ip: &str| {
+        old.member(LoadBalancerStatus::INGRESS).items().any(|point| point.member(LoadBalancerIngress::IP).text() == ip)
+    };
     for point in ingress.items() {
-        let (ip, mode, hostname) = (point.member("ip"), point.member("ipMode"), point.member("hostname"));
+        let (ip, mode, hostname) = (
+            point.member(LoadBalancerIngress::IP),
+            point.member(LoadBalancerIngress::IP_MODE),
+            point.member(LoadBalancerIngress::HOSTNAME),
+        );
         if !ip.is_empty() && !known(ip.text()) {
             net::ip(&ip, causes);
         }

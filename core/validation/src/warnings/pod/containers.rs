@@ -2,6 +2,9 @@
 
 use std::collections::HashSet;
 
+use gantry_kinds::fields::core_v1::{
+    Container, EnvVar, PodSecurityContext, PodSpec, ResourceRequirements, SeccompProfile, SecurityContext,
+};
 use gantry_meta::Value;
 
 use super::{CONTAINERS, SECCOMP, storage};
@@ -12,15 +15,15 @@ const APP_ARMOR_ANNOTATION_PREFIX: &str = "container.apparmor.security.beta.kube
 
 /// Warnings about a container of any list; `annotations` are those of its pod.
 pub(super) fn container(annotations: &Field<'_>, container: &Field<'_>, found: &mut Found) {
-    let profile = container.member("securityContext").member("seccompProfile");
+    let profile = container.member(Container::SECURITY_CONTEXT).member(SecurityContext::SECCOMP_PROFILE);
     if let Some(annotation) = annotation_of(annotations, SECCOMP_ANNOTATION_PREFIX, container)
         && !profile.is_set()
     {
         found.at(&annotation, SECCOMP);
     }
-    let resources = container.member("resources");
+    let resources = container.member(Container::RESOURCES);
     for resource in ["memory", "ephemeral-storage"] {
-        for amounts in ["limits", "requests"] {
+        for amounts in [ResourceRequirements::LIMITS, ResourceRequirements::REQUESTS] {
             storage::whole_bytes(&resources.member(amounts).entry(resource), found);
         }
     }
@@ -28,14 +31,14 @@ pub(super) fn container(annotations: &Field<'_>, container: &Field<'_>, found: &
 }
 
 fn annotation_of<'a>(annotations: &Field<'a>, prefix: &str, container: &Field<'_>) -> Option<Field<'a>> {
-    annotations.property(&format!("{prefix}{}", container.member("name").text()))
+    annotations.property(&format!("{prefix}{}", container.member(Container::NAME).text()))
 }
 
 /// Variables that are set twice, unless the later value builds on the earlier one.
 fn environment(container: &Field<'_>, found: &mut Found) {
     let mut seen: HashSet<&str> = HashSet::new();
-    for variable in container.member("env").items() {
-        let name = variable.member("name").text();
+    for variable in container.member(Container::ENV).items() {
+        let name = variable.member(EnvVar::NAME).text();
         if !seen.insert(name) && hides_what_was(&variable, name) {
             found.at(&variable, format_args!("hides the earlier definition of {name:?}, which apply may drop"));
         }
@@ -43,15 +46,15 @@ fn environment(container: &Field<'_>, found: &mut Found) {
 }
 
 fn hides_what_was(variable: &Field<'_>, name: &str) -> bool {
-    let (value, reference) = (variable.member("value").text(), format!("$({name})"));
-    variable.member("valueFrom").is_set() || value == reference || !value.contains(&reference)
+    let (value, reference) = (variable.member(EnvVar::VALUE).text(), format!("$({name})"));
+    variable.member(EnvVar::VALUE_FROM).is_set() || value == reference || !value.contains(&reference)
 }
 
 /// Annotations of a template that say what a field should, those aside that say what holds for the whole pod already.
 pub(super) fn app_armor_annotations(annotations: &Field<'_>, spec: &Field<'_>, found: &mut Found) {
-    let of_pod = spec.member("securityContext").member("appArmorProfile");
-    for container in CONTAINERS.iter().flat_map(|list| spec.member(list).items()) {
-        if container.member("securityContext").member("appArmorProfile").is_set() {
+    let of_pod = spec.member(PodSpec::SECURITY_CONTEXT).member(PodSecurityContext::APP_ARMOR_PROFILE);
+    for container in CONTAINERS.iter().flat_map(|list| spec.member(*list).items()) {
+        if container.member(Container::SECURITY_CONTEXT).member(SecurityContext::APP_ARMOR_PROFILE).is_set() {
             continue;
         }
         let Some(annotation) = annotation_of(annotations, APP_ARMOR_ANNOTATION_PREFIX, &container) else { continue };
@@ -70,5 +73,6 @@ fn says(annotation: &str, profile: &Field<'_>) -> bool {
         (_, Some(local)) => ("Localhost", Some(local)),
         _ => return false,
     };
-    profile.member("type").text() == kind && profile.member("localhostProfile").value().and_then(Value::as_str) == local
+    profile.member(SeccompProfile::TYPE).text() == kind
+        && profile.member(SeccompProfile::LOCALHOST_PROFILE).value().and_then(Value::as_str) == local
 }

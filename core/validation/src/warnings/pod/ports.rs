@@ -1,5 +1,6 @@
 //! Ports of all containers of a pod together.
 
+use gantry_kinds::fields::core_v1::{Container, ContainerPort};
 use gantry_meta::Value;
 
 use super::CONTAINERS;
@@ -7,7 +8,8 @@ use crate::{field::Field, warnings::Found};
 
 /// Ports that are the same, or may be taken for one another, and names that two ports share.
 pub(super) fn ports(spec: &Field<'_>, found: &mut Found) {
-    let ports = CONTAINERS.iter().flat_map(|list| spec.member(list).items()).flat_map(|c| c.member("ports").items());
+    let ports =
+        CONTAINERS.iter().flat_map(|list| spec.member(*list).items()).flat_map(|c| c.member(Container::PORTS).items());
     let ports: Vec<Port<'_>> = ports.map(Port::new).collect();
     for (at, port) in ports.iter().enumerate() {
         if !port.host_address.is_empty() && port.host_number == 0 {
@@ -41,8 +43,9 @@ impl<'a> Port<'a> {
     fn new(field: Field<'a>) -> Self {
         let text = |member| field.member(member).value().and_then(Value::as_str).unwrap_or_default();
         let number = |member| field.member(member).int().unwrap_or_default();
-        let (number, host_number) = (number("containerPort"), number("hostPort"));
-        let (protocol, host_address, name) = (text("protocol"), text("hostIP"), text("name"));
+        let (number, host_number) = (number(ContainerPort::CONTAINER_PORT), number(ContainerPort::HOST_PORT));
+        let (protocol, host_address, name) =
+            (text(ContainerPort::PROTOCOL), text(ContainerPort::HOST_IP), text(ContainerPort::NAME));
         Self { number, host_number, protocol, host_address, name, field }
     }
 
