@@ -8,9 +8,9 @@ use gantry_meta::{Object, Status};
 
 use crate::{
     Attributes, CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction,
-    ClusterView, DefaultIngressClass, DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, NamespaceLifecycle,
-    NodeRestriction, Operation, PersistentVolumeClaimResize, PluginDeclaration, PodTopologyLabels, Priority,
-    RuntimeClass, ServiceAccount, StorageObjectInUseProtection, TaintNodesByCondition,
+    ClusterView, DefaultClass, DefaultTolerationSeconds, LimitRanger, NamespaceLifecycle, NodeRestriction, Operation,
+    PersistentVolumeClaimResize, PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount,
+    StorageObjectInUseProtection, TaintNodesByCondition,
 };
 
 /// Changes an object on its way in, or refuses it.
@@ -103,10 +103,10 @@ impl Chain {
                 Box::new(TaintNodesByCondition),
                 Box::new(Priority::new(view.clone())),
                 Box::new(DefaultTolerationSeconds),
-                Box::new(DefaultStorageClass::new(view.clone())),
+                Box::new(DefaultClass::storage(view.clone())),
                 Box::new(StorageObjectInUseProtection),
                 Box::new(RuntimeClass::new(view.clone())),
-                Box::new(DefaultIngressClass::new(view.clone())),
+                Box::new(DefaultClass::ingress(view.clone())),
                 Box::new(PodTopologyLabels::new(view.clone())),
             ],
             vec![

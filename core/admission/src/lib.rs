@@ -14,8 +14,8 @@ pub use attributes::{Attributes, Operation};
 pub use chain::{Chain, CreationPlugin, MutatingPlugin, ValidatingPlugin};
 pub use cluster_view::ClusterView;
 pub use plugins::{
-    CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction, DefaultIngressClass,
-    DefaultStorageClass, DefaultTolerationSeconds, LimitRanger, NamespaceLifecycle, NodeRestriction,
-    PersistentVolumeClaimResize, PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount,
-    StorageObjectInUseProtection, TaintNodesByCondition,
+    CertificateApproval, CertificateRequester, CertificateSigning, CertificateSubjectRestriction, DefaultClass,
+    DefaultTolerationSeconds, LimitRanger, NamespaceLifecycle, NodeRestriction, PersistentVolumeClaimResize,
+    PluginDeclaration, PodTopologyLabels, Priority, RuntimeClass, ServiceAccount, StorageObjectInUseProtection,
+    TaintNodesByCondition,
 };

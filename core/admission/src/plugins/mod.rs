@@ -3,8 +3,6 @@
 mod certificate_requester;
 mod certificate_signers;
 mod default_class;
-mod default_ingress_class;
-mod default_storage_class;
 mod default_toleration_seconds;
 mod limit_ranger;
 mod namespace_lifecycle;
@@ -22,8 +20,7 @@ mod testing;
 
 pub use certificate_requester::CertificateRequester;
 pub use certificate_signers::{CertificateApproval, CertificateSigning, CertificateSubjectRestriction};
-pub use default_ingress_class::DefaultIngressClass;
-pub use default_storage_class::DefaultStorageClass;
+pub use default_class::DefaultClass;
 pub use default_toleration_seconds::DefaultTolerationSeconds;
 pub use limit_ranger::LimitRanger;
 pub use namespace_lifecycle::NamespaceLifecycle;
