@@ -120,7 +120,9 @@ async fn over_https(options: &Options) -> anyhow::Result<Vec<Row>> {
             unit: if operation == Operation::List { "ms" } else { "us" },
             measured: medians[0][at].cpu_us / scale,
             budget: Budget::Most(budget / scale),
-            peer: medians.get(1).map(|peer| (peer[at].cpu_us / scale, "kube-apiserver")),
+            peer: (medians.get(1).zip(peer.as_ref()))
+                .filter(|(_, peer)| peer.has_cpu())
+                .map(|(costs, peer)| (costs[at].cpu_us / scale, peer.name)),
         });
     }
     rows.push(single::run(&gantry.target, peer.as_ref()).await?);
@@ -170,18 +172,18 @@ async fn watches(gantry: &Target, peer: Option<&Target>) -> anyhow::Result<Vec<R
         ours.full.own_cpu_us
     );
     println!("  1,000 watchers: write sent -> event read, p99 {:.1} ms", ours.paced.sent_p99_ms);
-    let row = |what: &str, unit, budget, figure: fn(&Watched) -> f64| Row {
-        what: what.into(),
-        unit,
-        measured: figure(&ours),
-        budget,
-        peer: theirs.as_ref().map(|peer| (figure(peer), "kube-apiserver")),
+    let row = |what: &str, unit, budget, figure: fn(&Watched) -> f64| {
+        Row::new(what, unit, figure(&ours), budget)
+            .against(theirs.as_ref().map(|peer| (figure(peer), "kube-apiserver")))
     };
+    let mut cpu =
+        row("watch: CPU of a delivery, its share of the write in it", "us", Budget::Most(8.0), |w| w.full.cpu_us);
+    cpu.peer = cpu.peer.filter(|_| peer.is_some_and(Target::has_cpu));
     Ok(vec![
         row("watch: deliveries a second over TLS to 100 clients", "/s", Budget::Least(200_000.0), |w| {
             w.full.per_second
         }),
-        row("watch: CPU of a delivery, its share of the write in it", "us", Budget::Most(8.0), |w| w.full.cpu_us),
+        cpu,
         row("write answered -> event read, p99, 1,000 watchers", "ms", Budget::Most(50.0), |w| w.paced.answered_p99_ms),
     ])
 }

@@ -68,6 +68,11 @@ impl Target {
         kib.and_then(|kib| kib.trim().parse::<f64>().ok()).unwrap_or(f64::NAN) * 1024.0
     }
 
+    /// Whether its processes are known, and so its processor time.
+    pub fn has_cpu(&self) -> bool {
+        !self.pids.is_empty()
+    }
+
     /// Processor time of all its processes so far; zero where none is known.
     pub fn cpu(&self) -> Duration {
         self.pids.iter().map(|pid| cpu::of_tree(*pid)).sum()

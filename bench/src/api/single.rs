@@ -16,7 +16,7 @@ use crate::{
 const CREATES: usize = 500;
 const ROUNDS: usize = 3;
 
-/// Against the kube-apiserver where there is one, else against etcd's bare write, which has no API to go through.
+/// Against the kube-apiserver where there is one. Etcd's bare write, which has no API to go through, is printed to compare with.
 pub async fn run(gantry: &Target, peer: Option<&Target>) -> anyhow::Result<Row> {
     let etcd = Etcd::start().await?;
     let (mut ours, mut api, mut bare) = (Vec::new(), Vec::new(), Vec::new());
@@ -29,18 +29,11 @@ pub async fn run(gantry: &Target, peer: Option<&Target>) -> anyhow::Result<Row> 
             bare.push(put(etcd, round).await?);
         }
     }
-    let bare = (!bare.is_empty()).then(|| (median(bare) / 1e3, "etcd, bare"));
-    if let Some((p50, _)) = bare {
-        println!("  one client: etcd's own write, without an API, p50 {p50:.2} ms");
+    if !bare.is_empty() {
+        println!("  one client: etcd's own write, without an API, p50 {:.2} ms", median(bare) / 1e3);
     }
     let api = (!api.is_empty()).then(|| (median(api) / 1e3, "kube-apiserver"));
-    Ok(Row {
-        what: "one client, one create, p50".into(),
-        unit: "ms",
-        measured: median(ours) / 1e3,
-        budget: Budget::PeersMost(1.0),
-        peer: api.or(bare),
-    })
+    Ok(Row::new("one client, one create, p50", "ms", median(ours) / 1e3, Budget::PeersMost(1.0)).against(api))
 }
 
 async fn created(target: &Target, round: usize) -> anyhow::Result<f64> {
