@@ -90,8 +90,8 @@ pub fn patch(input: &[u8], kind: Patch) {
     let Ok(document) = gantry_codec::parse_json(input) else { return };
     let patched = match kind {
         Patch::Json => gantry_patch::json::apply(&object, document),
-        Patch::Merge => gantry_patch::merge::apply(&object, document),
-        Patch::Strategic => gantry_patch::strategic::apply(ty, &object, document).map(Value::Object),
+        Patch::Merge => gantry_patch::merge::apply(&object, &document),
+        Patch::Strategic => gantry_patch::strategic::apply(ty, &object, &document).map(Value::Object),
     };
     if let Ok(patched) = patched {
         let _ = gantry_codec::decode_value(deployments().into(), patched, Strictness::Warn);

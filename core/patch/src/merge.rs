@@ -1,53 +1,65 @@
 //! JSON Merge Patch (RFC 7386): objects merge member by member, null removes, everything else replaces.
 
+use std::convert::Infallible;
+
 use gantry_meta::{Object, Value};
 
-use crate::PatchError;
+use crate::{
+    PatchError,
+    engine::{self, Parts, Policy},
+};
 
 /// Applies `patch` to `object`. A list of objects takes the object's place, which is then no object any more.
 ///
 /// # Errors
 /// [`PatchError::Malformed`] if the patch is neither an object nor a list of objects.
-pub fn apply(object: &Object, patch: Value) -> Result<Value, PatchError> {
+pub fn apply(object: &Object, patch: &Value) -> Result<Value, PatchError> {
     match patch {
         Value::Object(patch) => {
             let mut patched = object.clone();
-            merge_into(&mut patched, patch);
+            let Ok(()) = engine::merge(MergePatch, Parts::UNTYPED, &mut patched, patch);
             Ok(Value::Object(patched))
         }
-        Value::Array(mut items) if items.iter().all(|item| item.is_object() || item.is_null()) => {
-            items.iter_mut().for_each(prune_nulls);
-            Ok(Value::Array(items))
-        }
+        Value::Array(items) if items.iter().all(|item| item.is_object() || item.is_null()) => Ok(without_nulls(patch)),
         _ => Err(PatchError::Malformed("error decoding patch: a merge patch is an object".into())),
     }
 }
 
-/// Merges the members of `patch` into `target`.
-pub fn merge_into(target: &mut Object, patch: Object) {
-    for (name, change) in patch {
-        match (change, target.get_mut(&name)) {
-            (Value::Null, _) => {
-                target.remove(&name);
-            }
-            (Value::Object(change), Some(Value::Object(current))) => merge_into(current, change),
-            (mut change, _) => {
-                prune_nulls(&mut change);
-                target.insert(name, change);
-            }
-        }
+#[derive(Clone, Copy)]
+struct MergePatch;
+
+impl Policy for MergePatch {
+    type Error = Infallible;
+
+    fn null(self, _: Parts<'_>, _: &mut Value) -> bool {
+        false
+    }
+
+    fn replace(self, live: &mut Value, change: &Value) -> bool {
+        *live = without_nulls(change);
+        true
+    }
+
+    fn added(self, change: &Value) -> Option<Value> {
+        (!change.is_null()).then(|| without_nulls(change))
+    }
+
+    /// To this patch, lists have no items.
+    fn items(self, _: Parts<'_>, live: &mut Vec<Value>, change: &[Value]) -> Result<(), Infallible> {
+        *live = change.iter().map(without_nulls).collect();
+        Ok(())
     }
 }
 
-/// Drops members that are null at any depth, those of objects in lists too: what is new has nothing to remove.
-fn prune_nulls(value: &mut Value) {
+/// The value without members that are null at any depth, those of objects in lists too: what is new has nothing to remove.
+fn without_nulls(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(prune_nulls);
+            let given = members.iter().filter(|(_, member)| !member.is_null());
+            Value::Object(given.map(|(name, member)| (name.clone(), without_nulls(member))).collect())
         }
-        Value::Array(items) => items.iter_mut().for_each(prune_nulls),
-        _ => {}
+        Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
+        other => other.clone(),
     }
 }
 
@@ -58,7 +70,7 @@ mod tests {
 
     fn patched(object: Value, patch: Value) -> Value {
         let Value::Object(object) = object else { panic!("the test's object is an object") };
-        apply(&object, patch).unwrap()
+        apply(&object, &patch).unwrap()
     }
 
     #[test]
@@ -78,7 +90,7 @@ mod tests {
     fn a_list_of_objects_replaces_the_object_and_anything_else_is_no_merge_patch() {
         assert_eq!(patched(json!({"a": 1}), json!([{"k": null}, {"l": 2}])), json!([{}, {"l": 2}]));
         for patch in [json!(["a"]), json!([1]), json!("x"), json!(null), json!(7), json!(true)] {
-            assert!(matches!(apply(&Object::new(), patch.clone()), Err(PatchError::Malformed(_))), "{patch}");
+            assert!(matches!(apply(&Object::new(), &patch), Err(PatchError::Malformed(_))), "{patch}");
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 fn patched(kind: &str, object: &Value, patch: &Value) -> Result<Value, PatchError> {
     let ty = catalog().type_of_kind("", "v1", kind).unwrap();
     let object = object.as_object().unwrap();
-    strategic::apply(ty, object, patch.clone()).map(Value::Object)
+    strategic::apply(ty, object, patch).map(Value::Object)
 }
 
 fn pod(spec: Value) -> Value {
@@ -151,6 +151,38 @@ fn a_struct_that_its_type_has_replaced_is_not_merged() {
     let ty = catalog().type_of_kind("policy", "v1", "PodDisruptionBudget").unwrap();
     let budget = json!({"spec": {"minAvailable": 1, "selector": {"matchLabels": {"a": "b"}}}});
     let patch = json!({"spec": {"selector": {"matchLabels": {"c": "d"}}}});
-    let patched = strategic::apply(ty, budget.as_object().unwrap(), patch).unwrap();
+    let patched = strategic::apply(ty, budget.as_object().unwrap(), &patch).unwrap();
     assert_eq!(patched["spec"], json!({"minAvailable": 1, "selector": {"matchLabels": {"c": "d"}}}));
+}
+
+#[test]
+fn an_item_of_the_server_without_its_merge_key_cannot_be_merged_with() {
+    let server = json!({"secrets": [{"name": "a"}, {}]});
+    let patch = json!({"secrets": [{"name": "b"}]});
+    assert!(matches!(patched("ServiceAccount", &server, &patch), Err(PatchError::Malformed(_))));
+}
+
+#[test]
+fn values_are_not_deleted_from_a_list_of_objects_that_has_no_merge_key() {
+    let server = pod(json!({"tolerations": [{"key": "a"}]}));
+    let patch = pod(json!({"$deleteFromPrimitiveList/tolerations": [{"key": "a"}]}));
+    assert!(matches!(patched("Pod", &server, &patch), Err(PatchError::Malformed(_))));
+}
+
+/// Each compared with each, this would take minutes.
+#[test]
+fn long_lists_merge_in_any_order() {
+    const ITEMS: usize = 10_000;
+    let item = |at: usize| json!({"name": format!("item-{at:06}"), "value": "x"});
+    let items: Vec<Value> = (0..ITEMS).map(item).collect();
+    let of = |env: &[Value]| pod(json!({"containers": [{"name": "c", "env": env}]}));
+    let backwards: Vec<Value> = items.iter().rev().cloned().collect();
+    let patch = |container: Value| pod(json!({ "containers": [container] }));
+    let order: Vec<Value> = backwards.iter().map(|item| json!({"name": item["name"]})).collect();
+    let deleted: Vec<Value> = order.iter().map(|item| json!({"name": item["name"], "$patch": "delete"})).collect();
+    assert_eq!(patched("Pod", &of(&items), &of(&backwards)), Ok(of(&backwards)));
+    let ordered = patch(json!({"name": "c", "$setElementOrder/env": order}));
+    assert_eq!(patched("Pod", &of(&items), &ordered), Ok(of(&backwards)));
+    let emptied = patch(json!({"name": "c", "env": deleted}));
+    assert_eq!(patched("Pod", &of(&items), &emptied), Ok(of(&[])));
 }

@@ -10,11 +10,13 @@ use super::{
     last_applied,
     merge::merge,
     prune::prune,
-    set::{FieldSet, Marks},
     update::{RECORD, Writer, strip_unowned, updated},
     versions::{Touched, touched},
 };
-use crate::{Conflict, PatchError};
+use crate::{
+    Conflict, PatchError,
+    engine::{FieldSet, Marks},
+};
 
 /// Owner of what was there before the first apply to an object without a record.
 const BEFORE_FIRST_APPLY: &str = "before-first-apply";

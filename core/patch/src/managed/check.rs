@@ -5,8 +5,10 @@ use std::{borrow::Cow, collections::BTreeSet};
 use gantry_kinds::{Shape, Type};
 use gantry_meta::{Object, Value};
 
-use super::shape::Parts;
-use crate::PatchError;
+use crate::{
+    PatchError,
+    engine::{Form, Parts},
+};
 
 /// Fails on the first unknown field, value of a wrong shape, or item that occurs twice or lacks its key.
 pub(crate) fn check(ty: &Type, config: &Object) -> Result<(), PatchError> {
@@ -37,7 +39,7 @@ fn members(ty: &Type, object: &Object) -> Result<(), Fault> {
     object.iter().try_for_each(|(name, value)| {
         let field = ty.field(name).ok_or_else(|| Fault::new("field not declared in schema"));
         field
-            .and_then(|field| value_of(&field.shape, Parts::of_field(field), value))
+            .and_then(|field| value_of(&field.shape, Parts::of_owned_field(field), value))
             .map_err(|f| f.below(format!(".{name}")))
     })
 }
@@ -71,7 +73,7 @@ fn items(of: &Shape, parts: Parts<'_>, list: &[Value]) -> Result<(), Fault> {
 }
 
 fn item_of(of: &Shape, parts: Parts<'_>, item: &Value, is_repeated: impl FnOnce() -> bool) -> Result<(), Fault> {
-    if matches!(parts, Parts::Keyed(..) | Parts::Set) {
+    if matches!(parts.form, Form::Keyed(..) | Form::Set) {
         // Without an element, an item is not even the same as itself.
         if !parts.same_item(item, item) {
             return Err(Fault::new("an item lacks what its list finds it by"));

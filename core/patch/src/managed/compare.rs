@@ -5,10 +5,7 @@ use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::LazyLock};
 use gantry_kinds::{Literal, Type};
 use gantry_meta::{Object, Value};
 
-use super::{
-    set::{Element, FieldSet, Marks},
-    shape::Parts,
-};
+use crate::engine::{Element, FieldSet, Form, Marks, Parts};
 
 static NO_MEMBERS: LazyLock<Object> = LazyLock::new(Object::new);
 static NULL: Value = Value::Null;
@@ -36,7 +33,7 @@ enum Side<'a> {
 impl<'a> Side<'a> {
     /// The member `name` of an object that does not have it.
     fn unset(parts: Parts<'a>, name: &str, unsaid: Unsaid) -> Self {
-        let (Parts::Struct(ty), Unsaid::Zero) = (parts, unsaid) else { return Side::Absent };
+        let (Form::Struct(ty), Unsaid::Zero) = (parts.form, unsaid) else { return Side::Absent };
         match ty.field(name).and_then(|f| f.emitted.as_ref()) {
             None => Side::Absent,
             Some(Literal::EmptyObject) => Side::Empty,
@@ -80,7 +77,7 @@ impl<'a> Side<'a> {
 
 /// The differences between two objects of type `ty`, to which an empty list or map is a value.
 pub(crate) fn compare<'a>(ty: &'a Type, old: &'a Object, new: &'a Object, unsaid: Unsaid) -> FieldSet<'a> {
-    unsaid.members(Parts::Struct(ty), Some(old), Some(new))
+    unsaid.members(Parts::owned(ty), Some(old), Some(new))
 }
 
 /// Up to so many items are compared each with each; for more, their elements are sorted.
@@ -94,10 +91,10 @@ impl Unsaid {
         {
             return (Marks::NONE, FieldSet::default());
         }
-        let below = match parts {
-            Parts::Leaf => return (leaf(old, new), FieldSet::default()),
-            Parts::Struct(_) | Parts::Map(_) | Parts::Untyped => {
-                let untyped_leaf = matches!(parts, Parts::Untyped) && old.object().or(new.object()).is_none();
+        let below = match parts.form {
+            Form::Leaf => return (leaf(old, new), FieldSet::default()),
+            Form::Struct(_) | Form::Map(_) | Form::Untyped => {
+                let untyped_leaf = matches!(parts.form, Form::Untyped) && old.object().or(new.object()).is_none();
                 // Structs that the wire always carries have members even when nothing is given.
                 let bare = |side: Side<'_>| side.object().is_none_or(Object::is_empty);
                 if untyped_leaf
@@ -107,7 +104,7 @@ impl Unsaid {
                 }
                 self.members(parts, old.object(), new.object())
             }
-            Parts::Keyed(..) | Parts::Set => {
+            Form::Keyed(..) | Form::Set => {
                 if old.list().is_empty() && new.list().is_empty() {
                     return (leaf(old, new), FieldSet::default());
                 }
@@ -123,7 +120,7 @@ impl Unsaid {
     }
 
     fn has_emitted(self, parts: Parts<'_>) -> bool {
-        self == Unsaid::Zero && matches!(parts, Parts::Struct(ty) if !ty.emitting.is_empty())
+        self == Unsaid::Zero && matches!(parts.form, Form::Struct(ty) if !ty.emitting.is_empty())
     }
 
     fn members<'a>(self, parts: Parts<'a>, old: Option<&'a Object>, new: Option<&'a Object>) -> FieldSet<'a> {
@@ -244,7 +241,7 @@ fn leaf(old: Side<'_>, new: Side<'_>) -> Marks {
 /// The object's names and those that the wire carries even when unset, in order, each once.
 fn names<'a>(parts: Parts<'a>, object: &'a Object, unsaid: Unsaid) -> Vec<&'a str> {
     let mut names: Vec<&str> = object.keys().map(String::as_str).collect();
-    if let (Parts::Struct(ty), Unsaid::Zero) = (parts, unsaid) {
+    if let (Form::Struct(ty), Unsaid::Zero) = (parts.form, unsaid) {
         names.extend(ty.emitting().map(|field| &*field.name));
         names.sort_unstable();
         names.dedup();

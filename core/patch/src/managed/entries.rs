@@ -5,10 +5,8 @@ use std::cmp::Ordering;
 use gantry_meta::{Object, ObjectView as _, Value, time};
 use jiff::Timestamp;
 
-use super::{
-    fields_v1,
-    set::{FieldSet, Marks},
-};
+use super::fields_v1;
+use crate::engine::{FieldSet, Marks};
 
 /// More updaters than this are merged, oldest first, into [`ANCIENT_CHANGES`].
 const MAX_UPDATERS: usize = 10;

@@ -3,14 +3,11 @@
 use gantry_kinds::Type;
 use gantry_meta::{Object, Value};
 
-use super::{
-    set::{Element, FieldSet, Marks},
-    shape::Parts,
-};
+use crate::engine::{Element, FieldSet, Form, Marks, Parts};
 
 /// The fields of an object of type `ty`. Structs and plain maps are not in the set themselves unless empty or null.
 pub(crate) fn field_set<'a>(ty: &'a Type, object: &'a Object) -> FieldSet<'a> {
-    members(Parts::Struct(ty), object)
+    members(Parts::owned(ty), object)
 }
 
 fn members<'a>(parts: Parts<'a>, object: &'a Object) -> FieldSet<'a> {
@@ -29,12 +26,12 @@ fn members<'a>(parts: Parts<'a>, object: &'a Object) -> FieldSet<'a> {
 
 /// Whether the value itself is in the set, and what is below it.
 fn value_set<'a>(parts: Parts<'a>, value: &'a Value) -> (Marks, FieldSet<'a>) {
-    match (parts, value) {
-        (Parts::Struct(_) | Parts::Map(_) | Parts::Untyped, Value::Object(object)) => {
+    match (parts.form, value) {
+        (Form::Struct(_) | Form::Map(_) | Form::Untyped, Value::Object(object)) => {
             (Marks::NONE, members(parts, object))
         }
-        (Parts::Keyed(..) | Parts::Set, Value::Array(list)) => (Marks::NONE, items(parts, list)),
-        (Parts::Struct(_) | Parts::Map(_) | Parts::Keyed(..) | Parts::Set, Value::Null) => {
+        (Form::Keyed(..) | Form::Set, Value::Array(list)) => (Marks::NONE, items(parts, list)),
+        (Form::Struct(_) | Form::Map(_) | Form::Keyed(..) | Form::Set, Value::Null) => {
             (Marks::NONE, FieldSet::default())
         }
         _ => (Marks::OWNED, FieldSet::default()),

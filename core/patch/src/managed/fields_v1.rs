@@ -2,7 +2,7 @@
 
 use gantry_meta::{Object, Value};
 
-use super::set::{BadElement, Element, FieldSet, Marks};
+use crate::engine::{BadElement, Element, FieldSet, Marks, Node};
 
 /// Reads a set that [`encode`] has written; `None` if a name in it is no element. Values other than objects count as empty ones.
 pub(crate) fn decode(fields: &Value) -> Option<FieldSet<'_>> {
@@ -49,7 +49,7 @@ pub(crate) fn is_spelled(set: &FieldSet<'_>, fields: &Value) -> bool {
     same && members.next().is_none()
 }
 
-fn is_node_spelled(node: &super::set::Node<'_>, below: &Value) -> bool {
+fn is_node_spelled(node: &Node<'_>, below: &Value) -> bool {
     let marked_within = node.marks != Marks::NONE && !node.below.is_empty();
     let dot = below.get(".");
     let dot_is_right = dot.map_or(!marked_within, |dot| marked_within && *dot == Value::Object(Object::new()));
@@ -60,7 +60,7 @@ pub(crate) fn encode(set: &FieldSet<'_>) -> Value {
     Value::Object(set.0.iter().map(|node| (node.element.wire(), encode_node(node))).collect())
 }
 
-fn encode_node(node: &super::set::Node<'_>) -> Value {
+fn encode_node(node: &Node<'_>) -> Value {
     let mut below = encode(&node.below);
     if let Value::Object(members) = &mut below
         && !members.is_empty()

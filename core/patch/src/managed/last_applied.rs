@@ -7,8 +7,8 @@ use super::{
     check::check,
     compare::{Unsaid, compare},
     extract::field_set,
-    set::{FieldSet, Marks},
 };
+use crate::engine::{FieldSet, Marks};
 
 const ANNOTATION: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// Of names and values together, as validation counts them.

@@ -9,15 +9,13 @@ mod check;
 mod compare;
 mod entries;
 mod extract;
-mod fields_v1;
+pub(crate) mod fields_v1;
 mod last_applied;
 mod merge;
 mod prune;
 mod reconcile;
 mod reset;
 mod scale;
-mod set;
-mod shape;
 mod update;
 mod versions;
 

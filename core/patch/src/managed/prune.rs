@@ -1,15 +1,10 @@
 //! What an applier no longer states goes, unless somebody else owns it or nobody ever did.
 
 use gantry_kinds::Type;
-use gantry_meta::{Object, Value};
+use gantry_meta::Object;
 
-use super::{
-    entries::Entry,
-    extract::field_set,
-    set::{Element, FieldSet, Marks},
-    shape::Parts,
-    update::Writer,
-};
+use super::{entries::Entry, extract::field_set, update::Writer};
+use crate::engine::{FieldSet, Marks, Parts, remove};
 
 /// Takes out of `merged` what `last` (the applier's entry before) holds, and neither `others` nor `stated` (its set now) does.
 pub(crate) fn prune(
@@ -37,7 +32,7 @@ fn union_of<'a>(sets: &[(&str, &FieldSet<'a>)], version: &str) -> FieldSet<'a> {
 
 /// `None` if nothing goes.
 fn pruned(ty: &Type, merged: &Object, last: &FieldSet<'_>, owned: &FieldSet<'_>) -> Option<Object> {
-    let root = Parts::Struct(ty);
+    let root = Parts::owned(ty);
     let (last, owned) = (with_named_fields(last, root), with_named_fields(owned, root));
     if last.is_within(&owned) {
         return None;
@@ -57,7 +52,7 @@ fn with_owned(ty: &Type, merged: &Object, less: &Object, owned: &FieldSet<'_>) -
 
 /// The fields of `merged` that `less` lacks.
 fn lost<'a>(ty: &'a Type, merged: &'a Object, less: &'a Object) -> FieldSet<'a> {
-    let root = Parts::Struct(ty);
+    let root = Parts::owned(ty);
     let mut all = with_named_fields(&field_set(ty, merged), root);
     all.subtract(&with_named_fields(&field_set(ty, less), root), Marks::OWNED);
     all
@@ -65,7 +60,7 @@ fn lost<'a>(ty: &'a Type, merged: &'a Object, less: &'a Object) -> FieldSet<'a> 
 
 fn without(ty: &Type, object: &Object, doomed: &FieldSet<'_>) -> Object {
     let mut object = object.clone();
-    remove_members(Parts::Struct(ty), &mut object, doomed);
+    remove(Parts::owned(ty), &mut object, doomed);
     object
 }
 
@@ -100,7 +95,7 @@ impl<'a> Across<'a> {
 
     fn pruned(&self, merged: &Object) -> Option<Object> {
         let (ty, whole) = self.convert(merged, self.writer.api_version, self.version)?;
-        let last = with_named_fields(self.last, Parts::Struct(ty));
+        let last = with_named_fields(self.last, Parts::owned(ty));
         let (mut at, mut all, mut less) = (self.version, whole.clone(), without(ty, &whole, &last));
         for version in self.versions() {
             let (Some((ty, all_here)), Some((_, less_here))) =
@@ -108,7 +103,7 @@ impl<'a> Across<'a> {
             else {
                 continue;
             };
-            let owned = with_named_fields(&union_of(self.sets, version), Parts::Struct(ty));
+            let owned = with_named_fields(&union_of(self.sets, version), Parts::owned(ty));
             less = with_owned(ty, &all_here, &less_here, &owned);
             (at, all) = (version, all_here);
         }
@@ -130,42 +125,4 @@ fn with_named_fields<'a>(set: &FieldSet<'a>, parts: Parts<'_>) -> FieldSet<'a> {
         named.push(node.element.clone(), marks, with_named_fields(&node.below, below));
     }
     named
-}
-
-fn remove_members(parts: Parts<'_>, object: &mut Object, doomed: &FieldSet<'_>) {
-    object.retain(|name, value| match doomed.find(&Element::field(name)) {
-        None => true,
-        Some(node) if node.marks != Marks::NONE => false,
-        Some(node) => {
-            remove_below(parts.of_member(name), value, &node.below);
-            true
-        }
-    });
-}
-
-/// What is emptied by this becomes null, as if it had not been stated.
-fn remove_below(parts: Parts<'_>, value: &mut Value, doomed: &FieldSet<'_>) {
-    match (parts, &mut *value) {
-        (Parts::Struct(_) | Parts::Map(_) | Parts::Untyped, Value::Object(object)) => {
-            remove_members(parts, object, doomed);
-            if object.is_empty() {
-                *value = Value::Null;
-            }
-        }
-        (Parts::Keyed(..) | Parts::Set, Value::Array(items)) => {
-            remove_items(parts, items, doomed);
-            if items.is_empty() {
-                *value = Value::Null;
-            }
-        }
-        _ => {}
-    }
-}
-
-fn remove_items(parts: Parts<'_>, items: &mut Vec<Value>, doomed: &FieldSet<'_>) {
-    items.retain_mut(|item| {
-        let Some(node) = parts.item_element(item).and_then(|element| doomed.find(&element)) else { return true };
-        remove_below(parts.of_item(), item, &node.below);
-        node.marks == Marks::NONE
-    });
 }

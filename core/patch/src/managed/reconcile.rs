@@ -2,27 +2,24 @@
 
 use gantry_kinds::{Shape, Type};
 
-use super::{
-    set::{FieldSet, Marks},
-    shape::Parts,
-};
+use crate::engine::{FieldSet, Form, Marks, Parts};
 
 /// Owns lists, maps and structs that are owned as a whole themselves, instead of anything in them.
 pub(crate) fn reconcile(ty: &Type, set: &mut FieldSet<'_>) {
     for node in &mut set.0 {
         let Some(field) = node.element.field_name().and_then(|name| ty.field(name)) else { continue };
-        value(&field.shape, Parts::of_field(field), &mut node.marks, &mut node.below);
+        value(&field.shape, Parts::of_owned_field(field), &mut node.marks, &mut node.below);
     }
 }
 
 fn value(shape: &Shape, parts: Parts<'_>, marks: &mut Marks, below: &mut FieldSet<'_>) {
-    match (parts, shape) {
-        (Parts::Leaf, Shape::List(_) | Shape::Map(_) | Shape::Struct(_) | Shape::RawObject) => {
+    match (parts.form, shape) {
+        (Form::Leaf, Shape::List(_) | Shape::Map(_) | Shape::Struct(_) | Shape::RawObject) => {
             (*marks, *below) = (Marks::OWNED, FieldSet::default());
         }
-        (Parts::Struct(ty), _) => reconcile(ty, below),
-        (Parts::Map(of), _) => each(of, Parts::of_shape(of), below),
-        (Parts::Keyed(..), Shape::List(of)) => each(of, parts.of_item(), below),
+        (Form::Struct(ty), _) => reconcile(ty, below),
+        (Form::Map(of), _) => each(of, Parts::of_shape(of), below),
+        (Form::Keyed(..), Shape::List(of)) => each(of, parts.of_item(), below),
         _ => {}
     }
 }

@@ -6,10 +6,8 @@
 
 use gantry_meta::{Object, ObjectView as _};
 
-use super::{
-    entries::{self, Entry, Operation, Owner},
-    set::{Element, FieldSet, Marks},
-};
+use super::entries::{self, Entry, Operation, Owner};
+use crate::engine::{Element, FieldSet, Marks};
 
 /// `spec.replicas`, of workload and scale alike.
 fn replicas() -> FieldSet<'static> {

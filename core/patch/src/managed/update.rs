@@ -10,9 +10,9 @@ use super::{
     compare::{Unsaid, compare},
     entries::{self, Entry, Operation, Owner, Sent},
     reconcile::reconcile,
-    set::{FieldSet, Marks},
     versions::{Versions, touched},
 };
+use crate::engine::{FieldSet, Marks};
 
 /// Who writes what, for the record.
 #[derive(Clone, Copy)]

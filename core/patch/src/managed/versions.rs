@@ -6,9 +6,9 @@ use gantry_meta::Object;
 use super::{
     compare::{Unsaid, compare},
     entries::Entry,
-    set::{FieldSet, Marks},
     update::{RECORD, Writer},
 };
+use crate::engine::{FieldSet, Marks};
 
 /// The versions that a kind is served in.
 pub trait Versions: Sync {

@@ -8,25 +8,25 @@
 mod directives;
 mod lists;
 
-use gantry_kinds::{Field, Type};
+use gantry_kinds::Type;
 use gantry_meta::{Object, Value};
 
-use crate::PatchError;
-use directives::{DELETE_FROM_LIST, PATCH, RETAIN_KEYS, SET_ORDER, as_new};
-use lists::Merged;
+use crate::{
+    PatchError,
+    engine::{self, Entered, Parts, Policy},
+};
 
 /// Applies `patch` to an object of type `ty`. A null changes nothing.
 ///
 /// # Errors
 /// [`PatchError::Malformed`] if the patch is no object or a directive in it cannot be followed.
-pub fn apply(ty: &Type, object: &Object, patch: Value) -> Result<Object, PatchError> {
+pub fn apply(ty: &Type, object: &Object, patch: &Value) -> Result<Object, PatchError> {
     let mut patched = object.clone();
-    let patch = match patch {
-        Value::Object(patch) => patch,
-        Value::Null => return Ok(patched),
+    match patch {
+        Value::Object(patch) => engine::merge(Strategic, Parts::patched(ty), &mut patched, patch)?,
+        Value::Null => {}
         _ => return Err(malformed("error decoding patch: a strategic merge patch is an object")),
-    };
-    merge_object(&mut patched, patch, Some(ty))?;
+    }
     Ok(patched)
 }
 
@@ -34,113 +34,49 @@ fn malformed(why: impl Into<String>) -> PatchError {
     PatchError::Malformed(why.into())
 }
 
-/// Merges `patch` into an object. `ty` is `None` for maps and for objects without a schema.
-fn merge_object(target: &mut Object, mut patch: Object, ty: Option<&Type>) -> Result<(), PatchError> {
-    match patch.remove(PATCH) {
-        None => {}
-        Some(Value::String(directive)) if directive == "replace" => {
-            *target = patch;
-            return Ok(());
-        }
-        Some(Value::String(directive)) if directive == "delete" => {
-            target.clear();
-            return Ok(());
-        }
-        Some(other) => return Err(malformed(format!("unknown $patch directive {other}"))),
-    }
-    retain_keys(target, &mut patch)?;
-    merge_ordered_lists(target, &mut patch, ty)?;
-    for (name, change) in patch {
-        match name.strip_prefix(DELETE_FROM_LIST) {
-            Some(list) => delete_from_list(target, list, change, ty)?,
-            None => merge_member(target, name, change, ty)?,
-        }
-    }
-    Ok(())
-}
+#[derive(Clone, Copy)]
+struct Strategic;
 
-/// `$retainKeys` lists what may stay; it has to cover the patch.
-fn retain_keys(target: &mut Object, patch: &mut Object) -> Result<(), PatchError> {
-    let Some(keys) = patch.remove(RETAIN_KEYS) else { return Ok(()) };
-    let Value::Array(keys) = keys else { return Err(malformed("$retainKeys is not a list")) };
-    let kept = |name: &str| keys.iter().any(|key| key.as_str() == Some(name));
-    let covered = |(name, change): (&String, &Value)| change.is_null() || name.starts_with('$') || kept(name);
-    if !patch.iter().all(covered) {
-        return Err(malformed("$retainKeys does not list every field of the patch"));
-    }
-    target.retain(|name, _| kept(name));
-    Ok(())
-}
+impl Policy for Strategic {
+    type Error = PatchError;
 
-/// Takes values out of a list; `null` takes the list away. Objects are no values: they merge as if they were sent plainly.
-fn delete_from_list(target: &mut Object, list: &str, doomed: Value, ty: Option<&Type>) -> Result<(), PatchError> {
-    match (target.get_mut(list), doomed) {
-        (_, Value::Null) => {
-            target.remove(list);
-        }
-        (Some(Value::Array(items)), Value::Array(doomed)) if doomed.iter().chain(&*items).any(Value::is_object) => {
-            *items = merge_list(items, doomed, ty.and_then(|ty| ty.field(list)))?;
-        }
-        (Some(Value::Array(items)), Value::Array(doomed)) => items.retain(|item| !doomed.contains(item)),
-        _ => {}
+    fn enter<'c>(self, parts: Parts<'_>, live: &mut Object, change: &'c Object) -> Result<Entered<'c>, PatchError> {
+        directives::follow(parts, live, change)
     }
-    Ok(())
-}
 
-fn merge_member(target: &mut Object, name: String, change: Value, ty: Option<&Type>) -> Result<(), PatchError> {
-    let field = ty.and_then(|ty| ty.field(&name));
-    match (target.get_mut(&name), change) {
-        (Some(current @ Value::Object(_)), change @ Value::Object(_)) if field.is_some_and(|f| f.patch.replace) => {
-            *current = change;
-        }
-        (_, Value::Null) => {
-            target.remove(&name);
-        }
-        (Some(Value::Object(current)), Value::Object(change)) => {
-            merge_object(current, change, field.and_then(|f| f.shape.as_struct()))?;
-        }
-        (Some(Value::Array(current)), Value::Array(change)) => *current = merge_list(current, change, field)?,
-        (_, change) => match as_new(change) {
-            Some(change) => _ = target.insert(name, change),
-            None => _ = target.remove(&name),
-        },
+    fn null(self, _: Parts<'_>, _: &mut Value) -> bool {
+        false
     }
-    Ok(())
-}
 
-fn merge_list(current: &mut Vec<Value>, change: Vec<Value>, field: Option<&Field>) -> Result<Vec<Value>, PatchError> {
-    match field {
-        Some(field) if field.patch.merge => Ok(lists::merge(std::mem::take(current), change, field)?.items),
-        _ => Ok(change),
-    }
-}
-
-/// Lists whose order the patch gives, which are taken out of it.
-fn merge_ordered_lists(target: &mut Object, patch: &mut Object, ty: Option<&Type>) -> Result<(), PatchError> {
-    let ordered: Vec<String> = patch.keys().filter_map(|key| key.strip_prefix(SET_ORDER)).map(str::to_owned).collect();
-    for name in ordered {
-        let order = patch.remove(&format!("{SET_ORDER}{name}"));
-        let order = list(order, &name)?.ok_or_else(|| malformed(format!("$setElementOrder/{name} is not a list")))?;
-        let Some(ty) = ty else { continue };
-        let field = ty.field(&name).ok_or_else(|| malformed(format!("$setElementOrder/{name}: no such field")))?;
-        let (current, change) = (list(target.get(&name).cloned(), &name)?, list(patch.remove(&name), &name)?);
-        lists::check_order(change.as_deref().unwrap_or_default(), &order, field)?;
-        let merged = match (current, change) {
-            (None, None) => continue,
-            (Some(current), None) => Merged::unchanged(current, field),
-            (None, Some(change)) => Merged::added(change),
-            (Some(current), Some(change)) => lists::merge(current, change, field)?,
+    /// Objects and lists that are replaced by the field's strategy are taken as they stand.
+    fn replace(self, live: &mut Value, change: &Value) -> bool {
+        let new = match (&*live, change) {
+            (Value::Object(_), Value::Object(_)) | (Value::Array(_), Value::Array(_)) => Some(change.clone()),
+            _ => as_new(change),
         };
-        target.insert(name, Value::Array(lists::reorder(merged, &order, field)?));
+        new.map(|new| *live = new).is_some()
     }
-    Ok(())
+
+    fn added(self, change: &Value) -> Option<Value> {
+        if change.is_null() { None } else { as_new(change) }
+    }
+
+    fn items(self, parts: Parts<'_>, live: &mut Vec<Value>, change: &[Value]) -> Result<(), PatchError> {
+        *live = lists::merge(parts, std::mem::take(live), change)?.items;
+        Ok(())
+    }
 }
 
-/// The items of a list that is there.
-fn list(value: Option<Value>, name: &str) -> Result<Option<Vec<Value>>, PatchError> {
+/// The value as it is added where there was none: objects that carry a `$patch` go, whatever it says, and so do nulls of
+/// objects. `None` if that leaves nothing. Other directives stay, as fields that nobody knows.
+fn as_new(value: &Value) -> Option<Value> {
     match value {
-        None => Ok(None),
-        Some(Value::Array(items)) => Ok(Some(items)),
-        Some(_) => Err(malformed(format!("{name} has an order and is not a list"))),
+        Value::Object(members) if members.contains_key(directives::PATCH) => None,
+        Value::Object(members) => {
+            let given = members.iter().filter(|(_, value)| !value.is_null());
+            Some(Value::Object(given.filter_map(|(name, value)| Some((name.clone(), as_new(value)?))).collect()))
+        }
+        Value::Array(items) => Some(Value::Array(items.iter().filter_map(as_new).collect())),
+        other => Some(other.clone()),
     }
 }

@@ -83,8 +83,8 @@ pub(crate) fn patched(
     }
     let object = match patch {
         Patch::Json(_) => gantry_patch::json::apply(old, document)?,
-        Patch::Merge(_) => gantry_patch::merge::apply(old, document)?,
-        Patch::Strategic(_) => Value::Object(gantry_patch::strategic::apply(ty, old, document)?),
+        Patch::Merge(_) => gantry_patch::merge::apply(old, &document)?,
+        Patch::Strategic(_) => Value::Object(gantry_patch::strategic::apply(ty, old, &document)?),
         Patch::Apply { .. } => {
             let why = "an apply configuration is merged by its owner's fields";
             return Err(PatchError::Malformed(why.into()).into());
