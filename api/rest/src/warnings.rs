@@ -12,12 +12,16 @@ pub(crate) fn headers(warnings: Vec<String>) -> impl Iterator<Item = HeaderValue
     fitting(warnings).into_iter().filter_map(|text| header(&text))
 }
 
+/// As the reference, a text with control characters is not sent.
 fn header(text: &str) -> Option<HeaderValue> {
+    if text.chars().any(char::is_control) {
+        return None;
+    }
     HeaderValue::from_bytes(format!("299 - \"{}\"", quoted(text)).as_bytes()).ok()
 }
 
 fn quoted(text: &str) -> String {
-    text.replace('\\', r"\\").replace('"', "\\\"").replace(|c: char| c.is_control(), " ")
+    text.replace('\\', r"\\").replace('"', "\\\"")
 }
 
 /// The texts as they are if they fit. If not, those up to the first that did not fit are cut and kept, and those after it as
@@ -62,8 +66,9 @@ mod tests {
     }
 
     #[test]
-    fn quotes_and_line_ends_do_not_leave_the_text() {
-        let header = header("say \"é\\b\"\n").unwrap();
-        assert_eq!(header.as_bytes(), r#"299 - "say \"é\\b\" ""#.as_bytes());
+    fn quotes_do_not_leave_the_text_and_what_controls_is_not_sent() {
+        let sent = header("say \"é\\b\"").unwrap();
+        assert_eq!(sent.as_bytes(), r#"299 - "say \"é\\b\"""#.as_bytes());
+        assert!(header("two\nlines").is_none());
     }
 }

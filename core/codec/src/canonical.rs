@@ -45,9 +45,11 @@ pub fn is_omitted(field: &Field, value: &Value) -> bool {
 /// Empty lists and maps that are always written are written `null`: the reference stores them as protobuf, which does not
 /// know them from absent ones.
 pub fn null_if_empty(field: &Field, value: &mut Value) {
-    let is_empty = match &*value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty() && matches!(field.shape, Shape::Map(_)),
+    let is_empty = match (&field.shape, &*value) {
+        // What has no type is kept as it is.
+        (Shape::Raw | Shape::RawObject, _) => false,
+        (_, Value::Array(items)) => items.is_empty(),
+        (Shape::Map(_), Value::Object(members)) => members.is_empty(),
         _ => false,
     };
     if is_empty && field.emitted == Some(Literal::Null) {

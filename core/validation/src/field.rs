@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::ratchet::Ratchet;
 use gantry_kinds::{
     FieldName,
     fields::{AnyObject, meta_v1::ObjectMeta},
@@ -234,11 +235,11 @@ impl<'a> Root<'a> {
 
 /// What is wrong with an object, in the order in which it was found.
 #[derive(Default)]
-pub struct Causes(Vec<Cause>);
+pub struct Causes(pub(crate) Vec<(Cause, Option<Ratchet>)>);
 
 impl Causes {
     pub fn push(&mut self, cause: Cause) {
-        self.0.push(cause);
+        self.0.push((cause, None));
     }
 
     pub fn append(&mut self, other: Causes) {
@@ -247,7 +248,7 @@ impl Causes {
 
     /// Appends in the order of fields.
     pub fn append_sorted(&mut self, mut other: Causes) {
-        other.0.sort_by(|one, two| (&one.field, &one.message).cmp(&(&two.field, &two.message)));
+        other.0.sort_by(|(one, _), (two, _)| (&one.field, &one.message).cmp(&(&two.field, &two.message)));
         self.append(other);
     }
 
@@ -260,7 +261,7 @@ impl Causes {
     }
 
     pub fn into_vec(self) -> Vec<Cause> {
-        self.0
+        self.0.into_iter().map(|(cause, _)| cause).collect()
     }
 
     pub fn required(&mut self, field: &Field<'_>) {

@@ -8,6 +8,7 @@ pub mod field;
 pub mod kinds;
 pub mod metadata;
 pub mod names;
+pub mod ratchet;
 pub mod rules;
 pub mod table;
 mod warnings;
@@ -62,13 +63,25 @@ pub fn validate_update(resource: Resource<'_>, new: &Object, old: &Object, subre
     let update = table::Update { new, old, subresource, namespaced, name, finalizers };
     looks.update.iter().for_each(|look| update.look(*look, &mut causes));
     match rules {
-        Some(rules) => (rules.update)(update, &mut causes),
+        Some(rules) => own_rules(rules, update, &mut causes),
         None if subresource.is_none() => {
             schema::by_table(resource.group, resource.resource, new, &mut causes);
         }
         None => {}
     }
     causes.into_vec()
+}
+
+/// The rules of a kind, but for those that the stored object breaks as well and that it may break.
+fn own_rules(rules: &table::Rules, update: table::Update<'_>, causes: &mut Causes) {
+    let mut found = Causes::default();
+    (rules.update)(update, &mut found);
+    if found.is_ratcheted() {
+        let mut before = Causes::default();
+        (rules.update)(table::Update { new: update.old, ..update }, &mut before);
+        found.forgive(&before);
+    }
+    causes.append(found);
 }
 
 /// What a write of `object` over `old`, or of one of its subresources, should be warned about, one text for each finding.

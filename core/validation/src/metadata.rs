@@ -7,6 +7,7 @@ use gantry_kinds::{
     FieldName,
     fields::{
         AnyObject,
+        apiregistration_v1::{APIService, APIServiceSpec},
         meta_v1::{ManagedFieldsEntry, ObjectMeta, OwnerReference},
     },
 };
@@ -43,7 +44,8 @@ const FIELD_MANAGER_MAX_BYTES: usize = 128;
 /// Everything about one object's metadata.
 pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
     let meta = object.member(AnyObject::METADATA);
-    name_and_namespace(&meta, namespaced, rule, causes);
+    names(object, rule, causes);
+    self::namespace(&meta.member(ObjectMeta::NAMESPACE), namespaced, causes);
     causes.non_negative(&meta.member(ObjectMeta::GENERATION));
     labels(&meta.member(ObjectMeta::LABELS), causes);
     annotations(&meta.member(ObjectMeta::ANNOTATIONS), causes);
@@ -52,21 +54,37 @@ pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &
     managed_fields(&meta.member(ObjectMeta::MANAGED_FIELDS), causes);
 }
 
-fn name_and_namespace(meta: &Field<'_>, namespaced: bool, rule: NameRule, causes: &mut Causes) {
-    let (generate_name, name, namespace) =
-        (meta.member(ObjectMeta::GENERATE_NAME), meta.member(ObjectMeta::NAME), meta.member(ObjectMeta::NAMESPACE));
+/// `name`, and the prefix that it may have been generated from.
+fn names(object: Root<'_>, rule: NameRule, causes: &mut Causes) {
+    let meta = object.member(AnyObject::METADATA);
+    let (generate_name, name) = (meta.member(ObjectMeta::GENERATE_NAME), meta.member(ObjectMeta::NAME));
     if !generate_name.is_empty() {
-        causes.invalid_each(&generate_name, rule.reasons(generate_name.text(), true));
+        causes.invalid_each(&generate_name, reasons(object, rule, generate_name.text(), true));
     }
     if causes.require(&name) {
-        causes.invalid_each(&name, rule.reasons(name.text(), false));
+        causes.invalid_each(&name, reasons(object, rule, name.text(), false));
     }
+}
+
+/// Reasons against a name, or a prefix of names, of this object.
+fn reasons(object: Root<'_>, rule: NameRule, name: &str, is_prefix: bool) -> names::Reasons {
+    let reasons = rule.reasons(name, is_prefix);
+    let spec = object.member(APIService::SPEC);
+    let part = |member| spec.member(member).text();
+    let is_of_spec = || name == format!("{}.{}", part(APIServiceSpec::VERSION), part(APIServiceSpec::GROUP));
+    if rule == NameRule::VersionAndGroup && reasons.is_empty() && !is_of_spec() {
+        return vec!["must be `spec.version+\".\"+spec.group`"];
+    }
+    reasons
+}
+
+fn namespace(namespace: &Field<'_>, namespaced: bool, causes: &mut Causes) {
     if !namespaced {
         if !namespace.is_empty() {
-            causes.forbidden(&namespace, "not allowed on this type");
+            causes.forbidden(namespace, "not allowed on this type");
         }
-    } else if causes.require(&namespace) {
-        causes.invalid_each(&namespace, names::dns_label(namespace.text()));
+    } else if causes.require(namespace) {
+        causes.invalid_each(namespace, names::dns_label(namespace.text()));
     }
 }
 

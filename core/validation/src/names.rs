@@ -195,6 +195,10 @@ pub enum NameRule {
     DnsLabel,
     Dns1035Label,
     PathSegment,
+    /// As [`Self::PathSegment`], and what names are generated from is looked at as a name.
+    RbacName,
+    /// `VERSION.GROUP` of the object's own specification.
+    VersionAndGroup,
     /// An address in its canonical spelling.
     IpAddress,
     /// A path's segment, looked at where nothing else is wrong.
@@ -211,18 +215,22 @@ impl NameRule {
             Self::DnsLabel => dns_label,
             Self::Dns1035Label => dns_1035_label,
             Self::PathSegment if is_prefix => path_segment_letters,
-            Self::PathSegment => path_segment,
+            Self::PathSegment | Self::RbacName | Self::VersionAndGroup => path_segment,
             Self::IpAddress => ip_address,
         };
         match name.strip_suffix('-') {
             // The reference puts the letter in the place of the last two characters.
-            Some(start) if is_prefix && !start.is_empty() && self != Self::PathSegment => {
+            Some(start) if is_prefix && !start.is_empty() && !self.is_of_paths() => {
                 let mut shorter = start.chars();
                 shorter.next_back();
                 check(&format!("{}a", shorter.as_str()))
             }
             _ => check(name),
         }
+    }
+
+    fn is_of_paths(self) -> bool {
+        matches!(self, Self::PathSegment | Self::RbacName | Self::VersionAndGroup)
     }
 }
 
@@ -252,5 +260,7 @@ mod tests {
         assert_eq!(NameRule::DnsSubdomain.reasons("-bad", true).len(), 1);
         assert!(NameRule::DnsLabel.reasons("B-", true).is_empty(), "what becomes of it is for the name to say");
         assert!(NameRule::PathSegment.reasons("..", true).is_empty());
+        assert_eq!(NameRule::RbacName.reasons("..", true).len(), 1);
+        assert!(NameRule::RbacName.reasons("a-", true).is_empty());
     }
 }

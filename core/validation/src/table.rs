@@ -14,7 +14,9 @@ use crate::{
         workload,
     },
     metadata,
-    names::NameRule::{self, AfterSpec, DnsLabel, DnsSubdomain, IpAddress, LongName, PathSegment},
+    names::NameRule::{
+        self, AfterSpec, DnsLabel, DnsSubdomain, IpAddress, LongName, PathSegment, RbacName, VersionAndGroup,
+    },
 };
 
 /// What an update is checked with.
@@ -167,7 +169,13 @@ static TABLE: &[Rules] = &[
     row("", "resourcequotas", DnsSubdomain, kinds::resource_quota::create, kinds::resource_quota::update),
     row("", "secrets", DnsSubdomain, kinds::secret::create, kinds::secret::update),
     row("", "services", DnsLabel, kinds::service::create, kinds::service::update),
-    row("apiregistration.k8s.io", "apiservices", PathSegment, kinds::api_service::create, kinds::api_service::update),
+    row(
+        "apiregistration.k8s.io",
+        "apiservices",
+        VersionAndGroup,
+        kinds::api_service::create,
+        kinds::api_service::update,
+    ),
     row("apps", "daemonsets", DnsSubdomain, workload::daemon_set::create, workload::daemon_set::update),
     row("apps", "deployments", DnsSubdomain, workload::deployment::create, workload::deployment::update),
     row("apps", "replicasets", DnsSubdomain, workload::replica_set::create, workload::replica_set::update),
@@ -243,14 +251,8 @@ static TABLE: &[Rules] = &[
         volume_attributes_class::update,
     ),
     row(STORAGE, "storageclasses", DnsSubdomain, storage_class::create, storage_class::update),
-    row(RBAC, "roles", PathSegment, rbac::role::create, rbac::role::update),
-    row(RBAC, "clusterroles", PathSegment, rbac::cluster_role::create, rbac::cluster_role::update),
-    row(RBAC, "rolebindings", PathSegment, rbac::role_binding::create, rbac::role_binding::update),
-    row(
-        RBAC,
-        "clusterrolebindings",
-        PathSegment,
-        rbac::cluster_role_binding::create,
-        rbac::cluster_role_binding::update,
-    ),
+    row(RBAC, "roles", RbacName, rbac::role::create, rbac::role::update),
+    row(RBAC, "clusterroles", RbacName, rbac::cluster_role::create, rbac::cluster_role::update),
+    row(RBAC, "rolebindings", RbacName, rbac::role_binding::create, rbac::role_binding::update),
+    row(RBAC, "clusterrolebindings", RbacName, rbac::cluster_role_binding::create, rbac::cluster_role_binding::update),
 ];

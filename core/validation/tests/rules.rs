@@ -1,5 +1,7 @@
 //! Objects that are refused, with the reason and field of each cause in the order in which clients know them.
 
+#[path = "rules/details.rs"]
+mod details;
 #[path = "rules/expressions.rs"]
 mod expressions;
 #[path = "rules/extensions.rs"]
@@ -11,6 +13,8 @@ mod job_status;
 mod networking;
 #[path = "rules/order.rs"]
 mod order;
+#[path = "rules/ratchets.rs"]
+mod ratchets;
 #[path = "rules/resources.rs"]
 mod resources;
 mod support;

@@ -102,8 +102,10 @@ impl MutatingPlugin for Priority {
 
     fn handles(&self, attributes: &Attributes<'_>) -> bool {
         match attributes.operation {
-            Operation::Create => attributes.is("", "pods") || attributes.is(GROUP, "priorityclasses"),
-            Operation::Update | Operation::Delete => attributes.is(GROUP, "priorityclasses"),
+            Operation::Create | Operation::Update => {
+                attributes.is("", "pods") || attributes.is(GROUP, "priorityclasses")
+            }
+            Operation::Delete => attributes.is(GROUP, "priorityclasses"),
             Operation::Connect => false,
         }
     }
@@ -112,15 +114,66 @@ impl MutatingPlugin for Priority {
         &self,
         attributes: &Attributes<'_>,
         object: Option<&mut Object>,
-        _old: Option<&Object>,
+        old: Option<&Object>,
     ) -> Result<(), Status> {
-        match object {
-            Some(object) if attributes.is("", "pods") => self.admit_pod(attributes, object).await,
-            Some(object) => self.admit_class(attributes, object).await,
-            None if SYSTEM_CLASSES.contains(&attributes.name) => {
+        match (object, old) {
+            (Some(pod), Some(old)) if attributes.is("", "pods") => {
+                keep_given(pod, old);
+                Ok(())
+            }
+            (Some(pod), None) if attributes.is("", "pods") => self.admit_pod(attributes, pod).await,
+            (Some(class), _) => self.admit_class(attributes, class).await,
+            (None, _) if SYSTEM_CLASSES.contains(&attributes.name) => {
                 Err(attributes.forbidden("this is a system priority class and cannot be deleted"))
             }
-            None => Ok(()),
+            (None, _) => Ok(()),
         }
+    }
+}
+
+/// An update that leaves out what was given here leaves it as it is.
+fn keep_given(pod: &mut Object, old: &Object) {
+    let spec = tree::object_mut(pod, "spec");
+    for member in ["priority", "preemptionPolicy"] {
+        let given = old.get("spec").and_then(|spec| spec.get(member)).filter(|given| !given.is_null());
+        if let Some(given) = given.filter(|_| spec.get(member).is_none_or(Value::is_null)) {
+            spec.insert(member.to_owned(), given.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gantry_auth::UserInfo;
+    use gantry_meta::GroupVersionResource;
+    use serde_json::json;
+
+    use super::*;
+    use crate::plugins::testing::Stored;
+
+    async fn updated(new: Value, old: Value) -> Value {
+        let (resource, user) = (GroupVersionResource::new("", "v1", "pods"), UserInfo::loopback());
+        let attributes = Attributes {
+            operation: Operation::Update,
+            resource: &resource,
+            subresource: "",
+            namespace: "ns",
+            name: "p",
+            user: &user,
+            dry_run: false,
+        };
+        let [mut new, old] = [new, old].map(|spec| json!({ "spec": spec }).as_object().cloned().unwrap());
+        let plugin = Priority::new(Arc::new(Stored::new("priorityclasses", &[])));
+        assert!(plugin.handles(&attributes));
+        plugin.admit(&attributes, Some(&mut new), Some(&old)).await.unwrap();
+        new["spec"].clone()
+    }
+
+    #[tokio::test]
+    async fn an_update_keeps_the_priority_that_it_leaves_out() {
+        let old = json!({"priority": 7, "preemptionPolicy": "Never"});
+        assert_eq!(updated(json!({"priority": null}), old.clone()).await, old);
+        let other = json!({"priority": 8, "preemptionPolicy": "Never"});
+        assert_eq!(updated(other.clone(), old).await, other, "what is stated is for validation to refuse");
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 pub(super) fn rule(short_name: &str) -> Option<Rule> {
     match short_name {
         "Pod" => Some(pod),
+        "PodTemplateSpec" => Some(|template, _| forget_init_containers(template)),
         "PodSpec" => Some(pod_spec),
         "Container" | "EphemeralContainer" => Some(|container, _| pull_policy(container, "image", "imagePullPolicy")),
         "ImageVolumeSource" => Some(|source, _| pull_policy(source, "reference", "pullPolicy")),
@@ -32,8 +33,20 @@ fn pod_spec(spec: &mut Object, _: &Surroundings) {
     }
 }
 
+/// Annotations that stood for init containers before there were fields are never kept.
+fn forget_init_containers(parent: &mut Object) {
+    let annotations = parent.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+        for version in ["alpha", "beta"] {
+            annotations.remove(&format!("pod.{version}.kubernetes.io/init-containers"));
+            annotations.remove(&format!("pod.{version}.kubernetes.io/init-container-statuses"));
+        }
+    }
+}
+
 /// What holds for pods alone, not for templates.
 fn pod(pod: &mut Object, _: &Surroundings) {
+    forget_init_containers(pod);
     let Some(spec) = member(pod, "spec") else { return };
     set_if_absent(spec, "enableServiceLinks", true);
     if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|s| s < 0) {

@@ -122,3 +122,15 @@ fn always_written_zeros_count_as_unset_unless_they_are_pointers() {
     let schema = defaulted("flowcontrol.apiserver.k8s.io", "flowschemas", json!({"spec": {"matchingPrecedence": 0}}));
     assert_eq!(schema["spec"]["matchingPrecedence"], 1000);
 }
+
+#[test]
+fn annotations_from_before_init_containers_are_dropped_from_pods_and_templates() {
+    let annotations = json!({"pod.beta.kubernetes.io/init-containers": "[]", "pod.alpha.kubernetes.io/init-container-statuses": "[]",
+        "pod.beta.kubernetes.io/other": "x"});
+    let kept = json!({"pod.beta.kubernetes.io/other": "x"});
+    let pod = defaulted("", "pods", json!({"metadata": {"annotations": annotations}, "spec": {"containers": []}}));
+    assert_eq!(pod["metadata"]["annotations"], kept);
+    let template = json!({"metadata": {"annotations": annotations}, "spec": {"containers": []}});
+    let set = defaulted("apps", "daemonsets", json!({"spec": {"template": template}}));
+    assert_eq!(set["spec"]["template"]["metadata"]["annotations"], kept);
+}

@@ -1,9 +1,6 @@
 //! APIService.
 
-use gantry_kinds::fields::{
-    apiregistration_v1::{APIService, APIServiceSpec, APIServiceStatus, ServiceReference},
-    meta_v1::ObjectMeta,
-};
+use gantry_kinds::fields::apiregistration_v1::{APIService, APIServiceSpec, APIServiceStatus, ServiceReference};
 
 use crate::{
     field::{Causes, Field, Root},
@@ -18,17 +15,6 @@ const VERSION_PRIORITY_MAX: i64 = 1_000;
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let spec = object.member(APIService::SPEC);
     let (group, version) = (spec.member(APIServiceSpec::GROUP), spec.member(APIServiceSpec::VERSION));
-    let generate_name = object.member(APIService::METADATA).member(ObjectMeta::GENERATE_NAME);
-    if !generate_name.is_empty() && names::path_segment(generate_name.text()).is_empty() {
-        causes.invalid(&generate_name, "must be `spec.version+\".\"+spec.group`");
-    }
-    let is_name = names::path_segment(object.name()).is_empty();
-    if is_name && object.name() != format!("{}.{}", version.text(), group.text()) {
-        causes.invalid(
-            &object.member(APIService::METADATA).member(ObjectMeta::NAME),
-            "must be `spec.version+\".\"+spec.group`",
-        );
-    }
     if group.is_empty() && version.text() != "v1" {
         causes.required(&group);
     }

@@ -43,7 +43,13 @@ pub mod priority_class {
 }
 
 pub mod runtime_class {
-    use gantry_kinds::fields::node_v1::{Overhead, RuntimeClass, Scheduling};
+    use gantry_kinds::{
+        FieldName,
+        fields::{
+            core_v1::Toleration,
+            node_v1::{Overhead, RuntimeClass, Scheduling},
+        },
+    };
 
     use crate::{
         field::{Causes, Field, Root},
@@ -67,11 +73,14 @@ pub mod runtime_class {
 
     fn tolerations(tolerations: &Field<'_>, causes: &mut Causes) {
         pod::tolerations(tolerations, causes);
-        let all: Vec<_> = tolerations.items().collect();
-        for (at, one) in all.iter().enumerate() {
-            if all[..at].iter().any(|other| other.value() == one.value()) {
-                causes.duplicate(one);
+        const KEY: [FieldName; 4] = [Toleration::KEY, Toleration::OPERATOR, Toleration::VALUE, Toleration::EFFECT];
+        let key = |one: &Field<'_>| KEY.map(|member| one.member(member).text().to_owned());
+        let mut seen: Vec<[String; 4]> = Vec::new();
+        for one in tolerations.items() {
+            if seen.contains(&key(&one)) {
+                causes.duplicate(&one);
             }
+            seen.push(key(&one));
         }
     }
 

@@ -8,6 +8,7 @@ use gantry_kinds::fields::{
 use super::job;
 use crate::{
     field::{Causes, Field, Root},
+    ratchet::Ratchet,
     table::Update,
 };
 
@@ -24,17 +25,32 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
 
 fn spec(spec: &Field<'_>, causes: &mut Causes) {
     let (schedule, zone) = (spec.member(CronJobSpec::SCHEDULE), spec.member(CronJobSpec::TIME_ZONE));
-    if causes.require(&schedule) && !is_schedule(schedule.text()) {
-        causes.invalid(&schedule, "is no schedule of five fields or a known word");
+    if causes.require(&schedule) {
+        self::schedule(&schedule, &zone, causes);
     }
     causes.non_negative(&spec.member(CronJobSpec::STARTING_DEADLINE_SECONDS));
-    if zone.is_set() && !is_time_zone(zone.text()) {
-        causes.invalid(&zone, "unknown time zone");
-    }
+    causes.ratcheted(Ratchet::Value, |causes| time_zone(&zone, causes));
     causes.require_one_of(&spec.member(CronJobSpec::CONCURRENCY_POLICY), &["Allow", "Forbid", "Replace"]);
     job_template(&spec.member(CronJobSpec::JOB_TEMPLATE).member(JobTemplateSpec::SPEC), causes);
     causes.non_negative(&spec.member(CronJobSpec::SUCCESSFUL_JOBS_HISTORY_LIMIT));
     causes.non_negative(&spec.member(CronJobSpec::FAILED_JOBS_HISTORY_LIMIT));
+}
+
+/// Five fields or a word. What names its own time zone may stay as it is stored, where `timeZone` names none.
+fn schedule(schedule: &Field<'_>, zone: &Field<'_>, causes: &mut Causes) {
+    let text = schedule.text();
+    let zoned = text.strip_prefix("CRON_TZ=").or_else(|| text.strip_prefix("TZ="));
+    let (own_zone, times) = zoned.and_then(|rest| rest.split_once(' ')).map_or((None, text), |(z, t)| (Some(z), t));
+    if !is_schedule(times.trim()) || own_zone.is_some_and(|own| own != LOCAL && !is_time_zone(own)) {
+        causes.invalid(schedule, "is no schedule of five fields or a known word");
+    }
+    if text.contains("TZ") {
+        let refuse = |causes: &mut Causes| causes.invalid(schedule, "cannot use TZ or CRON_TZ, use timeZone instead");
+        match zone.is_set() {
+            true => refuse(causes),
+            false => causes.ratcheted(Ratchet::ScheduleZone, refuse),
+        }
+    }
 }
 
 fn job_template(template: &Field<'_>, causes: &mut Causes) {
@@ -95,7 +111,22 @@ fn is_duration(text: &str) -> bool {
     !text.is_empty()
 }
 
-/// A name of the IANA database, by its area. `Local` means nothing in a cluster.
+/// A name of the IANA database. `Local` is one to the reference in this spelling alone, and means nothing in a cluster in any.
+fn time_zone(zone: &Field<'_>, causes: &mut Causes) {
+    if !zone.is_set() {
+        return;
+    }
+    if zone.text().eq_ignore_ascii_case(LOCAL) {
+        causes.invalid(zone, "must be an explicit time zone");
+    }
+    if zone.text() != LOCAL && !is_time_zone(zone.text()) {
+        causes.invalid(zone, "unknown time zone");
+    }
+}
+
+const LOCAL: &str = "Local";
+
+/// By its area.
 fn is_time_zone(name: &str) -> bool {
     const AREAS: [&str; 11] = [
         "Africa",

@@ -12,6 +12,7 @@ use gantry_kinds::fields::{
 use crate::{
     field::{Causes, Field, Root},
     names,
+    ratchet::Ratchet,
     rules::{net, numbers},
     table::Update,
 };
@@ -44,13 +45,19 @@ fn spec(spec: &Field<'_>, causes: &mut Causes) {
         if !host.is_empty() {
             host_name(&host, true, causes);
         }
-        http(&rule.member(IngressRule::HTTP), causes);
+        let rule = rule.member(IngressRule::HTTP);
+        match host.text().contains('*') {
+            true => causes.ratcheted(Ratchet::WildcardHost, |causes| http(&rule, causes)),
+            false => http(&rule, causes),
+        }
     }
     for entry in spec.member(IngressSpec::TLS).items() {
         entry.member(IngressTLS::HOSTS).items().for_each(|host| host_name(&host, false, causes));
         let secret = entry.member(IngressTLS::SECRET_NAME);
         if !secret.is_empty() {
-            causes.invalid_each(&secret, names::dns_subdomain(secret.text()));
+            causes.ratcheted(Ratchet::IngressSecret, |causes| {
+                causes.invalid_each(&secret, names::dns_subdomain(secret.text()));
+            });
         }
     }
     let class = spec.member(IngressSpec::INGRESS_CLASS_NAME);
@@ -162,7 +169,7 @@ fn load_balancer_points(status: &Field<'_>, causes: &mut Causes) {
         let (ip, hostname) =
             (point.member(IngressLoadBalancerIngress::IP), point.member(IngressLoadBalancerIngress::HOSTNAME));
         if !ip.is_empty() {
-            net::ip(&ip, causes);
+            causes.ratcheted(Ratchet::Value, |causes| _ = net::ip(&ip, causes));
         }
         if !hostname.is_empty() {
             causes.invalid_each(&hostname, names::dns_subdomain(hostname.text()));

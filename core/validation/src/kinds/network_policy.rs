@@ -9,6 +9,7 @@ use gantry_meta::Value;
 use crate::{
     field::{Causes, Field, Root},
     names,
+    ratchet::Ratchet,
     rules::{net, numbers, selector},
     table::Update,
 };
@@ -85,11 +86,11 @@ fn ip_block(block: &Field<'_>, causes: &mut Causes) {
     if !causes.require(&cidr) {
         return;
     }
-    net::cidr(&cidr, causes);
-    let Some(outer) = net::parse_range(cidr.text()) else { return };
+    causes.ratcheted(Ratchet::Value, |causes| _ = net::cidr(&cidr, causes));
+    let Some(outer) = net::parse_range_somehow(cidr.text()) else { return };
     for except in block.member(IPBlock::EXCEPT).items() {
-        net::cidr(&except, causes);
-        if net::parse_range(except.text()).is_some_and(|inner| !net::strictly_contains(outer, inner)) {
+        causes.ratcheted(Ratchet::Value, |causes| _ = net::cidr(&except, causes));
+        if net::parse_range_somehow(except.text()).is_some_and(|inner| !net::strictly_contains(outer, inner)) {
             causes.invalid(&except, "must be a strict subset of `cidr`");
         }
     }

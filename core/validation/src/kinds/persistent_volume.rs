@@ -126,14 +126,19 @@ fn volume(object: Root<'_>, causes: &mut Causes) {
     attributes_class(&spec, causes);
 }
 
+const NOT_INLINE: &str = "may not be specified in the context of inline volumes";
+
 /// The specification of a volume within another object, which is a driver's and nobody's claim.
 pub fn inline(spec: &Field<'_>, causes: &mut Causes) {
     let forbidden = |members: &[FieldName], causes: &mut Causes| {
         for field in members.iter().map(|member| spec.member(*member)).filter(|field| !field.is_empty()) {
-            causes.forbidden(&field, "may not be specified in the context of inline volumes");
+            causes.forbidden(&field, NOT_INLINE);
         }
     };
-    forbidden(&[Spec::CLAIM_REF, Spec::CAPACITY], causes);
+    if spec.member(Spec::CLAIM_REF).is_set() {
+        causes.forbidden(&spec.member(Spec::CLAIM_REF), NOT_INLINE);
+    }
+    forbidden(&[Spec::CAPACITY], causes);
     if !spec.member(Spec::CSI).is_set() {
         causes.required(&spec.member(Spec::CSI));
     }

@@ -59,8 +59,7 @@ pub mod service_cidr {
         for range in ranges.items() {
             net::canonical_cidr(&range, causes);
         }
-        let families: Vec<bool> =
-            ranges.items().filter_map(|range| net::parse_range(range.text())).map(|(ip, _)| ip.is_ipv4()).collect();
+        let families: Vec<bool> = ranges.items().filter_map(|range| net::is_ipv4_range(range.text())).collect();
         if let [first, second] = *families
             && first == second
         {

@@ -25,6 +25,7 @@ use super::{persistent_volume_claim, pod};
 use crate::{
     field::{Causes, Field, Root},
     names,
+    ratchet::Ratchet,
     rules::{numbers, selector},
     table::{Look, Update},
 };
@@ -294,19 +295,21 @@ pub mod stateful_set {
 
     pub fn create(object: Root<'_>, causes: &mut Causes) {
         let spec = object.member(StatefulSet::SPEC);
+        modes(&spec, causes);
         let claims = spec.member(StatefulSetSpec::VOLUME_CLAIM_TEMPLATES);
         claims
             .items()
             .for_each(|claim| persistent_volume_claim::spec(&claim.member(PersistentVolumeClaim::SPEC), causes));
+        numbers(&spec, causes);
         let service = spec.member(StatefulSetSpec::SERVICE_NAME);
         if !service.is_empty() {
             causes.invalid_each(&service, names::dns_label(service.text()));
         }
-        changeable(&spec, causes);
+        pods(&spec, causes);
     }
 
-    /// What holds on create and update alike: claims and service stay as they are once they are stored.
-    fn changeable(spec: &Field<'_>, causes: &mut Causes) {
+    /// How pods come, go and leave their claims.
+    fn modes(spec: &Field<'_>, causes: &mut Causes) {
         let management = spec.member(StatefulSetSpec::POD_MANAGEMENT_POLICY);
         match management.text() {
             "" => causes.required(&management),
@@ -315,9 +318,15 @@ pub mod stateful_set {
         }
         strategy(&spec.member(StatefulSetSpec::UPDATE_STRATEGY), causes);
         retention(&spec.member(StatefulSetSpec::PERSISTENT_VOLUME_CLAIM_RETENTION_POLICY), causes);
+    }
+
+    fn numbers(spec: &Field<'_>, causes: &mut Causes) {
         causes.non_negative(&spec.member(StatefulSetSpec::REPLICAS));
         causes.non_negative(&spec.member(StatefulSetSpec::MIN_READY_SECONDS));
         causes.non_negative(&spec.member(StatefulSetSpec::ORDINALS).member(StatefulSetOrdinals::START));
+    }
+
+    fn pods(spec: &Field<'_>, causes: &mut Causes) {
         selector_and_template(spec, causes, |_, _| {});
         if selector::parse(&spec.member(StatefulSetSpec::SELECTOR)).is_ok() {
             let pods = as_controlled(spec);
@@ -332,10 +341,13 @@ pub mod stateful_set {
 
     /// The reference checks labels and annotations twice.
     fn template(template: &Field<'_>, pods: &Field<'_>, causes: &mut Causes) {
-        pod::template_metadata(template, causes);
-        pod::template_metadata(template, causes);
-        pod::template_spec(&pods.reported_at(&template.member(PodTemplateSpec::SPEC)), causes);
-        pod::template_annotations(template, causes);
+        let whole = |causes: &mut Causes| {
+            pod::template_metadata(template, causes);
+            pod::template_metadata(template, causes);
+            pod::template_spec(&pods.reported_at(&template.member(PodTemplateSpec::SPEC)), causes);
+            pod::template_annotations(template, causes);
+        };
+        causes.ratcheted(Ratchet::StatefulTemplate, whole);
     }
 
     /// The template's `spec` as pods get it, below `spec`: the controller names them, and mounts the set's claims.
@@ -394,7 +406,8 @@ pub mod stateful_set {
             update.look(Look::Changes, causes);
             return collisions(update, causes);
         }
-        changeable(&update.new.member(StatefulSet::SPEC), causes);
+        // Claims and service stay as they are once they are stored.
+        [modes, numbers, pods].into_iter().for_each(|part| part(&update.new.member(StatefulSet::SPEC), causes));
         let (new, old) = (update.new.member(StatefulSet::SPEC), update.old.member(StatefulSet::SPEC));
         let rest = |spec: &Field<'_>| {
             let mut rest = spec.object().cloned().unwrap_or_default();
@@ -456,12 +469,10 @@ fn counters(update: Update<'_>, members: &[FieldName], causes: &mut Causes) {
         causes.non_negative(&status.member(member));
     }
     let count = |member| status.member(member).int().unwrap_or_default();
-    for part in PARTS {
-        if members.contains(&part)
-            && members.contains(&DeploymentStatus::REPLICAS)
-            && count(part) > count(DeploymentStatus::REPLICAS)
-        {
-            causes.invalid(&status.member(part), "cannot be greater than status.replicas");
+    let has_whole = members.contains(&DeploymentStatus::REPLICAS);
+    for part in members.iter().filter(|member| has_whole && PARTS.contains(member)) {
+        if count(*part) > count(DeploymentStatus::REPLICAS) {
+            causes.invalid(&status.member(*part), "cannot be greater than status.replicas");
         }
     }
     if members.contains(&DeploymentStatus::AVAILABLE_REPLICAS)

@@ -60,10 +60,14 @@ pub fn parse_interface_address(text: &str) -> Option<(IpAddr, u8)> {
     network(address, bits).map(|_| (address, bits))
 }
 
-/// Parses `ADDRESS/BITS` as the range that the address is in.
-pub fn parse_range(text: &str) -> Option<(IpAddr, u8)> {
-    let (address, bits) = parse_interface_address(text)?;
-    Some((network(address, bits)?, bits))
+/// Parses `ADDRESS/BITS` as the range that the address is in, spelled in any way: with leading zeros, or of IPv4 within IPv6. The latter is one of IPv4, with
+/// the prefix as it is written, which is how the reference compares it.
+pub fn parse_range_somehow(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, bits) = text.split_once('/')?;
+    let digits = !bits.is_empty() && bits.bytes().all(|b| b.is_ascii_digit());
+    let bits = bits.parse::<u8>().ok().filter(|_| digits)?;
+    let first = network(parse_somehow(address)?, bits)?;
+    Some((first.to_canonical(), bits))
 }
 
 /// Whether a range, spelled in any way, is one of IPv4, also where it is written within IPv6. `None` if it is no range.
@@ -111,7 +115,9 @@ pub fn network(address: IpAddr, bits: u8) -> Option<IpAddr> {
 
 /// True if `inner` lies within `outer` and is smaller.
 pub fn strictly_contains(outer: (IpAddr, u8), inner: (IpAddr, u8)) -> bool {
-    inner.1 > outer.1 && network(inner.0, outer.1) == Some(outer.0) && inner.0.is_ipv4() == outer.0.is_ipv4()
+    // A prefix of IPv4 within IPv6 counts the 96 bits before it.
+    let shared = if outer.0.is_ipv4() && outer.1 > 32 { outer.1.saturating_sub(96) } else { outer.1 };
+    inner.1 > outer.1 && inner.0.is_ipv4() == outer.0.is_ipv4() && network(inner.0, shared) == network(outer.0, shared)
 }
 
 /// An address, spelled in any way, that traffic may be sent to from outside: not unspecified, loopback or link-local.

@@ -6,6 +6,7 @@ use gantry_meta::{LabelSelector, Object};
 use crate::{
     field::{Causes, Field},
     metadata, names,
+    ratchet::Ratchet,
 };
 
 /// `matchLabels` and `matchExpressions`.
@@ -36,9 +37,11 @@ fn requirement(requirement: &Field<'_>, causes: &mut Causes) {
         _ => causes.invalid(&operator, "not a valid selector operator"),
     }
     causes.invalid_each(&key, names::qualified_name(key.text()));
-    for value in values.items() {
-        causes.invalid_each(&value, names::label_value(value.text()));
-    }
+    causes.ratcheted(Ratchet::SelectorValue, |causes| {
+        for value in values.items() {
+            causes.invalid_each(&value, names::label_value(value.text()));
+        }
+    });
 }
 
 /// True if the selector selects nothing in particular.

@@ -55,6 +55,17 @@ pub fn update_through(path: &str, subresource: &str, old: Value, new: Value) -> 
     texts(validation::validate_update(named(resource(path)), &new, &old, Some(subresource)))
 }
 
+/// `Reason:field` of each cause against a change from one status to another.
+#[track_caller]
+pub fn update_status_of(path: &str, body: &Value, old: Value, new: Value) -> Vec<String> {
+    let with = |status: Value| {
+        let mut whole = body.clone();
+        whole["status"] = status;
+        whole
+    };
+    update_through(path, "status", with(old), with(new))
+}
+
 /// `Reason:field` of each cause against a change of the status.
 #[track_caller]
 pub fn update_status(path: &str, spec: Value, status: Value) -> Vec<String> {

@@ -6,6 +6,7 @@ use super::{FAILURE_POLICIES, MATCH_POLICIES, REINVOCATION_POLICIES, expressions
 use crate::{
     field::{Causes, Field, Root},
     names,
+    ratchet::Ratchet,
     rules::{client_config, selector},
     table::Update,
 };
@@ -21,7 +22,7 @@ pub fn create(object: Root<'_>, causes: &mut Causes) {
         review_versions(&hook.member(MutatingWebhook::ADMISSION_REVIEW_VERSIONS), causes);
         let name = hook.member(MutatingWebhook::NAME);
         if seen.contains(&name.text()) && !name.is_empty() {
-            causes.duplicate(&name);
+            causes.ratcheted(Ratchet::WebhookName, |causes| causes.duplicate(&name));
         }
         seen.push(name.text());
     }
@@ -33,10 +34,13 @@ fn webhook(hook: &Field<'_>, causes: &mut Causes) {
     optional(&hook.member(MutatingWebhook::FAILURE_POLICY), &FAILURE_POLICIES, causes);
     optional(&hook.member(MutatingWebhook::MATCH_POLICY), &MATCH_POLICIES, causes);
     let effects = hook.member(MutatingWebhook::SIDE_EFFECTS);
-    if effects.is_set() {
-        causes.one_of(&effects, &["None", "NoneOnDryRun"]);
-    } else {
-        causes.required(&effects);
+    match effects.text() {
+        _ if !effects.is_set() => causes.required(&effects),
+        // Where a stored hook has others, these may have them as well.
+        "Some" | "Unknown" => causes.ratcheted(Ratchet::SideEffects, |causes| {
+            causes.not_supported(&effects, &["None", "NoneOnDryRun"]);
+        }),
+        _ => causes.one_of(&effects, &["None", "NoneOnDryRun"]),
     }
     let timeout = hook.member(MutatingWebhook::TIMEOUT_SECONDS);
     if timeout.int().is_some_and(|seconds| !(1..=TIMEOUT_MAX_SECONDS).contains(&seconds)) {
@@ -80,7 +84,9 @@ fn review_versions(versions: &Field<'_>, causes: &mut Causes) {
         }
     }
     if !seen.iter().any(|version| REVIEWS.contains(version)) {
-        causes.invalid(versions, "must include at least one of v1, v1beta1");
+        causes.ratcheted(Ratchet::ReviewVersion, |causes| {
+            causes.invalid(versions, "must include at least one of v1, v1beta1");
+        });
     }
 }
 

@@ -33,9 +33,14 @@ const INDEXED_MAX: i64 = 100_000;
 /// Completions above which an indexed job that counts failures by index is held to [`MANY_INDEXES_MAX`].
 const MANY_COMPLETIONS: i64 = 100_000;
 const MANY_INDEXES_MAX: i64 = 10_000;
-/// Labels by which a generated selector finds a job's pods, and the others that are made with them.
-const UID_LABELS: [&str; 2] = ["batch.kubernetes.io/controller-uid", "controller-uid"];
-const NAME_LABELS: [&str; 2] = ["batch.kubernetes.io/job-name", "job-name"];
+/// Labels by which a generated selector finds a job's pods, and the others that are made with them, each with whether it is
+/// the job's uid or its name; those with a prefix came later.
+const LABELS: [(&str, bool); 4] = [
+    ("controller-uid", true),
+    ("job-name", false),
+    ("batch.kubernetes.io/controller-uid", true),
+    ("batch.kubernetes.io/job-name", false),
+];
 
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     whole(object, true, causes);
@@ -61,15 +66,10 @@ fn generated_selector<'a>(object: Root<'a>, prefixed: bool, causes: &mut Causes)
         causes.required(&uid);
     }
     let labels = spec.member(JobSpec::TEMPLATE).member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
-    let needed = usize::from(!prefixed);
-    for (keys, value) in [(UID_LABELS, uid.text()), (NAME_LABELS, name)] {
-        for key in &keys[needed..] {
-            has_label(&labels, key, value, causes);
-        }
-    }
-    let expected = UID_LABELS[needed..].iter().map(|key| (key, uid.text()));
-    let expected = expected.chain(NAME_LABELS[needed..].iter().map(|key| (key, name)));
-    let expected: Object = expected.map(|(key, value)| ((*key).to_owned(), value.into())).collect();
+    let needed = if prefixed { &LABELS[..] } else { &LABELS[..2] };
+    let needed = needed.iter().map(|(key, is_uid)| (*key, if *is_uid { uid.text() } else { name }));
+    needed.clone().for_each(|(key, value)| has_label(&labels, key, value, causes));
+    let expected: Object = needed.map(|(key, value)| (key.to_owned(), value.into())).collect();
     if let Ok(parsed) = selector::parse(&selected)
         && selector::misses(parsed.as_ref(), Some(&expected))
     {
@@ -130,6 +130,10 @@ pub fn job_spec(spec: &Field<'_>, causes: &mut Causes) {
     ] {
         causes.non_negative(&spec.member(member));
     }
+    let per_index = spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX);
+    if spec.member(JobSpec::MAX_FAILED_INDEXES).is_set() && !per_index.is_set() {
+        causes.required(&per_index);
+    }
     let managed_by = spec.member(JobSpec::MANAGED_BY);
     if managed_by.is_set() {
         domain_prefixed_path(&managed_by, causes);
@@ -161,9 +165,6 @@ fn completion_mode(spec: &Field<'_>, causes: &mut Causes) {
                 causes.invalid(&field, "requires indexed completion mode");
             }
         }
-    }
-    if spec.member(JobSpec::MAX_FAILED_INDEXES).is_set() && !spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX).is_set() {
-        causes.required(&spec.member(JobSpec::BACKOFF_LIMIT_PER_INDEX));
     }
 }
 

@@ -7,7 +7,7 @@ use gantry_kinds::fields::{
 };
 use gantry_meta::{Object, Value};
 
-use super::{NAME_LABELS, UID_LABELS, spec_with_selector, status, whole};
+use super::{LABELS, spec_with_selector, status, whole};
 use crate::{
     field::{Causes, Field, Root},
     table::{Look, Update},
@@ -40,7 +40,7 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
 /// Jobs from before the labels got their prefix go without those.
 fn has_prefixed_labels(spec: &Field<'_>) -> bool {
     let labels = spec.member(JobSpec::TEMPLATE).member(PodTemplateSpec::METADATA).member(ObjectMeta::LABELS);
-    [UID_LABELS[0], NAME_LABELS[0]].iter().all(|key| labels.property(key).is_some())
+    LABELS[2..].iter().all(|(key, _)| labels.property(key).is_some())
 }
 
 /// An indexed job may grow and shrink with its parallelism.

@@ -14,6 +14,7 @@ use gantry_kinds::{
 use crate::{
     field::{Causes, Field},
     names,
+    ratchet::Ratchet,
     rules::selector,
 };
 use std::collections::HashMap;
@@ -61,9 +62,11 @@ pub fn node_selector(selector: &Field<'_>, causes: &mut Causes) {
 pub fn node_selector_term(term: &Field<'_>, causes: &mut Causes) {
     for requirement in term.member(NodeSelectorTerm::MATCH_EXPRESSIONS).items() {
         label_requirement(&requirement, causes);
-        for value in requirement.member(NodeSelectorRequirement::VALUES).items() {
-            causes.invalid_each(&value, names::label_value(value.text()));
-        }
+        causes.ratcheted(Ratchet::NodeAffinityValue, |causes| {
+            for value in requirement.member(NodeSelectorRequirement::VALUES).items() {
+                causes.invalid_each(&value, names::label_value(value.text()));
+            }
+        });
     }
     term.member(NodeSelectorTerm::MATCH_FIELDS).items().for_each(|requirement| field_requirement(&requirement, causes));
 }
@@ -187,8 +190,10 @@ pub(super) fn topology_spread_constraints(constraints: &Field<'_>, causes: &mut 
                 causes.one_of(&policy, &["Honor", "Ignore"]);
             }
         }
-        label_keys(&constraint, causes);
-        selector::label_selector(&constraint.member(TopologySpreadConstraint::LABEL_SELECTOR), causes);
+        causes.ratcheted(Ratchet::MatchLabelKeys, |causes| label_keys(&constraint, causes));
+        causes.ratcheted(Ratchet::SpreadSelector, |causes| {
+            selector::label_selector(&constraint.member(TopologySpreadConstraint::LABEL_SELECTOR), causes);
+        });
     }
 }
 

@@ -12,6 +12,7 @@ use gantry_meta::{Object, Value};
 use super::affinity;
 use crate::{
     field::{Causes, Field},
+    ratchet::Ratchet,
     rules::paths,
     table::Update,
 };
@@ -43,7 +44,7 @@ pub(super) fn annotations(annotations: &Field<'_>, spec: &Field<'_>, causes: &mu
     tolerations(annotations, causes);
     let cost = annotations.entry(DELETION_COST);
     if cost.is_set() && !is_deletion_cost(cost.text()) {
-        causes.invalid(&cost, "must be a 32bit integer");
+        causes.ratcheted(Ratchet::PodDeletionCost, |causes| causes.invalid(&cost, "must be a 32bit integer"));
     }
     for (key, profile) in annotations.entries() {
         if key == SECCOMP_OF_POD || key.starts_with(SECCOMP_OF_CONTAINER) {

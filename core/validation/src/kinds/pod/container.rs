@@ -23,10 +23,7 @@ pub(super) fn common(
     if causes.require(&name) {
         causes.invalid_each(&name, names::dns_label(name.text()));
     }
-    let image = container.member(Container::IMAGE);
-    if image.text().trim().is_empty() {
-        causes.required(&image);
-    }
+    causes.require(&container.member(Container::IMAGE));
     causes.require_one_of(&container.member(Container::TERMINATION_MESSAGE_POLICY), &["FallbackToLogsOnError", "File"]);
     ports(&container.member(Container::PORTS), causes);
     env::env(&container.member(Container::ENV), causes);

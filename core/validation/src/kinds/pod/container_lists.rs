@@ -9,7 +9,10 @@ use gantry_kinds::{
 };
 
 use super::{container, image_is_trimmed, probes, volumes::Volumes};
-use crate::field::{Causes, Field};
+use crate::{
+    field::{Causes, Field},
+    ratchet::Ratchet,
+};
 
 const RULES_MAX: usize = 20;
 const EXIT_CODES_MAX: usize = 255;
@@ -106,7 +109,9 @@ pub(super) fn ephemeral_containers(spec: &Field<'_>, volumes: &Volumes<'_>, clai
 fn no_restart_on_resize(container: &Field<'_>, causes: &mut Causes) {
     for policy in container.member(Container::RESIZE_POLICY).items().map(|one| one.member(Container::RESTART_POLICY)) {
         if policy.text() == "RestartContainer" {
-            causes.invalid(&policy, "must not be set to 'RestartContainer' for non-sidecar initContainers");
+            causes.ratcheted(Ratchet::ResizeOfInitContainer, |causes| {
+                causes.invalid(&policy, "must not be set to 'RestartContainer' for non-sidecar initContainers");
+            });
         }
     }
 }

@@ -7,7 +7,7 @@ use gantry_kinds::fields::core_v1::{
 
 use crate::{
     field::{Causes, Field},
-    names,
+    names::{self, NameRule},
     rules::paths,
 };
 
@@ -203,7 +203,8 @@ pub(super) fn env_from(sources: &Field<'_>, causes: &mut Causes) {
         for reference in references.iter().filter(|r| r.is_set()) {
             let name = reference.member(SecretEnvSource::NAME);
             if causes.require(&name) {
-                causes.invalid_each(&name, names::dns_subdomain(name.text()));
+                // The reference takes what generated names may begin with.
+                causes.invalid_each(&name, NameRule::DnsSubdomain.reasons(name.text(), true));
             }
         }
         match references.iter().filter(|r| r.is_set()).count() {

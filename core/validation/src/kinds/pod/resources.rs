@@ -9,6 +9,7 @@ use gantry_meta::Quantity;
 use crate::{
     field::{Causes, Field},
     names,
+    ratchet::Ratchet,
     rules::resources::{
         amount, container_resource_name, is_huge_page, is_overcommit_allowed, resource_amount, resource_name,
     },
@@ -49,7 +50,9 @@ fn whole_pages(name: &str, field: &Field<'_>, causes: &mut Causes) {
         let page = Quantity::parse(size).ok().filter(|page| page.signum() > 0);
         let divides = |page: Quantity| amount(field).is_none_or(|amount| amount.units() % page.units() == 0);
         if !page.is_some_and(divides) {
-            causes.invalid(field, "must be a multiple of the page size");
+            causes.ratcheted(Ratchet::HugePageMultiple, |causes| {
+                causes.invalid(field, "must be a multiple of the page size");
+            });
         }
     }
 }

@@ -10,9 +10,12 @@ use gantry_kinds::{
 use super::windows;
 use crate::{
     field::{Causes, Field},
+    ratchet::Ratchet,
     rules::{numbers, paths},
 };
 
+/// The longest path that Linux takes.
+const LOCALHOST_PROFILE_MAX_BYTES: usize = 4095;
 const PROFILES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
 
 pub(super) fn pod_security_context(spec: &Field<'_>, causes: &mut Causes) {
@@ -57,14 +60,19 @@ fn sysctls(spec: &Field<'_>, sysctls: &Field<'_>, causes: &mut Causes) {
         } else if seen.contains(&name.text()) {
             causes.duplicate(&name);
         }
-        let host = |member| spec.member(member).flag();
-        if host(PodSpec::HOST_NETWORK) && name.text().starts_with("net.") {
-            causes.invalid(&name, "may not be specified when 'hostNetwork' is true");
-        }
-        if host(PodSpec::HOST_IPC) && is_ipc_sysctl(name.text()) {
-            causes.invalid(&name, "may not be specified when 'hostIPC' is true");
-        }
+        causes.ratcheted(Ratchet::HostSysctl, |causes| host_sysctl(spec, &name, causes));
         seen.push(name.text());
+    }
+}
+
+/// What a pod shares with the host it does not set.
+fn host_sysctl(spec: &Field<'_>, name: &Field<'_>, causes: &mut Causes) {
+    let host = |member| spec.member(member).flag();
+    if host(PodSpec::HOST_NETWORK) && name.text().starts_with("net.") {
+        causes.invalid(name, "may not be specified when 'hostNetwork' is true");
+    }
+    if host(PodSpec::HOST_IPC) && is_ipc_sysctl(name.text()) {
+        causes.invalid(name, "may not be specified when 'hostIPC' is true");
     }
 }
 
@@ -109,10 +117,11 @@ fn app_armor_profile(profile: &Field<'_>, causes: &mut Causes) {
     let local = profile.member(AppArmorProfile::LOCALHOST_PROFILE);
     match profile.member(AppArmorProfile::TYPE).text() {
         "Localhost" => {
-            if local.text().trim().is_empty() {
-                causes.required(&local);
-            } else if local.text().trim() != local.text() {
+            if causes.require(&local) && local.text().trim() != local.text() {
                 causes.invalid(&local, "must not be padded with whitespace");
+            }
+            if local.text().len() > LOCALHOST_PROFILE_MAX_BYTES {
+                causes.too_long(&local, LOCALHOST_PROFILE_MAX_BYTES);
             }
         }
         "RuntimeDefault" | "Unconfined" => {
@@ -177,8 +186,11 @@ pub(super) fn host_users(spec: &Field<'_>, causes: &mut Causes) {
         .into_iter()
         .flat_map(|list| spec.member(list).items())
     {
-        if !container.member(Container::VOLUME_DEVICES).is_empty() {
-            causes.forbidden(&container.member(Container::VOLUME_DEVICES), "when `hostUsers` is false");
+        let devices = container.member(Container::VOLUME_DEVICES);
+        if !devices.is_empty() {
+            causes.ratcheted(Ratchet::DevicesOfUserNamespace, |causes| {
+                causes.forbidden(&devices, "when `hostUsers` is false");
+            });
         }
     }
 }

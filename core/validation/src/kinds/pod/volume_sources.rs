@@ -20,6 +20,7 @@ use super::env;
 use crate::{
     field::{Causes, Field},
     kinds, metadata, names,
+    ratchet::Ratchet,
     rules::{
         numbers, paths, resources,
         volume_sources::{self as shared, required},
@@ -217,7 +218,7 @@ fn account_token(token: &Field<'_>, source: &Field<'_>, causes: &mut Causes) {
         causes.invalid(&seconds, "may not specify a duration larger than 2^32 seconds");
     }
     if causes.require(&path) {
-        paths::local_non_reserved(&path, causes);
+        causes.ratcheted(Ratchet::TokenPath, |causes| paths::local_non_reserved(&path, causes));
     }
 }
 

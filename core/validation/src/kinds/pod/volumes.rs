@@ -26,12 +26,12 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Ca
     let mut sound = Volumes(Vec::new());
     for volume in volumes.items() {
         let before = causes.len();
-        let kind = source(&volume, causes);
-        let name = volume.member(Volume::NAME);
-        if kind == Some(Volume::IMAGE) && owner != Owner::Template {
-            // A template may be filled in later.
+        // A template may be filled in later.
+        if owner != Owner::Template && is_image(&volume) {
             causes.require(&volume.member(Volume::IMAGE).member(ImageVolumeSource::REFERENCE));
         }
+        let kind = source(&volume, causes);
+        let name = volume.member(Volume::NAME);
         with_its_name(&volume, owner, causes);
         if causes.require(&name) {
             causes.invalid_each(&name, names::dns_label(name.text()));
@@ -47,6 +47,11 @@ pub(super) fn volumes<'a>(volumes: &Field<'a>, owner: Owner<'_>, causes: &mut Ca
         }
     }
     sound
+}
+
+/// Whether an image is the volume's only source.
+fn is_image(volume: &Field<'_>) -> bool {
+    SOURCES.iter().all(|(member, _)| volume.member(*member).is_set() == (*member == Volume::IMAGE))
 }
 
 /// What a source makes of the name of its volume.

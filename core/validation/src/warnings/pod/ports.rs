@@ -13,7 +13,7 @@ pub(super) fn ports(spec: &Field<'_>, found: &mut Found) {
     let ports: Vec<Port<'_>> = ports.map(Port::new).collect();
     for (at, port) in ports.iter().enumerate() {
         if !port.host_address.is_empty() && port.host_number == 0 {
-            found.at(&port.field, format_args!("hostIP {:?} has no hostPort", port.host_address));
+            found.at(&port.field, format_args!("hostIP \"{}\" has no hostPort", port.host_address));
         }
         for other in &ports[..at] {
             if let Some(what) = port.clashes_with(other) {
