@@ -128,9 +128,13 @@ fn annotations_from_before_init_containers_are_dropped_from_pods_and_templates()
     let annotations = json!({"pod.beta.kubernetes.io/init-containers": "[]", "pod.alpha.kubernetes.io/init-container-statuses": "[]",
         "pod.beta.kubernetes.io/other": "x"});
     let kept = json!({"pod.beta.kubernetes.io/other": "x"});
-    let pod = defaulted("", "pods", json!({"metadata": {"annotations": annotations}, "spec": {"containers": []}}));
+    let pod = defaulted(
+        "",
+        "pods",
+        json!({"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "c"}]}}),
+    );
     assert_eq!(pod["metadata"]["annotations"], kept);
-    let template = json!({"metadata": {"annotations": annotations}, "spec": {"containers": []}});
+    let template = json!({"metadata": {"annotations": annotations}, "spec": {"containers": [{"name": "c"}]}});
     let set = defaulted("apps", "daemonsets", json!({"spec": {"template": template}}));
     assert_eq!(set["spec"]["template"]["metadata"]["annotations"], kept);
 }
