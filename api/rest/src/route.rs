@@ -1,7 +1,7 @@
 //! From method and URL to what is asked, and of what.
 
 use actix_web::http::{Method, Uri};
-use gantry_kinds::Catalog;
+use gantry_kinds::{Catalog, Resource, Subresource};
 use gantry_meta::{GroupVersionResource, Reason, Status};
 use gantry_registry::{Target, Verb};
 
@@ -140,45 +140,60 @@ fn refused(catalog: &Catalog, method: &Method, path: &ResourcePath<'_>, verb: Ve
     let Some(resource) = catalog.resource(path.group, path.version, path.resource) else {
         return Some(Refused::Unknown);
     };
-    let in_namespace = path.namespace.is_some();
-    let sub = (!path.subresource.is_empty()).then(|| resource.subresource(path.subresource));
-    let scope_fits = resource.namespaced || !in_namespace;
-    let named = !path.name.is_empty();
-    // What is in a namespace has no name outside of one.
-    let addressable = !resource.namespaced || in_namespace;
-    let goes_on = path.subresource != "proxy" && path.rest.bytes().any(|byte| byte != b'/');
-    // What is only posted has no names.
-    let nameless =
-        named && sub.is_none() && !["get", "update", "patch", "delete"].iter().any(|verb| resource.has_verb(verb));
-    let unknown_sub = nameless || goes_on || sub.is_some_and(|sub| sub.is_none());
-    if path.doubled_slash || !scope_fits || unknown_sub || (named && !addressable) {
+    let subresource = match path.subresource {
+        "" => None,
+        name => match resource.subresource(name) {
+            Some(subresource) => Some(subresource),
+            None => return Some(Refused::Unknown),
+        },
+    };
+    if !is_address(resource, path, subresource.is_some()) {
         return Some(Refused::Unknown);
     }
-    let allowed = match sub.flatten() {
-        Some(sub) => {
-            let connects = CONNECT.contains(&&*sub.name);
-            let plain = matches!(*method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
-            // Everything goes through a proxy, HEAD and OPTIONS too.
-            let known = plain || (connects && &*sub.name == "proxy");
-            known && sub.has_verb(verb.as_str())
-        }
-        None => {
-            let fits = match *method {
-                Method::GET => true,
-                Method::POST => !named && addressable && !path.watch,
-                Method::PUT | Method::PATCH => named && !path.watch,
-                Method::DELETE => addressable && !path.watch,
-                _ => false,
-            };
-            fits && resource.has_verb(verb.as_str())
-        }
+    let allowed = match subresource {
+        Some(subresource) => passes(method, subresource) && subresource.has_verb(verb.as_str()),
+        None => fits(method, resource, path) && resource.has_verb(verb.as_str()),
     };
     // Lists and watches of no namespace are of all; what is made in none is refused when it is looked at.
-    let needs_namespace = path.namespace == Some("") && (named || *method == Method::DELETE);
+    let needs_namespace = path.namespace == Some("") && (!path.name.is_empty() || *method == Method::DELETE);
     match (allowed, needs_namespace) {
         (false, _) => Some(Refused::Method),
         (true, true) => Some(Refused::NoNamespace),
         (true, false) => None,
+    }
+}
+
+/// Whether something of the resource can lie at the path.
+fn is_address(resource: &Resource, path: &ResourcePath<'_>, has_subresource: bool) -> bool {
+    let scope_fits = resource.namespaced || path.namespace.is_none();
+    let named = !path.name.is_empty();
+    // What is only posted has no names.
+    let nameless =
+        named && !has_subresource && !["get", "update", "patch", "delete"].iter().any(|verb| resource.has_verb(verb));
+    let goes_on = path.subresource != "proxy" && path.rest.bytes().any(|byte| byte != b'/');
+    scope_fits && !path.doubled_slash && !goes_on && !nameless && (!named || is_addressable(resource, path))
+}
+
+/// What is in a namespace has no name outside of one.
+fn is_addressable(resource: &Resource, path: &ResourcePath<'_>) -> bool {
+    !resource.namespaced || path.namespace.is_some()
+}
+
+/// Everything goes through a proxy, HEAD and OPTIONS too.
+fn passes(method: &Method, subresource: &Subresource) -> bool {
+    let plain = matches!(*method, Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+    plain || &*subresource.name == "proxy"
+}
+
+/// Whether the method goes with a collection or an object, whichever the path names.
+fn fits(method: &Method, resource: &Resource, path: &ResourcePath<'_>) -> bool {
+    let named = !path.name.is_empty();
+    match *method {
+        Method::GET => true,
+        Method::POST => !named && is_addressable(resource, path) && !path.watch,
+        Method::PUT | Method::PATCH => named && !path.watch,
+        Method::DELETE => is_addressable(resource, path) && !path.watch,
+        _ => false,
     }
 }
 

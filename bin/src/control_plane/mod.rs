@@ -1,5 +1,6 @@
 //! The control plane: store, cache, executor, doors, controllers and scheduler, wired.
 
+mod actors;
 mod config;
 mod doors;
 mod identity;
@@ -10,7 +11,7 @@ mod served;
 mod service_types;
 mod store;
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use gantry_auth::{
@@ -18,18 +19,17 @@ use gantry_auth::{
     audit::{AuditLog, Policy},
     feed,
     pki::{CertificateAuthority, ClientCertificates},
-    signing::{self, SigningController, SigningParts},
-    token::{SigningKey, TokenIssuer, TokenSecretController, TokenSecretParts, TokenVerifier},
-    user::{service_account_groups, service_account_user_name},
+    token::{TokenIssuer, TokenVerifier},
 };
 use gantry_base::Shutdown;
 use gantry_codec::{Format, parse_untyped};
 use gantry_plugin_host::PluginHost;
 use gantry_registry::{CachedAccounts, Executor, ExecutorParts, LocalClient, ServicePools, ServiceTokens, bootstrap};
-use gantry_runtime::{ElectionConfig, ObjectSink, ObjectSource};
+use gantry_runtime::{ObjectSink, ObjectSource};
 use gantry_watch_cache::WatchCache;
 
 use crate::plugin_folder::Family;
+use actors::Actors;
 pub use config::{AuditConfig, ControlPlaneConfig, Role};
 use identity::Identity;
 use metrics::Metrics;
@@ -74,9 +74,17 @@ impl ControlPlane {
         open_files::raise_limit();
         doors::open_rest(&config, &identity, &executor, metrics.registry.clone(), shutdown)?;
         let grpc_port = doors::open_grpc(&config, &identity, &executor, shutdown).await?;
-        let plugins =
-            Plugins { host, authority: identity.authority.clone(), key: identity.signing_key.clone(), metrics };
-        run_plugins(&config, &executor, plugins, &source, shutdown);
+        let actors = Actors {
+            config: &config,
+            executor: executor.clone(),
+            host,
+            authority: identity.authority.clone(),
+            key: identity.signing_key.clone(),
+            metrics,
+            source,
+            shutdown,
+        };
+        actors.start();
         identity.write_kubeconfig(&config)?;
         Ok(Self { identity, executor, grpc_port, _store: store })
     }
@@ -142,74 +150,4 @@ fn audit_log(config: &AuditConfig) -> Result<Arc<AuditLog>> {
     let (policy, _) = parse_untyped(&text, Format::Yaml).with_context(|| format!("{} is not YAML", file.display()))?;
     let policy = Policy::from_json(policy).with_context(|| file.display().to_string())?;
     Ok(Arc::new(AuditLog::open(policy, &config.log)?))
-}
-
-/// What plugins run on, and what those who sign in their place need.
-struct Plugins {
-    host: Arc<PluginHost>,
-    authority: Arc<CertificateAuthority>,
-    key: Arc<SigningKey>,
-    metrics: Metrics,
-}
-
-/// Controllers and scheduler, each write as its own account.
-fn run_plugins(
-    config: &ControlPlaneConfig,
-    executor: &Executor,
-    Plugins { host, authority, key, metrics }: Plugins,
-    source: &Arc<dyn ObjectSource>,
-    shutdown: &Shutdown,
-) {
-    let account = {
-        let executor = executor.clone();
-        move |name: &str| -> Arc<dyn ObjectSink> {
-            let user = UserInfo::new(
-                &service_account_user_name("kube-system", name),
-                &service_account_groups("kube-system").iter().map(String::as_str).collect::<Vec<_>>(),
-            );
-            Arc::new(LocalClient::new(executor.clone(), user, name))
-        }
-    };
-    let loopback: Arc<dyn ObjectSink> =
-        Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "plugin-host"));
-    shutdown.spawn(gantry_controllers::report_plugins(host.clone(), loopback.clone(), shutdown.token()));
-    if config.runs(Role::Controllers) {
-        let tokens = TokenSecretController::new(TokenSecretParts {
-            issuer: Arc::new(TokenIssuer::new(key, ISSUER)),
-            root_ca: authority.certificate_pem().to_owned(),
-            source: source.clone(),
-            sink: Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "tokens-controller")),
-        });
-        shutdown.spawn(tokens.run(shutdown.token()));
-        let signing = SigningController::new(SigningParts {
-            authority,
-            authorizer: executor.authorizer().clone(),
-            source: source.clone(),
-            sink: account(signing::ACCOUNT),
-        });
-        shutdown.spawn(signing.run(shutdown.token()));
-        let served = served::follow(executor.catalog());
-        let sinks: gantry_controllers::SinkFor = Arc::new({
-            let loopback = loopback.clone();
-            move |id| if id == "leader-election" { loopback.clone() } else { account(id) }
-        });
-        let mut controllers = gantry_controllers::Config::new(served);
-        controllers.election = Some(election("kube-controller-manager", config.advertise));
-        controllers.queues = Some(metrics.queues);
-        shutdown.spawn(gantry_controllers::run(controllers, source.clone(), sinks, host.clone(), shutdown.token()));
-    }
-    if config.runs(Role::Scheduler) {
-        let user = UserInfo::new("system:kube-scheduler", &["system:authenticated"]);
-        let sink: Arc<dyn ObjectSink> = Arc::new(LocalClient::new(executor.clone(), user, "kube-scheduler"));
-        let scheduler = gantry_scheduler::Config {
-            election: Some(election("kube-scheduler", config.advertise)),
-            metrics: Some(metrics.scheduler),
-            ..Default::default()
-        };
-        shutdown.spawn(gantry_scheduler::run(scheduler, source.clone(), sink, host, shutdown.token()));
-    }
-}
-
-fn election(name: &str, advertise: IpAddr) -> ElectionConfig {
-    ElectionConfig::new("kube-system", name, &format!("{advertise}_{}", std::process::id()))
 }

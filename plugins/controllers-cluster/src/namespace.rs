@@ -1,6 +1,6 @@
 //! Deleting a namespace: first everything in it, then the namespace. Source: API reference, Namespace, "finalizers".
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use gantry_plugin::{
     Controller, Cx, Event, Failure, HostRef, Key, Metadata, NoConfig, Ops, Outcome, Plugin, Query, Reader, Resource,
@@ -156,45 +156,38 @@ fn finalize(namespace: &Namespace, ops: &mut Ops) {
     ops.update(&NAMESPACES, "", &meta.name, &body).subresource("finalize").ignore_not_found().done();
 }
 
+/// Those that no namespace here can have: every resource is known, and what is deleted is deleted.
+const UNTROUBLED: [Wanted<'static>; 3] = [
+    ("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"),
+    (
+        "NamespaceDeletionGroupVersionParsingFailure",
+        false,
+        "ParsedGroupVersions",
+        "All legacy kube types successfully parsed",
+    ),
+    (
+        "NamespaceDeletionContentFailure",
+        false,
+        "ContentDeleted",
+        "All content successfully deleted, may be waiting on finalization",
+    ),
+];
+
 /// The five conditions that tell a user what holds the namespace; they appear together.
 fn report(namespace: &Namespace, remaining: &[Left<'_>], now: Timestamp, ops: &mut Ops) {
-    let mut held: Vec<&str> = remaining.iter().flat_map(|l| &l.finalizers).map(String::as_str).collect();
-    held.sort_unstable();
-    held.dedup();
-    let counts: Vec<String> = remaining
-        .iter()
-        .map(|l| format!("{}.{} has {} resource instances", l.resource.resource, l.resource.group, l.count))
-        .collect();
-    let content = format!("Some resources are remaining: {}", counts.join(", "));
-    let finalizers = format!("Some content in the namespace has finalizers remaining: {}", held.join(", "));
-    let wanted = [
-        ("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered"),
-        (
-            "NamespaceDeletionGroupVersionParsingFailure",
+    let (content, finalizers) = (remaining_content(remaining), remaining_finalizers(remaining));
+    let content = ("NamespaceContentRemaining", true, "SomeResourcesRemain", content.as_str());
+    let finalizers = match &finalizers {
+        Some(held) => ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", held.as_str()),
+        None => (
+            "NamespaceFinalizersRemaining",
             false,
-            "ParsedGroupVersions",
-            "All legacy kube types successfully parsed",
+            "ContentHasNoFinalizers",
+            "All content-preserving finalizers finished",
         ),
-        (
-            "NamespaceDeletionContentFailure",
-            false,
-            "ContentDeleted",
-            "All content successfully deleted, may be waiting on finalization",
-        ),
-        ("NamespaceContentRemaining", true, "SomeResourcesRemain", content.as_str()),
-        if held.is_empty() {
-            (
-                "NamespaceFinalizersRemaining",
-                false,
-                "ContentHasNoFinalizers",
-                "All content-preserving finalizers finished",
-            )
-        } else {
-            ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", finalizers.as_str())
-        },
-    ];
-    let conditions: Vec<Condition> =
-        wanted.into_iter().map(|w| condition(&namespace.status.conditions, w, now)).collect();
+    };
+    let wanted = UNTROUBLED.into_iter().chain([content, finalizers]);
+    let conditions: Vec<Condition> = wanted.map(|w| condition(&namespace.status.conditions, w, now)).collect();
     if conditions != namespace.status.conditions {
         let patch: Value = json!({"status": {"conditions": conditions}});
         ops.patch_status(&NAMESPACES, "", &namespace.metadata.name, &patch)
@@ -204,7 +197,25 @@ fn report(namespace: &Namespace, remaining: &[Left<'_>], now: Timestamp, ops: &m
     }
 }
 
-fn condition(old: &[Condition], (kind, holds, reason, message): (&str, bool, &str, &str), now: Timestamp) -> Condition {
+fn remaining_content(remaining: &[Left<'_>]) -> String {
+    let count = |left: &Left<'_>| {
+        format!("{}.{} has {} resource instances", left.resource.resource, left.resource.group, left.count)
+    };
+    let counts: Vec<String> = remaining.iter().map(count).collect();
+    format!("Some resources are remaining: {}", counts.join(", "))
+}
+
+/// `None` if nothing is held by one.
+fn remaining_finalizers(remaining: &[Left<'_>]) -> Option<String> {
+    let held: BTreeSet<&str> = remaining.iter().flat_map(|left| &left.finalizers).map(String::as_str).collect();
+    let held: Vec<&str> = held.into_iter().collect();
+    (!held.is_empty()).then(|| format!("Some content in the namespace has finalizers remaining: {}", held.join(", ")))
+}
+
+/// Type, whether it holds, reason and message of a condition.
+type Wanted<'a> = (&'a str, bool, &'a str, &'a str);
+
+fn condition(old: &[Condition], (kind, holds, reason, message): Wanted<'_>, now: Timestamp) -> Condition {
     let status = if holds { "True" } else { "False" };
     let same = old.iter().find(|c| c.kind == kind && c.status == status);
     Condition {
