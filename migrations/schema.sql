@@ -120,6 +120,17 @@ BEGIN
         RAISE EXCEPTION 'this batch was given up' USING ERRCODE = 'GT002';
     END IF;
 END $$;
+CREATE FUNCTION public.batch_apply_whole(p_shard integer, p_epoch bigint, p_replica uuid, p_seq bigint, p_notify boolean, p_key text[], p_expect bigint[], p_deleted boolean[], p_val bytea[], p_fence text, p_token bigint, p_take_pool text[], p_take_value text[], p_drop_pool text[], p_drop_value text[], OUT revs bigint[], OUT creates bigint[], OUT currents bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    SELECT b.revs, b.creates, b.currents INTO revs, creates, currents
+        FROM batch_apply(p_shard, p_epoch, p_replica, p_seq, p_notify, p_key, p_expect, p_deleted, p_val,
+            p_fence, p_token, p_take_pool, p_take_value, p_drop_pool, p_drop_value) AS b;
+    IF array_position(revs, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'not all of the batch holds' USING ERRCODE = 'GT005', DETAIL = to_json(currents);
+    END IF;
+END $$;
 CREATE FUNCTION public.batch_settle(p_shard integer, p_replica uuid, p_seq bigint, OUT base bigint, OUT applied bigint) RETURNS record
     LANGUAGE plpgsql
     AS $$

@@ -78,6 +78,7 @@ fn create(n: usize) -> Write {
         expect: Expect::Absent,
         operation: Operation::Put(value(&name, OBJECT_BYTES)),
         claims: Vec::new(),
+        with: Vec::new(),
         fence: None,
     }
 }

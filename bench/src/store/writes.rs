@@ -163,7 +163,8 @@ impl Client {
         }
         let expect = if revision == 0 { Expect::Absent } else { Expect::At(Revision(revision)) };
         let operation = Operation::Put(value);
-        let write = Write { shard: Shard::Durable, key, expect, operation, claims: Vec::new(), fence: None };
+        let write =
+            Write { shard: Shard::Durable, key, expect, operation, claims: Vec::new(), with: Vec::new(), fence: None };
         let revision = match self {
             Self::Storage(storage) => storage.commit(write).await?.revision,
             Self::Cache(cache) => cache.commit(write).await?.revision(),

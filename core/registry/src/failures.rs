@@ -23,7 +23,7 @@ pub(crate) fn commit_failed(error: CommitError) -> Status {
             Status::unavailable("storage is unavailable, try again", RETRY_AFTER_SECONDS)
         }
         // Lost races and taken claims are dealt with where they can be tried again.
-        CommitError::Conflict { .. } | CommitError::ClaimTaken { .. } => {
+        CommitError::Conflict { .. } | CommitError::CompanionConflict { .. } | CommitError::ClaimTaken { .. } => {
             Status::unavailable("the write lost too many races, try again", RETRY_AFTER_SECONDS)
         }
     }

@@ -1,7 +1,7 @@
 //! One call of `batch_apply`, or of `batch_apply_single` for a write that is alone.
 
 use gantry_storage::{
-    Change, ClaimChange, CommitError, Committed, Epoch, Expect, Fence, Operation, Revision, Shard, Write,
+    Change, ClaimChange, CommitError, Committed, Epoch, Expect, Fence, Key, Operation, Revision, Shard, Write,
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -62,7 +62,35 @@ pub(crate) fn value(operation: &Operation) -> (&bytes::Bytes, bool) {
     }
 }
 
-/// Applies writes of distinct keys under one fence. A write with claims must be alone.
+/// One object that a batch changes: a write's own, or one that goes along with it.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub key: &'a Key,
+    expect: Expect,
+    operation: &'a Operation,
+}
+
+impl Row<'_> {
+    /// What must stand under the key.
+    pub fn expected(&self) -> Option<Revision> {
+        match self.expect {
+            Expect::Absent => None,
+            Expect::At(revision) => Some(revision),
+        }
+    }
+}
+
+/// What writes change, each followed by what goes along with it.
+pub(crate) fn rows<'a>(writes: &[&'a Write]) -> Vec<Row<'a>> {
+    let rows_of = |write: &&'a Write| {
+        let companions = write.with.iter();
+        let along = companions.map(|with| Row { key: &with.key, expect: with.expect, operation: &with.operation });
+        std::iter::once(Row { key: &write.key, expect: write.expect, operation: &write.operation }).chain(along)
+    };
+    writes.iter().flat_map(rows_of).collect()
+}
+
+/// Applies writes of distinct keys under one fence. A write with claims or companions must be alone.
 pub(crate) async fn apply(
     connection: &mut PgConnection,
     id: BatchId,
@@ -70,7 +98,9 @@ pub(crate) async fn apply(
     writes: &[&Write],
 ) -> Result<Applied, sqlx::Error> {
     match writes {
-        [write] if write.claims.is_empty() && write.fence.is_none() => single(connection, id, notify, write).await,
+        [write] if write.claims.is_empty() && write.with.is_empty() && write.fence.is_none() => {
+            single(connection, id, notify, write).await
+        }
         _ => several(connection, id, notify, writes).await,
     }
 }
@@ -97,24 +127,29 @@ async fn single(
     Ok(Applied { revs: vec![rev], creates: vec![created], currents: vec![previous] })
 }
 
+const BATCH_APPLY: &str =
+    "SELECT revs, creates, currents FROM batch_apply($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)";
+const BATCH_APPLY_WHOLE: &str =
+    "SELECT revs, creates, currents FROM batch_apply_whole($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)";
+
 async fn several(
     connection: &mut PgConnection,
     id: BatchId,
     notify: bool,
     writes: &[&Write],
 ) -> Result<Applied, sqlx::Error> {
-    let keys: Vec<&str> = writes.iter().map(|w| w.key.as_str()).collect();
-    let expects: Vec<i64> = writes.iter().map(|w| expected(w.expect)).collect();
-    let deleted: Vec<bool> = writes.iter().map(|w| value(&w.operation).1).collect();
-    let values: Vec<&[u8]> = writes.iter().map(|w| &**value(&w.operation).0).collect();
+    let rows = rows(writes);
+    let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
+    let expects: Vec<i64> = rows.iter().map(|row| expected(row.expect)).collect();
+    let deleted: Vec<bool> = rows.iter().map(|row| value(row.operation).1).collect();
+    let values: Vec<&[u8]> = rows.iter().map(|row| &**value(row.operation).0).collect();
     let fence: Option<&Fence> = writes.first().and_then(|w| w.fence.as_ref());
     let claims = writes.first().filter(|w| !w.claims.is_empty()).map(|w| Claims::of(&w.claims));
     let (take, release) = claims.map(|c| (c.take, c.release)).unzip();
     let (take_pools, take_values) = take.unzip();
     let (drop_pools, drop_values) = release.unzip();
-    let query = sqlx::query_as(
-        "SELECT revs, creates, currents FROM batch_apply($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
-    );
+    let whole = writes.first().is_some_and(|write| !write.with.is_empty());
+    let query = sqlx::query_as(if whole { BATCH_APPLY_WHOLE } else { BATCH_APPLY });
     let query = query
         .bind(id.shard as i32)
         .bind(id.epoch.0.cast_signed())
@@ -136,7 +171,7 @@ async fn several(
 }
 
 impl Applied {
-    /// The outcome of the write at `place`.
+    /// The outcome of the write at `place`: of those that take nothing along, or of the only one.
     pub fn outcome(&self, place: usize, epoch: Epoch) -> Result<Committed, CommitError> {
         match self.revs[place].map(revision) {
             Some(taken) => {
@@ -148,14 +183,14 @@ impl Applied {
     }
 
     /// What the log now holds of this batch, in order.
-    pub fn changes(&self, writes: &[&Write]) -> Vec<Change> {
+    pub fn changes(&self, rows: &[Row<'_>]) -> Vec<Change> {
         let taken = self.revs.iter().enumerate().filter_map(|(place, rev)| Some((place, revision((*rev)?))));
         let change = |(place, revision): (usize, Revision)| {
-            let (value, deleted) = value(&writes[place].operation);
+            let (value, deleted) = value(rows[place].operation);
             Change {
                 revision,
                 create_revision: self.creates[place].map_or(revision, crate::batch::revision),
-                key: writes[place].key.clone(),
+                key: rows[place].key.clone(),
                 previous: self.currents[place].map(crate::batch::revision),
                 value: value.clone(),
                 deleted,
@@ -165,14 +200,14 @@ impl Applied {
     }
 
     /// Put together from the log after the fact; see `batch_settle`.
-    pub fn settled(writes: &[&Write], log: &[Change], current: impl Fn(&Write) -> Option<Revision>) -> Self {
+    pub fn settled(rows: &[Row<'_>], log: &[Change], current: impl Fn(&Key) -> Option<Revision>) -> Self {
         let stored = |revision: Revision| revision.0.cast_signed();
         let mut applied = Self { revs: Vec::new(), creates: Vec::new(), currents: Vec::new() };
-        for write in writes {
-            let change = log.iter().find(|c| c.key == write.key);
+        for row in rows {
+            let change = log.iter().find(|c| c.key == *row.key);
             applied.revs.push(change.map(|c| stored(c.revision)));
             applied.creates.push(change.and_then(|c| c.previous.map(|_| stored(c.create_revision))));
-            let before = change.map_or_else(|| current(write), |c| c.previous);
+            let before = change.map_or_else(|| current(row.key), |c| c.previous);
             applied.currents.push(before.map(stored));
         }
         applied

@@ -23,6 +23,8 @@ pub(crate) enum Failure {
         value: String,
         owner: String,
     },
+    /// Nothing was written: of a batch that holds as a whole only, some keys do not. What stands under each of its keys.
+    NotWhole(Vec<Option<i64>>),
     /// The connection broke; the transaction may have been committed.
     InDoubt(sqlx::Error),
 }
@@ -46,6 +48,7 @@ impl Failure {
             "GT001" | "GT002" => Self::Unregistered(error),
             "GT003" => Self::Fenced,
             "GT004" => taken(reported.detail()).unwrap_or(Self::BadRow(error)),
+            "GT005" => standing(reported.detail()).unwrap_or(Self::BadRow(error)),
             // check_violation: "no partition of relation found for row".
             "23514" => Self::NoPartition(error),
             // Data exceptions and program limits.
@@ -60,6 +63,10 @@ fn taken(detail: Option<&str>) -> Option<Failure> {
     let taken: serde_json::Value = serde_json::from_str(detail?).ok()?;
     let text = |member| Some(taken[member].as_str()?.to_owned());
     Some(Failure::ClaimTaken { pool: text("pool")?, value: text("value")?, owner: text("owner")? })
+}
+
+fn standing(detail: Option<&str>) -> Option<Failure> {
+    serde_json::from_str(detail?).ok().map(Failure::NotWhole)
 }
 
 pub(crate) fn unreadable(error: sqlx::Error) -> ReadError {

@@ -22,17 +22,22 @@ impl Waiting {
         value.len()
     }
 
+    /// Whether it shares no batch: what it claims, and what goes along with it, holds as a whole.
+    fn is_alone(&self) -> bool {
+        !self.write.claims.is_empty() || !self.write.with.is_empty()
+    }
+
     pub fn answer(self, outcome: Result<Committed, CommitError>) {
         // Who no longer waits has dropped its receiver.
         self.done.send(outcome).ok();
     }
 }
 
-/// Takes the next batch out of the queue: one write per key, all under one fence, a write with claims alone. What cannot
+/// Takes the next batch out of the queue: one write per key, all under one fence, a write with claims or companions alone. What cannot
 /// come along keeps its place, and so do later writes of its key.
 pub(crate) fn select(queue: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let Some(first) = queue.pop_front() else { return Vec::new() };
-    if !first.write.claims.is_empty() {
+    if first.is_alone() {
         return vec![first];
     }
     let mut bytes = first.bytes();
@@ -40,7 +45,7 @@ pub(crate) fn select(queue: &mut VecDeque<Waiting>) -> Vec<Waiting> {
     let mut batch = vec![first];
     let mut left = VecDeque::new();
     while let Some(next) = queue.pop_front() {
-        let fits = next.write.claims.is_empty() && next.write.fence == batch[0].write.fence;
+        let fits = !next.is_alone() && next.write.fence == batch[0].write.fence;
         if keys.insert(next.write.key.clone()) && fits {
             bytes += next.bytes();
             batch.push(next);
@@ -70,6 +75,7 @@ mod tests {
             expect: Expect::Absent,
             operation: Operation::Put("{}".into()),
             claims: Vec::new(),
+            with: Vec::new(),
             fence: None,
         };
         Waiting { write, done: oneshot::channel().0 }

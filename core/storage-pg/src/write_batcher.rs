@@ -21,7 +21,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    batch::{self, Applied, BatchId, revision},
+    batch::{self, Applied, BatchId, Row, revision},
     errors::{Failure, unavailable},
     hub::Hub,
     log_tailer,
@@ -139,7 +139,7 @@ impl WriteBatcher {
         let writes: Vec<&Write> = part.iter().map(|w| &w.write).collect();
         match self.attempt(&writes).await {
             Ok((applied, epoch)) => {
-                self.publish(applied.changes(&writes)).await;
+                self.publish(applied.changes(&batch::rows(&writes))).await;
                 answer(part, &applied, epoch);
                 Next::Done
             }
@@ -201,6 +201,7 @@ impl WriteBatcher {
                     || CommitError::ClaimTaken { pool: pool.clone(), value: value.clone(), owner: owner.clone() };
                 part.into_iter().for_each(|w| w.answer(Err(taken())));
             }
+            Failure::NotWhole(standing) => part.into_iter().for_each(|w| refuse_whole(w, &standing)),
             Failure::NoPartition(error) => return self.make_room(error, part).await,
             Failure::NotSent(error) | Failure::Unregistered(error) => {
                 tracing::warn!(shard = ?self.shard, error = &error as &dyn std::error::Error, "registering anew");
@@ -246,7 +247,7 @@ impl WriteBatcher {
                 Ok(Ok(None)) => return Next::Again(part),
                 Ok(Ok(Some((applied, epoch)))) => {
                     let writes: Vec<&Write> = part.iter().map(|w| &w.write).collect();
-                    self.publish(applied.changes(&writes)).await;
+                    self.publish(applied.changes(&batch::rows(&writes))).await;
                     answer(part, &applied, epoch);
                     return Next::Done;
                 }
@@ -274,12 +275,13 @@ impl WriteBatcher {
             return Ok(None);
         };
         let log = read_range(&self.pool, self.shard, revision(base), revision(base + count)).await?;
-        let keys: Vec<&str> = part.iter().map(|w| w.write.key.as_str()).collect();
+        let writes: Vec<&Write> = part.iter().map(|w| &w.write).collect();
+        let rows = batch::rows(&writes);
+        let keys: Vec<&str> = rows.iter().map(|row| row.key.as_str()).collect();
         let query = sqlx::query_as("SELECT key, rv FROM objects WHERE shard = $1 AND key = ANY($2)");
         let current: Vec<(String, i64)> = query.bind(self.shard as i32).bind(keys).fetch_all(connection).await?;
-        let writes: Vec<&Write> = part.iter().map(|w| &w.write).collect();
-        let applied = Applied::settled(&writes, &log, |write| {
-            current.iter().find(|(key, _)| key == write.key.as_str()).map(|(_, rv)| revision(*rv))
+        let applied = Applied::settled(&rows, &log, |asked| {
+            current.iter().find(|(key, _)| key == asked.as_str()).map(|(_, rv)| revision(*rv))
         });
         Ok(Some((applied, *epoch)))
     }
@@ -308,6 +310,20 @@ fn answer(part: Vec<Waiting>, applied: &Applied, epoch: Epoch) {
     for (place, waiting) in part.into_iter().enumerate() {
         waiting.answer(applied.outcome(place, epoch));
     }
+}
+
+/// Tells a write that nothing of it holds which of its keys is at fault: its own first.
+fn refuse_whole(waiting: Waiting, standing: &[Option<i64>]) {
+    let rows = batch::rows(&[&waiting.write]);
+    let differs =
+        |(place, row): &(usize, &Row<'_>)| standing.get(*place).copied().flatten().map(revision) != row.expected();
+    let refused = match rows.iter().enumerate().find(differs) {
+        Some((0, _)) | None => CommitError::Conflict { current: standing.first().copied().flatten().map(revision) },
+        Some((place, row)) => {
+            CommitError::CompanionConflict { key: row.key.clone(), current: standing[place].map(revision) }
+        }
+    };
+    waiting.answer(Err(refused));
 }
 
 fn refuse(part: Vec<Waiting>, why: &'static str) {

@@ -56,6 +56,7 @@ fn put(name: &str, expect: Expect, value: String) -> Write {
         expect,
         operation: Operation::Put(value.into()),
         claims: Vec::new(),
+        with: Vec::new(),
         fence: None,
     }
 }

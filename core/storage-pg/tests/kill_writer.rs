@@ -32,7 +32,15 @@ async fn main() {
 fn write(name: &str, value: String) -> Write {
     let key = Key::new("", "configmaps", "default", name);
     let operation = Operation::Put(value.into());
-    Write { shard: Shard::Durable, key, expect: Expect::Absent, operation, claims: Vec::new(), fence: None }
+    Write {
+        shard: Shard::Durable,
+        key,
+        expect: Expect::Absent,
+        operation,
+        claims: Vec::new(),
+        with: Vec::new(),
+        fence: None,
+    }
 }
 
 /// Creates objects from 16 tasks and prints "REVISION NAME" of each that was acknowledged, until it is killed.

@@ -16,7 +16,15 @@ async fn start(dir: &Path) -> ManagedPostgres {
 fn create(name: &str) -> Write {
     let key = Key::new("", "configmaps", "default", name);
     let operation = Operation::Put("{}".into());
-    Write { shard: Shard::Durable, key, expect: Expect::Absent, operation, claims: Vec::new(), fence: None }
+    Write {
+        shard: Shard::Durable,
+        key,
+        expect: Expect::Absent,
+        operation,
+        claims: Vec::new(),
+        with: Vec::new(),
+        fence: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -16,6 +16,7 @@ fn write(name: &str, expect: Expect, value: String) -> Write {
         expect,
         operation: Operation::Put(value.into()),
         claims: Vec::new(),
+        with: Vec::new(),
         fence: None,
     }
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, future::join_all};
 
 use crate::{
-    Change, ClaimChange, CommitError, Committed, Digest, Expect, Fence, Key, Operation, ReadError, Revision, Shard,
-    Storage, StoredObject, Write,
+    Change, ClaimChange, CommitError, Committed, Companion, Digest, Expect, Fence, Key, Operation, ReadError, Revision,
+    Shard, Storage, StoredObject, Write,
 };
 
 /// Makes one `#[tokio::test]` per function of [`crate::contract`]. `$fresh` is an expression of an `async` block's value
@@ -30,6 +30,8 @@ macro_rules! contract_tests {
             a_claim_has_one_owner_at_a_time
             a_refused_claim_writes_nothing
             a_released_claim_can_be_taken_by_another
+            what_is_written_together_is_one_step_of_the_log
+            what_is_written_together_stands_or_falls_together
             a_lease_has_one_holder_and_its_token_grows
             a_fenced_write_needs_the_current_token
             the_digest_is_that_of_the_objects
@@ -52,7 +54,15 @@ fn key(name: &str) -> Key {
 
 fn put(name: &str, expect: Expect, value: &str) -> Write {
     let operation = Operation::Put(Bytes::copy_from_slice(value.as_bytes()));
-    Write { shard: Shard::Durable, key: key(name), expect, operation, claims: Vec::new(), fence: None }
+    Write {
+        shard: Shard::Durable,
+        key: key(name),
+        expect,
+        operation,
+        claims: Vec::new(),
+        with: Vec::new(),
+        fence: None,
+    }
 }
 
 fn delete(name: &str, at: Revision, last: &str) -> Write {
@@ -254,6 +264,57 @@ pub async fn a_released_claim_can_be_taken_by_another(storage: Shared) {
     storage.commit(with_claim(put("c", Expect::Absent, "1"), take("1"))).await.expect_err("only the owner releases");
     commit(&storage, with_claim(delete("a", first, "1"), release())).await;
     commit(&storage, with_claim(put("b", Expect::At(other), "2"), take("1"))).await;
+}
+
+fn companion(name: &str, expect: Expect, value: &str) -> Companion {
+    let Write { key, expect, operation, .. } = put(name, expect, value);
+    Companion { key, expect, operation }
+}
+
+pub async fn what_is_written_together_is_one_step_of_the_log(storage: Shared) {
+    let start = storage.head(Shard::Durable).await.unwrap().revision;
+    let made = vec![companion("b", Expect::Absent, "b1"), companion("c", Expect::Absent, "c1")];
+    let first = Write { with: made, ..with_claim(put("a", Expect::Absent, "a1"), take("1")) };
+    let first = commit(&storage, first).await.revision;
+    assert_eq!(first, Revision(start.0 + 1), "the write itself takes the first revision");
+    let gone = Companion { operation: Operation::Delete("b1".into()), ..companion("b", Expect::At(first.next()), "") };
+    let second = commit(&storage, Write { with: vec![gone], ..put("a", Expect::At(first), "a2") }).await.revision;
+    let told: Vec<_> = log(&storage, Shard::Durable, start, second.next()).await;
+    let told: Vec<_> = told.iter().map(|c| (c.revision.0 - start.0, c.key.name(), &*c.value, c.deleted)).collect();
+    let expected: [(u64, &str, &[u8], bool); 5] = [
+        (1, "a", b"a1", false),
+        (2, "b", b"b1", false),
+        (3, "c", b"c1", false),
+        (4, "a", b"a2", false),
+        (5, "b", b"b1", true),
+    ];
+    assert_eq!(told, expected);
+    let names: Vec<_> = objects(&storage, Shard::Durable).await.iter().map(|o| o.key.name().to_owned()).collect();
+    assert_eq!(names, ["a", "c"]);
+}
+
+pub async fn what_is_written_together_stands_or_falls_together(storage: Shared) {
+    let standing = commit(&storage, put("b", Expect::Absent, "1")).await.revision;
+    let taking = |with| Write { with, ..with_claim(put("a", Expect::Absent, "1"), take("1")) };
+    let occupied = vec![companion("c", Expect::Absent, "1"), companion("b", Expect::Absent, "1")];
+    let Err(CommitError::CompanionConflict { key: at, current }) = storage.commit(taking(occupied)).await else {
+        panic!("went through")
+    };
+    assert_eq!((at, current), (key("b"), Some(standing)));
+    let missing = taking(vec![companion("c", Expect::At(standing), "1")]);
+    assert!(matches!(storage.commit(missing).await, Err(CommitError::CompanionConflict { current: None, .. })));
+    let stale = Write { with: vec![companion("c", Expect::Absent, "1")], ..put("b", Expect::Absent, "2") };
+    assert!(matches!(storage.commit(stale).await, Err(CommitError::Conflict { current }) if current == Some(standing)));
+    assert_eq!(storage.head(Shard::Durable).await.unwrap().revision, standing, "nothing was written");
+    commit(&storage, with_claim(put("d", Expect::Absent, "1"), take("1"))).await;
+    // Side by side with lone writes, so that one batch could hold all.
+    let together = |n: u32| Write {
+        with: vec![companion(&format!("with-{n}"), Expect::Absent, "1")],
+        ..put(&format!("main-{n}"), Expect::Absent, "1")
+    };
+    let writes = (0..20).map(together).chain((0..20).map(|n| put(&format!("lone-{n}"), Expect::Absent, "1")));
+    join_all(writes.map(|write| commit(&storage, write))).await;
+    assert_eq!(objects(&storage, Shard::Durable).await.len(), 62);
 }
 
 const TTL: Duration = Duration::from_secs(60);

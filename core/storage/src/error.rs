@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
-use crate::Revision;
+use crate::{Key, Revision};
 
 type Cause = Box<dyn StdError + Send + Sync>;
 
@@ -13,6 +13,9 @@ pub enum CommitError {
     /// Another writer was first. `current` is `None` where nothing stands under the key.
     #[error("expected another revision; current is {current:?}")]
     Conflict { current: Option<Revision> },
+    /// An object that was to change with the write stands at another revision, or stands where none should. Nothing was written.
+    #[error("{key}, which is written with it, is not as expected; current is {current:?}")]
+    CompanionConflict { key: Key, current: Option<Revision> },
     #[error("{value} of pool {pool} is taken by {owner}")]
     ClaimTaken { pool: String, value: String, owner: String },
     /// The fence's lease has a later holder, or the epoch is over. The writer must stop leading.

@@ -20,4 +20,4 @@ pub use key::Key;
 pub use memory::MemoryStorage;
 pub use revision::{Epoch, Revision, Shard};
 pub use store::{Change, ChangeFeed, Head, Lease, Snapshot, Storage, StoredObject};
-pub use write::{ClaimChange, Committed, Expect, Fence, Operation, Write};
+pub use write::{ClaimChange, Committed, Companion, Expect, Fence, Operation, Write};

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    Change, ChangeFeed, ClaimChange, CommitError, Committed, Digest, Epoch, Expect, Fence, Head, Key, Lease,
+    Change, ChangeFeed, ClaimChange, CommitError, Committed, Companion, Digest, Epoch, Expect, Fence, Head, Key, Lease,
     LeaseError, Operation, ReadError, Revision, Shard, Snapshot, Storage, StoredObject, Write,
 };
 
@@ -147,21 +147,41 @@ impl State {
         if let Some(fence) = &write.fence {
             self.check_fence(fence)?;
         }
-        let current = self.history(write.shard).objects.get(&write.key).map(|o| (o.revision, o.create_revision));
-        let expected = match write.expect {
-            Expect::Absent => None,
-            Expect::At(revision) => Some(revision),
-        };
-        if current.map(|c| c.0) != expected {
+        let current = self.history(write.shard).standing(&write.key);
+        if current.map(|c| c.0) != expected(write.expect) {
             return Err(CommitError::Conflict { current: current.map(|c| c.0) });
+        }
+        for companion in &write.with {
+            let current = self.history(write.shard).standing(&companion.key).map(|c| c.0);
+            if current != expected(companion.expect) {
+                return Err(CommitError::CompanionConflict { key: companion.key.clone(), current });
+            }
         }
         self.check_claims(&write.key, &write.claims)?;
         self.apply_claims(&write.key, write.claims);
-        Ok(self.histories[write.shard as usize].append(write.key, current, write.operation))
+        let history = &mut self.histories[write.shard as usize];
+        let committed = history.append(write.key, current, write.operation);
+        for Companion { key, operation, .. } in write.with {
+            let current = history.standing(&key);
+            history.append(key, current, operation);
+        }
+        Ok(committed)
+    }
+}
+
+fn expected(expect: Expect) -> Option<Revision> {
+    match expect {
+        Expect::Absent => None,
+        Expect::At(revision) => Some(revision),
     }
 }
 
 impl History {
+    /// Revision and creation of what stands under a key.
+    fn standing(&self, key: &Key) -> Option<(Revision, Revision)> {
+        self.objects.get(key).map(|o| (o.revision, o.create_revision))
+    }
+
     fn append(&mut self, key: Key, current: Option<(Revision, Revision)>, operation: Operation) -> Committed {
         let revision = self.head.next();
         let create_revision = current.map_or(revision, |c| c.1);

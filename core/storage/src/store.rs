@@ -59,7 +59,7 @@ pub struct Lease {
 
 #[async_trait]
 pub trait Storage: Send + Sync + 'static {
-    /// Writes if `write.expect` holds. Many concurrent calls share one commit. Returns when durable.
+    /// Writes if `write.expect` holds, and those of all that is written with it. Many concurrent calls share one commit. Returns when durable.
     async fn commit(&self, write: Write) -> Result<Committed, CommitError>;
 
     /// The newest committed revision; concurrent calls share one query.

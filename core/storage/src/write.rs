@@ -30,6 +30,14 @@ pub enum ClaimChange {
     Release { pool: String, value: String },
 }
 
+/// Another object that changes in the same transaction as a write, and only with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Companion {
+    pub key: Key,
+    pub expect: Expect,
+    pub operation: Operation,
+}
+
 /// Proof of leadership: the write is refused once a later holder has the lease.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fence {
@@ -44,6 +52,9 @@ pub struct Write {
     pub expect: Expect,
     pub operation: Operation,
     pub claims: Vec<ClaimChange>,
+    /// Objects of the same shard that stand or fall with this one, of other keys. They take the revisions after its own, in their
+    /// order.
+    pub with: Vec<Companion>,
     pub fence: Option<Fence>,
 }
 

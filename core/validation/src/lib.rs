@@ -84,6 +84,14 @@ fn own_rules(rules: &table::Rules, update: table::Update<'_>, causes: &mut Cause
     causes.append(found);
 }
 
+/// What is wrong with the addresses and families of a service. They are settled before anything else of it is looked at: where this
+/// finds something, nothing else is told.
+pub fn service_addresses(new: &Object, old: Option<&Object>) -> Vec<Cause> {
+    let mut causes = Causes::default();
+    kinds::service::address_causes(Root(new), old.map(Root), &mut causes);
+    causes.into_vec()
+}
+
 /// What a write of `object` over `old`, or of one of its subresources, should be warned about, one text for each finding.
 /// Both are as they are to be stored: with the generation that the write makes.
 pub fn warnings(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gantry_storage::{CommitError, Committed, Expect, Key, Operation, Write};
+use gantry_storage::{CommitError, Committed, Expect, Key, Operation, Revision, Write};
 
 use crate::{CachedObject, WatchCache, table::Table};
 
@@ -23,8 +23,11 @@ impl WatchCache {
             Operation::Put(value) => (value.clone(), false),
             Operation::Delete(last) => (last.clone(), true),
         };
+        let along = write.with.len() as u64;
         let committed = self.storage.commit(write).await?;
-        let applied = shard.progress.wait_for(committed.revision, self.options.lag_max).await;
+        // What is written with it takes the revisions that follow.
+        let last = Revision(committed.revision.0 + along);
+        let applied = shard.progress.wait_for(last, self.options.lag_max).await;
         let written = (applied && !deleted).then(|| table.get_at(key.as_str(), committed.revision)).flatten();
         Ok(written.unwrap_or_else(|| rebuilt(&table, key, committed, &value)))
     }

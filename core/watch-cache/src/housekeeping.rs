@@ -115,6 +115,7 @@ fn deletion(shard: Shard, object: &CachedObject) -> Write {
         expect: Expect::At(object.revision()),
         operation: Operation::Delete(object.stored()),
         claims: Vec::new(),
+        with: Vec::new(),
         fence: None,
     }
 }

@@ -7,5 +7,6 @@ mod lives;
 mod paths;
 mod requests;
 mod rules;
+mod services;
 mod sockets;
 mod support;

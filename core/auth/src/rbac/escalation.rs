@@ -1,14 +1,16 @@
 //! Nobody may give what they do not have: checks on writes of roles and bindings.
 
-use gantry_meta::{Object, ObjectView, Status};
+use gantry_meta::{Object, ObjectView, Status, Value};
 
-use super::{GROUP, PolicyRule, RbacStore, RoleRef, aggregation::is_aggregated, store::rules_of, uncovered};
+use super::{GROUP, PolicyRule, RbacStore, RoleRef, store::rules_of, uncovered};
 use crate::{Attributes, Authorizer, UserInfo};
 
 /// A role about to be written. `resource` is `roles` or `clusterroles`.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleWrite<'a> {
     pub resource: &'a str,
+    /// The name that the request's URL has; empty where it is a collection.
+    pub named: &'a str,
     pub new: &'a Object,
     /// `None` on create.
     pub old: Option<&'a Object>,
@@ -22,57 +24,84 @@ pub struct BindingWrite<'a> {
     pub old: Option<&'a Object>,
 }
 
-/// Refuses (403) a role that gives more than its writer has in that namespace, unless they have the verb `escalate` on it.
-/// A change that leaves rules and aggregation alone passes.
+/// Refuses (403) a role that gives more than its writer has in that namespace, unless they have the verb `escalate` on the URL's
+/// role. Any change counts, even of a label, by which an aggregated role would take it in; only what garbage collection changes
+/// does not.
 pub fn check_role_write(
     authorizer: &dyn Authorizer,
     store: &RbacStore,
     user: &UserInfo,
     write: RoleWrite<'_>,
 ) -> Result<(), Box<Status>> {
-    let unchanged =
-        write.old.is_some_and(|old| same(old, write.new, "rules") && same(old, write.new, "aggregationRule"));
-    if user.is_master() || unchanged || may(authorizer, user, "escalate", write.resource, write.new) {
+    let for_collection = write.old.is_some_and(|old| is_same_but_for_collection(old, write.new));
+    if user.is_master() || for_collection || may_escalate(authorizer, user, write) {
         return Ok(());
     }
     let mut wanted = rules_of(write.new);
-    if is_aggregated(write.new) {
+    if gathers(write.new) || write.old.is_some_and(gathers) {
         wanted.extend(full_authority());
     }
     refuse_uncovered(store, user, write.resource, write.new, &wanted)
 }
 
 /// Refuses (403) a binding of a role that gives more than its writer has, unless they have the verb `bind` on the role. A
-/// role that is missing is 404 for those without `bind`, with the
-/// binding's resource in its details, as the reference has it. Any change of the binding counts, even of a label.
+/// role that is missing is 404 for those without `bind`, with the binding's resource in its details, as the reference has it;
+/// a role of a namespace in a binding that has none is 400. Any change counts as it does for roles.
 pub fn check_binding_write(
     authorizer: &dyn Authorizer,
     store: &RbacStore,
     user: &UserInfo,
     write: BindingWrite<'_>,
 ) -> Result<(), Box<Status>> {
-    if user.is_master() || write.old.is_some_and(|old| old == write.new) {
+    if user.is_master() || write.old.is_some_and(|old| is_same_but_for_collection(old, write.new)) {
         return Ok(());
     }
     let Some(role) = RoleRef::of(write.new) else { return Ok(()) };
     let namespace = write.new.namespace();
-    let bind = Attributes::resource(user, "bind", GROUP, role.resource()).at(namespace, &role.name);
+    let group = write.new.get("roleRef").and_then(|role| role.get("apiGroup")?.as_str()).unwrap_or_default();
+    let bind = Attributes::resource(user, "bind", group, role.resource()).at(namespace, &role.name);
     if authorizer.authorize(&bind).is_allowed() {
         return Ok(());
+    }
+    if namespace.is_empty() && role.resource() == "roles" {
+        return Err(Box::new(Status::bad_request("a role of a namespace cannot be bound in the whole cluster")));
     }
     let rules = store.role_rules(&role, namespace);
     let rules = rules.ok_or_else(|| Box::new(Status::not_found(GROUP, write.resource, &role.name)))?;
     refuse_uncovered(store, user, write.resource, write.new, &rules)
 }
 
-fn same(old: &Object, new: &Object, member: &str) -> bool {
-    let present = |object: &Object| object.get(member).filter(|value| !value.is_null()).cloned();
-    present(old) == present(new)
+/// Whether nothing differs but what garbage collection sets and removes, and the record of who did.
+fn is_same_but_for_collection(old: &Object, new: &Object) -> bool {
+    const COLLECTION: [&str; 4] = ["finalizers", "ownerReferences", "selfLink", "managedFields"];
+    let is_part = |(name, value): &(&String, &Value)| *name != "metadata" && !is_nothing(value);
+    let parts = |object: &Object| -> Vec<(String, Value)> {
+        let nothing = Object::new();
+        let metadata = object.metadata().unwrap_or(&nothing).iter();
+        let metadata = metadata.filter(|(name, value)| !COLLECTION.contains(&name.as_str()) && !is_nothing(value));
+        let mut parts: Vec<_> =
+            metadata.chain(object.iter().filter(is_part)).map(|(n, v)| (n.clone(), v.clone())).collect();
+        parts.sort_by(|a, b| a.0.cmp(&b.0));
+        parts
+    };
+    parts(old) == parts(new)
 }
 
-fn may(authorizer: &dyn Authorizer, user: &UserInfo, verb: &str, resource: &str, object: &Object) -> bool {
-    let attributes = Attributes::resource(user, verb, GROUP, resource).at(object.namespace(), object.name());
+/// An empty list or map says what an absent one says.
+fn is_nothing(value: &Value) -> bool {
+    value.is_null() || value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Object::is_empty)
+}
+
+fn may_escalate(authorizer: &dyn Authorizer, user: &UserInfo, write: RoleWrite<'_>) -> bool {
+    let attributes =
+        Attributes::resource(user, "escalate", GROUP, write.resource).at(write.new.namespace(), write.named);
     authorizer.authorize(&attributes).is_allowed()
+}
+
+/// Whether a role takes in the rules of others.
+fn gathers(role: &Object) -> bool {
+    let selectors = role.get("aggregationRule").and_then(|rule| rule.get("clusterRoleSelectors")?.as_array());
+    selectors.is_some_and(|selectors| !selectors.is_empty())
 }
 
 /// Who writes an aggregated role may put anything into it later, through others.
@@ -132,7 +161,9 @@ mod tests {
     }
 
     fn binding(role: &str) -> Object {
-        object(json!({"metadata": {"name": "new", "namespace": "ns"}, "roleRef": {"kind": "Role", "name": role}}))
+        object(
+            json!({"metadata": {"name": "new", "namespace": "ns"}, "roleRef": {"apiGroup": GROUP, "kind": "Role", "name": role}}),
+        )
     }
 
     /// Jane may get and list pods in `ns`.
@@ -147,7 +178,7 @@ mod tests {
     }
 
     fn write<'a>(new: &'a Object, old: Option<&'a Object>) -> RoleWrite<'a> {
-        RoleWrite { resource: "roles", new, old }
+        RoleWrite { resource: "roles", named: "", new, old }
     }
 
     #[test]
@@ -164,17 +195,43 @@ mod tests {
     }
 
     #[test]
-    fn a_label_on_a_strong_role_is_no_escalation_but_one_on_a_binding_is() {
+    fn any_change_of_a_strong_role_or_binding_counts_but_that_of_garbage_collection() {
         let (store, jane) = (store(), UserInfo::new("jane", &[]));
-        let old = role("strong", &["delete"]);
-        let mut labelled = old.clone();
-        labelled.metadata_mut().insert("labels".into(), json!({"a": "b"}));
-        assert!(check_role_write(&store, &store, &jane, write(&labelled, Some(&old))).is_ok());
-        let old = binding("strong");
-        let mut labelled = old.clone();
-        labelled.metadata_mut().insert("labels".into(), json!({"a": "b"}));
-        let write = BindingWrite { resource: "rolebindings", new: &labelled, old: Some(&old) };
-        assert_eq!(check_binding_write(&store, &store, &jane, write).unwrap_err().code, 403);
+        let allowed = |old: &Object, member: &str, value: Value| {
+            let mut new = old.clone();
+            new.metadata_mut().insert(member.into(), value);
+            let binding = BindingWrite { resource: "rolebindings", new: &new, old: Some(old) };
+            let as_role = check_role_write(&store, &store, &jane, write(&new, Some(old)));
+            let as_binding = check_binding_write(&store, &store, &jane, binding);
+            if old.contains_key("rules") { as_role.is_ok() } else { as_binding.is_ok() }
+        };
+        for old in [role("strong", &["delete"]), binding("strong")] {
+            assert!(!allowed(&old, "labels", json!({"rbac.example.com/aggregate-to-all": "true"})));
+            assert!(allowed(&old, "labels", json!({})), "an empty map says nothing");
+            assert!(allowed(&old, "finalizers", json!(["example.com/hold"])));
+            assert!(allowed(&old, "ownerReferences", json!([{"kind": "ConfigMap", "name": "o", "uid": "u"}])));
+        }
+    }
+
+    #[test]
+    fn the_verb_escalate_counts_for_the_name_in_the_url() {
+        let (store, jane) = (store(), UserInfo::new("jane", &[]));
+        let escalate = object(json!({"metadata": {"namespace": "ns", "name": "own"}, "rules": [
+            {"verbs": ["escalate"], "apiGroups": [GROUP], "resources": ["roles"], "resourceNames": ["strong"]}]}));
+        store.apply("roles", "ns", "own", Some(&escalate));
+        let strong = role("strong", &["delete"]);
+        let named = RoleWrite { named: "strong", ..write(&strong, None) };
+        assert!(check_role_write(&store, &store, &jane, named).is_ok());
+        assert!(check_role_write(&store, &store, &jane, write(&strong, None)).is_err(), "a collection has no name");
+    }
+
+    #[test]
+    fn a_role_of_a_namespace_is_not_bound_in_the_whole_cluster() {
+        let (store, jane) = (store(), UserInfo::new("jane", &[]));
+        let mut everywhere = binding("own");
+        everywhere.metadata_mut().remove("namespace");
+        let write = BindingWrite { resource: "clusterrolebindings", new: &everywhere, old: None };
+        assert_eq!(check_binding_write(&store, &store, &jane, write).unwrap_err().code, 400);
     }
 
     #[test]
@@ -197,7 +254,11 @@ mod tests {
     fn an_aggregated_role_needs_full_authority() {
         let (store, jane) = (store(), UserInfo::new("jane", &[]));
         let mut sum = role("sum", &["get"]);
+        let plain = sum.clone();
         sum.insert("aggregationRule".into(), json!({"clusterRoleSelectors": []}));
+        assert!(check_role_write(&store, &store, &jane, write(&sum, None)).is_ok(), "it takes in nothing");
+        sum.insert("aggregationRule".into(), json!({"clusterRoleSelectors": [{"matchLabels": {"a": "b"}}]}));
         assert!(check_role_write(&store, &store, &jane, write(&sum, None)).is_err());
+        assert!(check_role_write(&store, &store, &jane, write(&plain, Some(&sum))).is_err(), "nor may it end");
     }
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use gantry_meta::{GroupVersionResource, Object};
 use serde_json::{Value, json};
 
-use super::drift::Upkeep;
+use super::{drift::Upkeep, service_cidr};
 
 /// What differs between clusters.
 #[derive(Clone, Debug)]
@@ -91,7 +91,7 @@ fn of_this_cluster(facts: &ClusterFacts) -> Vec<Defaults> {
         Defaults::new(group, resource, upkeep, vec![object])
     };
     let mut all = vec![
-        one("networking.k8s.io", "servicecidrs", Upkeep::Exists, service_cidr(facts)),
+        one("networking.k8s.io", "servicecidrs", Upkeep::Exists, range(facts)),
         one("", "services", Upkeep::Members(&["spec"]), kubernetes_service(facts)),
         one("", "services", Upkeep::Members(&["spec"]), dns_service(facts)),
         one("", "configmaps", Upkeep::Members(&["data"]), client_authority(facts)),
@@ -105,10 +105,10 @@ fn of_this_cluster(facts: &ClusterFacts) -> Vec<Defaults> {
     all
 }
 
-fn service_cidr(facts: &ClusterFacts) -> Value {
+fn range(facts: &ClusterFacts) -> Value {
     json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR",
-        "metadata": {"name": "kubernetes"},
+        "metadata": {"name": service_cidr::NAME},
         "spec": {"cidrs": [facts.service_cidr]},
     })
 }

@@ -4,10 +4,12 @@
 //! The data comes from the reference's own bootstrap (facts/rbac and its neighbours). What an administrator marked with
 //! `autoupdate: "false"` is left alone, and nothing is ever taken away from a role.
 
+mod addresses;
 mod defaults;
 mod drift;
 mod error;
 mod reconcile;
+mod service_cidr;
 
 pub use defaults::ClusterFacts;
 pub use error::BootstrapError;

@@ -17,9 +17,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::{
-    BootstrapError, ClusterFacts,
+    BootstrapError, ClusterFacts, addresses,
     defaults::{self, Defaults},
     drift::Mend,
+    service_cidr,
 };
 
 /// Writes in flight; they share the store's commits.
@@ -37,7 +38,9 @@ pub async fn reconcile(
     let rest = defaults::all_but_namespaces(facts);
     let passes = stream::iter(rest).map(|defaults| reconcile_resource(source, sink, defaults));
     let results: Vec<Result<usize, BootstrapError>> = passes.buffer_unordered(CONCURRENT_WRITES).collect().await;
-    results.into_iter().try_fold(first, |sum, written| Ok(sum + written?))
+    let written = results.into_iter().try_fold(first, |sum, written| Ok(sum + written?))?;
+    let marked = service_cidr::mark_ready(source, sink, &facts.service_cidr).await?;
+    Ok(written + marked + addresses::repair(source, sink).await?)
 }
 
 async fn reconcile_resource(

@@ -8,19 +8,20 @@ use gantry_watch_cache::{CachedObject, ListRequest, Scope};
 
 use super::{POOL_CLUSTER_IPS, POOL_NODE_PORTS, PoolClaim, ServicePools, ServiceTypes, pool};
 use crate::{
-    failures::list_failed,
+    failures::{lagging, list_failed},
     served::Served,
-    write::{Accepted, Write},
+    write::{Accepted, Along, Write},
 };
 
 /// A commit that finds its values taken is tried again with others this many times.
 const MAX_TRIES: usize = 16;
 
-type Taken = HashSet<(String, String)>;
+/// Values by pool.
+pub(super) type Taken = HashSet<(String, String)>;
 
 pub(crate) struct ServiceClaims {
     types: Arc<dyn ServiceTypes>,
-    pools: ServicePools,
+    pub(super) pools: ServicePools,
 }
 
 impl ServiceClaims {
@@ -69,14 +70,20 @@ fn field_of(claim: &PoolClaim) -> FieldPath {
     })
 }
 
+/// The addresses that a service has or asks for; of a headless one and of an external name, none.
+pub(super) fn cluster_ips(service: &Object) -> Vec<&str> {
+    let Some(spec) = service.get("spec").filter(|spec| spec["type"] != "ExternalName") else { return Vec::new() };
+    let ips = spec.get("clusterIPs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    ips.filter(|ip| !matches!(*ip, "None" | "")).collect()
+}
+
 /// The values that a stored service has.
-fn claimed(service: &Object) -> Vec<(String, String)> {
+pub(super) fn claimed(service: &Object) -> Vec<(String, String)> {
     let Some(spec) = service.get("spec").and_then(Value::as_object) else { return Vec::new() };
     if spec.get("type").and_then(Value::as_str) == Some("ExternalName") {
         return Vec::new();
     }
-    let addresses = spec.get("clusterIPs").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-    let addresses = addresses.filter(|ip| *ip != "None").map(|ip| (POOL_CLUSTER_IPS.to_owned(), ip.to_owned()));
+    let addresses = cluster_ips(service).into_iter().map(|ip| (POOL_CLUSTER_IPS.to_owned(), ip.to_owned()));
     let ports = spec.get("ports").and_then(Value::as_array).into_iter().flatten();
     let ports = ports.filter_map(|port| port.get("nodePort").and_then(Value::as_u64)).filter(|port| *port != 0);
     let health = spec.get("healthCheckNodePort").and_then(Value::as_u64).filter(|port| *port != 0);
@@ -124,13 +131,13 @@ fn changes(old: Option<&Object>, values: &[(String, String)]) -> Vec<ClaimChange
 }
 
 impl Write<'_> {
-    fn claims_values(&self) -> bool {
+    pub(super) fn claims_values(&self) -> bool {
         self.served.resource.group.is_empty()
             && self.served.resource.plural == "services"
             && self.subresource.is_empty()
     }
 
-    /// Commits the object with the values that its type needs. Only services need any.
+    /// Commits the object with the values that its type needs, and the objects that stand for them. Only services need any.
     pub async fn put_claiming(
         &self,
         accepted: Accepted,
@@ -138,21 +145,29 @@ impl Write<'_> {
         expect: Expect,
     ) -> Result<Result<Arc<CachedObject>, CommitError>, Status> {
         if !self.claims_values() {
-            return Ok(self.put(accepted, expect, Vec::new()).await);
+            return Ok(self.put(accepted, expect, Along::default()).await);
         }
         let claims = self.state.service_claims.wanted(self.served, old, accepted.object()).await?;
-        let picks = claims.iter().any(|claim| claim.want.is_empty());
-        let mut taken = if picks { self.taken_by_others()? } else { Taken::new() };
+        let mut taken = Taken::new();
         for _ in 0..MAX_TRIES {
             let values = self.choose(&claims, &taken, accepted.object())?;
             let filled = accepted.clone().with_claimed(|object| fill(object, &claims, &values));
-            match self.put(filled, expect, changes(old, &values)).await {
-                Err(CommitError::ClaimTaken { pool, value, .. }) => {
-                    self.refuse_if_wanted(&claims, &pool, &value, accepted.object())?;
-                    taken.insert((pool, value));
+            let objects = self.addresses_along(old, Some(filled.object()));
+            let along = Along { claims: changes(old, &values), objects };
+            let (pool, value) = match self.put(filled, expect, along).await {
+                Err(CommitError::ClaimTaken { pool, value, .. }) => (pool, value),
+                Err(CommitError::CompanionConflict { key, .. }) => {
+                    self.state.cache.consistent(self.served.shard).await.map_err(|error| lagging(&error))?;
+                    (POOL_CLUSTER_IPS.to_owned(), key.name().to_owned())
                 }
                 done => return Ok(done),
+            };
+            self.refuse_if_wanted(&claims, &pool, &value, accepted.object())?;
+            // Most tries find something free at once: what others have is looked up once one did not.
+            if taken.is_empty() {
+                taken = self.taken_by_others()?;
             }
+            taken.insert((pool, value));
         }
         Err(Status::unavailable("no free address or port was found in time, try again", 1))
     }
@@ -164,7 +179,6 @@ impl Write<'_> {
         }
         let service_claims = &self.state.service_claims;
         let claims = service_claims.wanted(self.served, old, accepted.object()).await?;
-        self.refuse_what_others_have(&claims, old, accepted.object())?;
         let mut index = 0;
         let mut value_of = |claim: &PoolClaim| match claim.want.as_str() {
             "" => {
@@ -177,30 +191,16 @@ impl Write<'_> {
         Ok(accepted.with_claimed(|object| fill(object, &claims, &values)))
     }
 
-    /// A dry run takes nothing, so that no commit finds out what others have.
-    fn refuse_what_others_have(&self, claims: &[PoolClaim], old: Option<&Object>, new: &Object) -> Result<(), Status> {
-        let own = old.map(claimed).unwrap_or_default();
-        let is_new = |claim: &&PoolClaim| {
-            !claim.want.is_empty() && !own.iter().any(|(pool, value)| (pool, value) == (&claim.pool, &claim.want))
-        };
-        if !claims.iter().any(|claim| is_new(&claim)) {
-            return Ok(());
-        }
-        let taken = self.taken_by_others()?;
-        let is_taken = |claim: &&PoolClaim| taken.contains(&(claim.pool.clone(), claim.want.clone()));
-        match claims.iter().filter(is_new).find(is_taken) {
-            None => Ok(()),
-            Some(claim) => self.refuse_if_wanted(claims, &claim.pool, &claim.want, new),
-        }
-    }
-
     /// What a deleted object gives back.
-    pub fn claims_released(&self, old: &Object) -> Vec<ClaimChange> {
-        if self.claims_values() { changes(Some(old), &[]) } else { Vec::new() }
+    pub fn given_back(&self, old: &Object) -> Along {
+        if !self.claims_values() {
+            return Along::default();
+        }
+        Along { claims: changes(Some(old), &[]), objects: self.addresses_along(Some(old), None) }
     }
 
     /// Values known to be in use.
-    fn taken_by_others(&self) -> Result<Taken, Status> {
+    pub(super) fn taken_by_others(&self) -> Result<Taken, Status> {
         let page = self.state.cache.list(&self.served.prefix, &ListRequest::new(Scope::All)).map_err(list_failed)?;
         Ok(page.objects.iter().flat_map(|service| claimed(&crate::read::served_tree(self.served, service))).collect())
     }
@@ -210,7 +210,8 @@ impl Write<'_> {
         for claim in claims {
             let is_taken = |value: &str| {
                 let pair = (claim.pool.clone(), value.to_owned());
-                taken.contains(&pair) || chosen.contains(&pair)
+                let has_object = claim.pool == POOL_CLUSTER_IPS && self.is_address_taken(value);
+                has_object || taken.contains(&pair) || chosen.contains(&pair)
             };
             let value = match claim.want.as_str() {
                 "" => self.state.service_claims.pools.any(&claim.pool, is_taken),
@@ -227,16 +228,12 @@ impl Write<'_> {
     fn refuse_if_wanted(&self, claims: &[PoolClaim], pool: &str, value: &str, object: &Object) -> Result<(), Status> {
         match claims.iter().find(|claim| claim.pool == pool && claim.want == value) {
             None => Ok(()),
-            Some(claim) => {
-                let why = format!("{value} is already allocated");
-                Err(self.refused(object, Cause::invalid(&field_of(claim), why)))
-            }
+            Some(claim) => Err(self.refused(object, pool::allocated(pool, value, &field_of(claim)))),
         }
     }
 
-    fn refused(&self, object: &Object, cause: Cause) -> Status {
-        let resource = &self.served.resource;
-        Status::invalid(&resource.group, &resource.kind, object.name(), vec![cause])
+    pub(super) fn refused(&self, object: &Object, cause: Cause) -> Status {
+        self.served.invalid(object.name(), vec![cause])
     }
 }
 

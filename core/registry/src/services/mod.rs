@@ -1,10 +1,15 @@
 //! What a Service's type means for its storage: addresses and ports are claimed in the transaction that stores the object.
 
+mod addresses;
 mod claims;
 mod pool;
+mod stated;
 
 pub use pool::ServicePools;
 
+pub(crate) use addresses::{
+    GROUP as ADDRESSES_GROUP, PLURAL as ADDRESSES_PLURAL, address_object, is_labelled_as_ours, is_managed_by_us,
+};
 pub(crate) use claims::ServiceClaims;
 
 use async_trait::async_trait;

@@ -41,6 +41,14 @@ impl ServicePools {
         all.start() + reserved..=*all.end()
     }
 
+    /// Node ports that are handed out without being asked for: the lower ones are left as those of addresses are.
+    fn dynamic_node_ports(&self) -> RangeInclusive<u16> {
+        let (first, last) = (*self.node_ports.start(), *self.node_ports.end());
+        let size = last.saturating_sub(first).saturating_add(1);
+        let reserved = if size > 16 { (size / 32).clamp(16, 128).min(size - 1) } else { 0 };
+        first + reserved..=last
+    }
+
     /// Any value of a pool that nothing is known to have.
     pub(super) fn any(&self, pool: &str, is_taken: impl Fn(&str) -> bool) -> Option<String> {
         let mut random = rand::rng();
@@ -53,8 +61,13 @@ impl ServicePools {
                 drawn.chain(in_order).map(|n| Ipv4Addr::from(n).to_string()).find(|value| !is_taken(value))
             }
             POOL_NODE_PORTS => {
-                let drawn = (0..TRIES).map(|_| random.random_range(self.node_ports.clone()));
-                drawn.chain(self.node_ports.clone()).map(|port| port.to_string()).find(|value| !is_taken(value))
+                let range = self.dynamic_node_ports();
+                let drawn = (0..TRIES).map(|_| random.random_range(range.clone()));
+                drawn
+                    .chain(self.dynamic_node_ports())
+                    .chain(self.node_ports.clone())
+                    .map(|port| port.to_string())
+                    .find(|value| !is_taken(value))
             }
             _ => None,
         }
@@ -85,6 +98,16 @@ impl ServicePools {
     }
 }
 
+/// A value that was asked for and that somebody has.
+pub(super) fn allocated(pool: &str, value: &str, field: &FieldPath) -> Cause {
+    let why = if pool == POOL_CLUSTER_IPS {
+        "provided IP is already allocated"
+    } else {
+        "provided port is already allocated"
+    };
+    Cause::invalid(field, format!("{value}: {why}"))
+}
+
 /// Ports are numbers in objects, addresses are text.
 pub(super) fn to_json(pool: &str, value: &str) -> Value {
     match value.parse::<u16>() {
@@ -96,6 +119,15 @@ pub(super) fn to_json(pool: &str, value: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn low_node_ports_are_left_to_who_asks_for_them() {
+        let ranges = [(30000..=32767, 30086), (30000..=30015, 30000), (30000..=30031, 30016), (20000..=40000, 20128)];
+        for (node_ports, first) in ranges {
+            let pools = ServicePools { node_ports, ..ServicePools::default() };
+            assert_eq!(*pools.dynamic_node_ports().start(), first, "{pools:?}");
+        }
+    }
 
     #[test]
     fn values_come_from_their_range_and_are_not_taken() {

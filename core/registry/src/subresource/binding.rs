@@ -15,7 +15,7 @@ use crate::{
     response::ApiResponse,
     served::{self, Served},
     state::State,
-    write::{Accepted, Write},
+    write::{Accepted, Along, Write},
 };
 
 const MAX_RACES: usize = 16;
@@ -81,7 +81,7 @@ async fn assign(write: &Write<'_>, binding: &Object, node: &str) -> Result<ApiRe
         if write.options.dry_run {
             return Ok(done());
         }
-        match write.put(Accepted::by_server(pod), Expect::At(current.revision()), Vec::new()).await {
+        match write.put(Accepted::by_server(pod), Expect::At(current.revision()), Along::default()).await {
             Ok(_) => return Ok(done()),
             Err(CommitError::Conflict { .. }) => {
                 let caught_up = write.state.cache.consistent(write.served.shard).await;

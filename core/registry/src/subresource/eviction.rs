@@ -17,7 +17,7 @@ use crate::{
     response::ApiResponse,
     served::Served,
     state::State,
-    write::{self, Accepted, Write},
+    write::{self, Accepted, Along, Write},
 };
 
 const VERSIONS: [&str; 2] = ["policy/v1", "policy/v1beta1"];
@@ -74,10 +74,13 @@ async fn mark_disrupted(
         let current = read::current(state, served, namespace, name).await?.ok_or_else(|| served.not_found(name))?;
         let mut pod = read::served_tree(served, &current);
         write::check_preconditions(served, deletion, &pod)?;
-        let now = Timestamp::now();
+        let (now, before) = (Timestamp::now(), pod.clone());
         set_disrupted(&mut pod, now);
+        if pod == before {
+            return Ok(());
+        }
         let write = Write { state, ctx, served, namespace, name, subresource: "status", options: &options, now };
-        match write.put(Accepted::by_server(pod), Expect::At(current.revision()), Vec::new()).await {
+        match write.put(Accepted::by_server(pod), Expect::At(current.revision()), Along::default()).await {
             Ok(stored) => {
                 if let Some(pinned) = &mut deletion.preconditions.resource_version {
                     *pinned = stored.revision().to_string();
@@ -173,7 +176,7 @@ async fn take_from_budget(
         let options = WriteOptions::default();
         let write = Write { state, ctx, served, namespace, name: "", subresource: "status", options: &options, now };
         write.record_as(SERVER, &before, &mut budget);
-        match write.put(Accepted::by_server(budget), Expect::At(current.revision()), Vec::new()).await {
+        match write.put(Accepted::by_server(budget), Expect::At(current.revision()), Along::default()).await {
             Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {
                 state.cache.consistent(served.shard).await.map_err(|error| lagging(&error))?;

@@ -14,6 +14,7 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
     let named =
         validation::Resource { group: &resource.group, resource: &resource.plural, namespaced: resource.namespaced };
     let subresource = Some(write.subresource).filter(|sub| !sub.is_empty());
+    write.check_addresses(object, old)?;
     let mut causes: Vec<Cause> = admin_access(write, object, old).into_iter().collect();
     let (checked, checked_old) = (as_checked(write, object), old.map(|old| as_checked(write, old)));
     match checked_old {
@@ -22,6 +23,9 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
             causes.extend(validation::validate_update(named, &checked, &old, subresource));
             causes.extend(write.served.strategy.validate_update(write.subresource, &checked, &old));
         }
+    }
+    if !causes.is_empty() || write.options.dry_run {
+        write.check_stated(object, old)?;
     }
     if !causes.is_empty() {
         return Err(write.served.invalid(object.name(), causes));
@@ -49,7 +53,7 @@ pub(super) fn check_escalation(write: &Write<'_>, new: &Object, old: Option<&Obj
     let store = authorizer.store().rbac();
     let checked = match &*resource.plural {
         plural @ ("roles" | "clusterroles") => {
-            rbac::check_role_write(authorizer, store, user, RoleWrite { resource: plural, new, old })
+            rbac::check_role_write(authorizer, store, user, RoleWrite { resource: plural, named: write.name, new, old })
         }
         plural => rbac::check_binding_write(authorizer, store, user, BindingWrite { resource: plural, new, old }),
     };

@@ -54,7 +54,7 @@ pub(super) async fn create_object(
         ctx,
         served,
         namespace: &target.namespace,
-        name: "",
+        name: &target.name,
         subresource: "",
         options,
         now: Timestamp::now(),

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     MAX_RACES, Write,
+    commit::Along,
     metadata::{self, grace_period},
     stages::Accepted,
 };
@@ -102,7 +103,7 @@ pub(crate) async fn delete_object(
         state.admission.validate(&attributes, None, Some(&old)).await?;
         match attempt(&write, options, &old, &current).await? {
             Ok(deletion) => return Ok(deletion),
-            Err(CommitError::Conflict { .. }) => {
+            Err(CommitError::Conflict { .. } | CommitError::CompanionConflict { .. }) => {
                 state.cache.consistent(served.shard).await.map_err(|error| lagging(&error))?;
             }
             Err(error) => return Err(commit_failed(error)),
@@ -154,7 +155,7 @@ async fn attempt(
     if next == *old || write.options.dry_run {
         return Ok(Ok(Deletion::Held(next)));
     }
-    let stored = write.put(Accepted::by_server(next), expect, Vec::new()).await;
+    let stored = write.put(Accepted::by_server(next), expect, Along::default()).await;
     Ok(stored.map(|object| Deletion::Held(read::served_tree(served, &object))))
 }
 
@@ -162,8 +163,8 @@ async fn remove(write: &Write<'_>, last: Object, expect: Expect) -> Result<Resul
     if write.options.dry_run {
         return Ok(Ok(Deletion::Gone(last)));
     }
-    let claims = write.claims_released(&last);
-    let removed = write.remove(last, expect, claims).await;
+    let along = write.given_back(&last);
+    let removed = write.remove(last, expect, along).await;
     Ok(removed.map(|object| Deletion::Gone(read::served_tree(write.served, &object))))
 }
 

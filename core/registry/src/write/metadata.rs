@@ -118,7 +118,7 @@ pub(super) fn drop_repeated_owners(object: &mut Object) -> Vec<String> {
 }
 
 /// Sets the marks of a deletion that has begun.
-pub(super) fn mark_deleting(object: &mut Object, at: Timestamp, grace_seconds: i64) {
+pub(crate) fn mark_deleting(object: &mut Object, at: Timestamp, grace_seconds: i64) {
     let generation = object.generation();
     let metadata = object.metadata_mut();
     metadata.insert("deletionTimestamp".into(), time::format_time(at).into());

@@ -13,9 +13,11 @@ mod stages;
 mod update;
 
 pub(crate) use apply::{Applied, read_config};
+pub(crate) use commit::{Along, stored_bytes};
 pub(crate) use create::create;
 pub(crate) use delete::{check_preconditions, delete, delete_object};
 pub(crate) use delete_collection::delete_collection;
+pub(crate) use metadata::mark_deleting;
 pub(crate) use patch::{decode, patch, patched};
 pub(crate) use stages::{Accepted, Decoded, Write, read_body};
 pub(crate) use update::{change, update, write_of};

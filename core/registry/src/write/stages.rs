@@ -203,6 +203,11 @@ impl Decoded {
         Ok(Self { object, labelled: is_labelled(config) })
     }
 
+    /// An object that the server itself makes as the effect of a request that was admitted.
+    pub fn by_server(self) -> Accepted {
+        Accepted::by_server(self.object)
+    }
+
     /// Mutating admission.
     pub async fn admit(self, write: &Write<'_>, old: Option<&Object>) -> Result<Admitted, Status> {
         let Self { mut object, labelled } = self;
@@ -235,9 +240,10 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Puts back what the request may not write, brings the object into its canonical form, and validates it.
+    /// Refuses what the client may not give away, puts back what the request may not write, brings the object into its canonical form, and validates it.
     pub fn prepare(self, write: &Write<'_>, old: Option<&Object>) -> Result<Prepared, Status> {
         let Self { mut object, labelled } = self;
+        accept::check_escalation(write, &object, old)?;
         match old {
             None => {
                 let warnings = write.served.strategy.modernise(&mut object);
@@ -260,11 +266,10 @@ impl Admitted {
 pub(crate) struct Prepared(Object);
 
 impl Prepared {
-    /// Validating admission, and checks that need the whole object.
+    /// Validating admission.
     pub async fn accept(self, write: &Write<'_>, old: Option<&Object>) -> Result<Accepted, Status> {
         let Self(object) = self;
         let operation = if old.is_some() { Operation::Update } else { Operation::Create };
-        accept::check_escalation(write, &object, old)?;
         let name = object.name().to_owned();
         let attributes = write.attributes(operation, &name);
         write.state.admission.validate(&attributes, Some(&object), old).await?;

@@ -144,7 +144,7 @@ pub(crate) async fn change(
         match store(write, accepted, &old, &current).await? {
             Ok(changed) => return Ok(changed),
             Err(CommitError::Conflict { .. }) if pinned => return Err(stale(write.served, write.name)),
-            Err(CommitError::Conflict { .. }) => catch_up(write).await?,
+            Err(CommitError::Conflict { .. } | CommitError::CompanionConflict { .. }) => catch_up(write).await?,
             Err(error) => return Err(commit_failed(error)),
         }
     }
@@ -172,8 +172,7 @@ async fn store(
     let expect = Expect::At(current.revision());
     if lets_go(write.served, accepted.object(), old) {
         // Watchers see the object go as it was stored: with what held it.
-        let claims = write.claims_released(old);
-        let removed = write.remove(old.clone(), expect, claims).await;
+        let removed = write.remove(old.clone(), expect, write.given_back(old)).await;
         return Ok(removed.map(|_| Changed::Shown(accepted.into_object())));
     }
     let stored = write.put_claiming(accepted, Some(old), expect).await?;

@@ -56,7 +56,7 @@ pub fn pod_value(name: &str, node: &str, app: &str) -> Bytes {
 }
 
 pub fn write(key: Key, expect: Expect, operation: Operation) -> Write {
-    Write { shard: Shard::Durable, key, expect, operation, claims: Vec::new(), fence: None }
+    Write { shard: Shard::Durable, key, expect, operation, claims: Vec::new(), with: Vec::new(), fence: None }
 }
 
 /// Creates or replaces whatever stands.

@@ -4,4 +4,4 @@ mod api;
 mod server;
 
 pub use api::Api;
-pub use server::{Setting, TestServer};
+pub use server::{Setting, TestServer, reconcile};

@@ -23,7 +23,7 @@ use gantry_registry::{
     resource_configs,
 };
 use gantry_rest::{Dial, NodeDialer, OwnNetwork, RestConfig, RestHandle};
-use gantry_runtime::{ObjectSink, ObjectSource};
+use gantry_runtime::ObjectSource;
 use gantry_storage::Storage;
 use gantry_watch_cache::{CacheOptions, WatchCache};
 use jiff::Timestamp;
@@ -140,8 +140,13 @@ async fn fill(
     address: SocketAddr,
     shutdown: &CancellationToken,
 ) {
+    let source: Arc<dyn ObjectSource> = reconcile(executor, authority, address).await;
+    feed::follow(&source, access, shutdown).synced().await;
+}
+
+/// One pass over the objects that every cluster has.
+pub async fn reconcile(executor: &Executor, authority: &CertificateAuthority, address: SocketAddr) -> Arc<LocalClient> {
     let local = Arc::new(LocalClient::new(executor.clone(), UserInfo::loopback(), "bootstrap"));
-    let (source, sink): (Arc<dyn ObjectSource>, Arc<dyn ObjectSink>) = (local.clone(), local);
     let facts = ClusterFacts {
         service_cidr: "10.96.0.0/16".into(),
         api_service_address: "10.96.0.1".into(),
@@ -149,8 +154,8 @@ async fn fill(
         advertised: SocketAddr::from(([192, 0, 2, 1], address.port())),
         authority_pem: authority.certificate_pem().to_owned(),
     };
-    bootstrap::reconcile(&*source, &*sink, &facts).await.unwrap();
-    feed::follow(&source, access, shutdown).synced().await;
+    bootstrap::reconcile(&*local, &*local, &facts).await.unwrap();
+    local
 }
 
 /// What the first-party plugins of the service types do, as far as tests of the API need it.

@@ -64,6 +64,11 @@ impl<'a> Service<'a> {
     }
 }
 
+/// See [`crate::service_addresses`].
+pub fn address_causes(new: Root<'_>, old: Option<Root<'_>>, causes: &mut Causes) {
+    addresses::check(&Service::new(new), old.map(Service::new).as_ref(), causes);
+}
+
 pub fn create(object: Root<'_>, causes: &mut Causes) {
     let service = Service::new(object);
     let before = causes.len();
