@@ -8,6 +8,8 @@ mod emit;
 mod model;
 #[path = "build/names.rs"]
 mod names;
+#[path = "build/paths.rs"]
+mod paths;
 #[path = "build/resources.rs"]
 mod resources;
 #[path = "build/shapes.rs"]

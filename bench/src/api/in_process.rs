@@ -51,7 +51,7 @@ fn applied(stored: Option<&[u8]>, config: &str, second: u32) -> anyhow::Result<V
         api_version: &resource.api_version,
         manager: "bench",
         subresource: "",
-        reset: managed::reset_fields("apps", "deployments", ""),
+        reset: &resource.reset_fields,
         versions: &managed::OneVersion,
         now,
     };

@@ -3,6 +3,7 @@
 use crate::tsv::table;
 use crate::{
     model::{FieldFacts, Schema, TypeFacts},
+    paths::{FieldNames, ScaleFacts},
     resources::{ColumnFacts, GroupFacts, ResourceFacts, SubresourceFacts},
     shapes::Shape,
 };
@@ -234,7 +235,8 @@ impl Emitter<'_> {
             "Resource {{ group: {}, version: {}, api_version: {}, plural: {}, singular: {}, kind: {}, list_kind: {}, \
              namespaced: {}, short_names: {}, categories: {}, verbs: {}, storage_hash: {}, storage_version: {}, \
              subresources: vec![{}], create_on_update: {create}, unconditional_update: {unconditional}, \
-             manages_generation: {generation}, status_reset: {status}, acted_on: {}, root: {}, \
+             manages_generation: {generation}, status_reset: {status}, acted_on: {}, \
+             reset_fields: {}, root: {}, \
              selectable: vec![{}], columns: {} }}",
             text(&r.group),
             text(&r.version),
@@ -251,6 +253,7 @@ impl Emitter<'_> {
             text(&r.storage_version),
             subresources.join(", "),
             r.acted_on,
+            field_lists(&r.reset_fields),
             self.type_ref(&r.root),
             selectable.join(", "),
             columns(&r.columns),
@@ -260,7 +263,8 @@ impl Emitter<'_> {
     fn subresource(&self, s: &SubresourceFacts) -> String {
         let root = s.root.as_ref().map(|name| self.type_ref(name));
         format!(
-            "Subresource {{ name: {}, kind: {}, kind_group: {}, kind_version: {}, api_version: {}, verbs: {}, root: {}, columns: {} }}",
+            "Subresource {{ name: {}, kind: {}, kind_group: {}, kind_version: {}, api_version: {}, verbs: {}, root: {}, \
+             reset_fields: {}, scale: {}, columns: {} }}",
             text(&s.name),
             text(&s.kind),
             text(&s.kind_group),
@@ -268,6 +272,8 @@ impl Emitter<'_> {
             text(&api_version(&s.kind_group, &s.kind_version)),
             texts(&s.verbs),
             option(&root),
+            field_lists(&s.reset_fields),
+            option(&s.scale.as_ref().map(scale)),
             columns(&s.columns),
         )
     }
@@ -289,6 +295,16 @@ fn topology(f: &FieldFacts) -> &'static str {
         ("", _) => "Topology::Granular",
         (other, _) => panic!("unknown list or map type {other}"),
     }
+}
+
+fn field_lists(fields: &[FieldNames]) -> String {
+    let fields: Vec<String> = fields.iter().map(|names| texts(names)).collect();
+    format!("vec![{}]", fields.join(", "))
+}
+
+fn scale(s: &ScaleFacts) -> String {
+    let [replicas, status, selector] = [&s.replicas, &s.status_replicas, &s.selector].map(|names| texts(names));
+    format!("ScaleFields {{ replicas: {replicas}, status_replicas: {status}, selector: {selector} }}")
 }
 
 fn columns(columns: &[ColumnFacts]) -> String {

@@ -2,6 +2,7 @@
 
 use crate::{
     model::Schema,
+    paths::{FieldNames, PathTables, Place, ScaleFacts},
     tsv::{Row, table},
 };
 use std::{fs, path::Path};
@@ -32,6 +33,7 @@ pub struct ResourceFacts {
     /// create_on_update, unconditional_update, manages_generation, status_reset
     pub strategy: [bool; 4],
     pub acted_on: bool,
+    pub reset_fields: Vec<FieldNames>,
     pub root: String,
     pub subresources: Vec<SubresourceFacts>,
     /// `(field, value rule)`
@@ -46,6 +48,8 @@ pub struct SubresourceFacts {
     pub kind_version: String,
     pub verbs: Vec<String>,
     pub root: Option<String>,
+    pub reset_fields: Vec<FieldNames>,
+    pub scale: Option<ScaleFacts>,
     pub columns: Vec<ColumnFacts>,
 }
 
@@ -63,6 +67,7 @@ struct Tables {
     selectors: Vec<Row>,
     columns: Vec<Row>,
     inert: Vec<Row>,
+    paths: PathTables,
 }
 
 pub fn read(facts: &Path, schema: &Schema) -> Vec<GroupFacts> {
@@ -72,6 +77,7 @@ pub fn read(facts: &Path, schema: &Schema) -> Vec<GroupFacts> {
         selectors: table(facts, "selectors"),
         columns: table(facts, "table_columns"),
         inert: table(facts, "gantry/inert"),
+        paths: PathTables::read(facts),
     };
     let mut order = served_groups(facts);
     for row in &tables.discovery {
@@ -141,8 +147,9 @@ impl Tables {
             storage_version: row.get("storage_version").to_owned(),
             strategy: self.strategy(group, version, plural),
             acted_on: !self.inert.iter().any(|r| r.get("group") == group && r.get("resource") == plural),
+            reset_fields: self.paths.reset_fields(schema, &Place { group, resource: plural, subresource: "", root }),
             root: root.to_owned(),
-            subresources: self.subresources(schema, group, version, plural),
+            subresources: self.subresources(schema, (group, version, plural), root),
             selectable: self.selectable(group, version, plural),
             columns: self.columns(group, version, plural, ""),
         }
@@ -158,7 +165,12 @@ impl Tables {
             .map(|column| row.is_some_and(|r| r.is_true(column)))
     }
 
-    fn subresources(&self, schema: &Schema, group: &str, version: &str, plural: &str) -> Vec<SubresourceFacts> {
+    fn subresources(
+        &self,
+        schema: &Schema,
+        (group, version, plural): (&str, &str, &str),
+        root: &str,
+    ) -> Vec<SubresourceFacts> {
         self.discovery
             .iter()
             .filter(|r| !r.get("subresource").is_empty() && is_of(r, group, version, plural, r.get("subresource")))
@@ -166,11 +178,15 @@ impl Tables {
                 let or_own = |cell: &str, own: &str| if cell.is_empty() { own.to_owned() } else { cell.to_owned() };
                 let kind_version = or_own(r.get("kind_version"), version);
                 let kind_group = if r.get("kind_version").is_empty() { group } else { r.get("kind_group") };
+                let subresource = r.get("subresource");
+                let place = Place { group, resource: plural, subresource, root };
                 SubresourceFacts {
-                    name: r.get("subresource").to_owned(),
+                    name: subresource.to_owned(),
                     kind: r.get("kind").to_owned(),
                     root: schema.type_of(kind_group, &kind_version, r.get("kind")).map(str::to_owned),
-                    columns: self.columns(group, version, plural, r.get("subresource")),
+                    reset_fields: self.paths.reset_fields(schema, &place),
+                    scale: self.paths.scale(schema, &place),
+                    columns: self.columns(group, version, plural, subresource),
                     kind_group: kind_group.to_owned(),
                     kind_version,
                     verbs: owned(r.list("verbs")),

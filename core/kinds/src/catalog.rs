@@ -171,6 +171,36 @@ mod tests {
     }
 
     #[test]
+    fn resources_say_what_a_write_cannot_set() {
+        let reset = |group: &str, resource: &str, subresource: &str| {
+            let resource = catalog().resource(group, "v1", resource).unwrap();
+            resource.reset_fields_of(subresource).iter().map(|names| names.join(".")).collect::<Vec<_>>()
+        };
+        assert_eq!(reset("apps", "deployments", ""), ["status"]);
+        assert_eq!(reset("apps", "deployments", "status"), ["spec", "metadata.labels"]);
+        assert_eq!(reset("batch", "jobs", "status"), ["spec"]);
+        assert_eq!(reset("", "namespaces", "finalize"), ["status"]);
+        assert_eq!(reset("apiregistration.k8s.io", "apiservices", "status"), ["metadata", "spec"]);
+        // A kind without a status, and a subresource that may set everything.
+        assert!(reset("", "configmaps", "").is_empty() && reset("", "pods", "resize").is_empty());
+    }
+
+    #[test]
+    fn a_scale_says_where_its_numbers_are() {
+        for resource in catalog().resources() {
+            for subresource in &resource.subresources {
+                assert_eq!(subresource.scale.is_some(), subresource.name == "scale", "{}", resource.plural);
+            }
+        }
+        let sets = catalog().resource("apps", "v1", "statefulsets").unwrap();
+        let scale = sets.subresource("scale").and_then(|s| s.scale.as_ref()).unwrap();
+        assert_eq!(
+            (scale.replicas.join("."), scale.selector.join(".")),
+            ("spec.replicas".into(), "spec.selector".into())
+        );
+    }
+
+    #[test]
     fn descriptions_are_of_types_and_fields_that_exist() {
         for (ty, field, text) in tables::DESCRIPTIONS {
             assert_eq!(description(ty, field), Some(text));

@@ -13,5 +13,5 @@ mod tables;
 pub use catalog::{Catalog, Group, Version, catalog, description};
 pub use field::{Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type};
 pub use name::{FieldName, fields};
-pub use resource::{Column, Resource, SelectableField, Subresource};
+pub use resource::{Column, FieldNames, Resource, ScaleFields, SelectableField, Subresource};
 pub use tables::{FOLLOWED_VERSION, TABLES_FINGERPRINT};

@@ -2,6 +2,9 @@
 
 use crate::field::{List, Ref, Text, Type};
 
+/// Names of fields that lead from an object to one in it: `metadata`, `labels`.
+pub type FieldNames = List<Text>;
+
 /// A resource: a collection of objects of one kind, or (without `list`) a kind that is only created, like a review.
 #[derive(Clone, Debug)]
 pub struct Resource {
@@ -34,6 +37,8 @@ pub struct Resource {
     pub status_reset: bool,
     /// False: stored and served, but nothing acts on it yet, which writes say in a Warning header.
     pub acted_on: bool,
+    /// What a write of the resource itself cannot set, so that its writer does not come to own it.
+    pub reset_fields: Vec<FieldNames>,
     pub root: Ref<Type>,
     pub selectable: Vec<SelectableField>,
     pub columns: Vec<Column>,
@@ -46,6 +51,14 @@ impl Resource {
 
     pub fn subresource(&self, name: &str) -> Option<&Subresource> {
         self.subresources.iter().find(|s| s.name == name)
+    }
+
+    /// What a write through the subresource (empty: of the resource itself) cannot set.
+    pub fn reset_fields_of(&self, subresource: &str) -> &[FieldNames] {
+        match subresource {
+            "" => &self.reset_fields,
+            name => self.subresource(name).map_or(&[], |subresource| &subresource.reset_fields),
+        }
     }
 
     /// Objects of it are kept: reviews and bindings are answered at once and forgotten.
@@ -76,6 +89,10 @@ pub struct Subresource {
     pub verbs: List<Text>,
     /// `None` for the options kinds of connect verbs, which come as query parameters.
     pub root: Option<Ref<Type>>,
+    /// What a write through it cannot set.
+    pub reset_fields: Vec<FieldNames>,
+    /// Of `scale` alone: where the objects have what it shows.
+    pub scale: Option<ScaleFields>,
     /// Columns of its own tables (`scale`); empty: those of the resource.
     pub columns: Vec<Column>,
 }
@@ -84,6 +101,15 @@ impl Subresource {
     pub fn has_verb(&self, verb: &str) -> bool {
         self.verbs.iter().any(|v| v == verb)
     }
+}
+
+/// Where the objects of a resource have what their `Scale` shows.
+#[derive(Clone, Debug)]
+pub struct ScaleFields {
+    pub replicas: FieldNames,
+    pub status_replicas: FieldNames,
+    /// A label selector, or a map of labels.
+    pub selector: FieldNames,
 }
 
 /// A field that field selectors accept.

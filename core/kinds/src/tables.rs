@@ -5,7 +5,7 @@ use crate::{
     field::{
         Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type, name_start,
     },
-    resource::{Column, Resource, SelectableField, Subresource},
+    resource::{Column, Resource, ScaleFields, SelectableField, Subresource},
 };
 
 include!(concat!(env!("OUT_DIR"), "/tables.rs"));

@@ -1,12 +1,15 @@
 //! Server-side apply on the real field tables.
 
-use gantry_kinds::catalog;
+use gantry_kinds::{FieldNames, List, Text, catalog};
 use gantry_meta::{Object, Value};
 use gantry_patch::{
     PatchError,
     managed::{OneVersion, Writer, apply, record_update},
 };
 use serde_json::json;
+
+const STATUS: &[FieldNames] = &[List::Borrowed(&[Text::Borrowed("status")])];
+const METADATA: &[FieldNames] = &[List::Borrowed(&[Text::Borrowed("metadata")])];
 
 struct World {
     kind: &'static str,
@@ -22,7 +25,7 @@ impl World {
     fn writer<'a>(&self, manager: &'a str) -> Writer<'a> {
         let ty = catalog().type_of_kind(self.group, "v1", self.kind).unwrap();
         let now = "2026-11-21T14:20:00Z".parse().unwrap();
-        Writer { ty, api_version: "v1", manager, subresource: "", reset: &[&["status"]], versions: &OneVersion, now }
+        Writer { ty, api_version: "v1", manager, subresource: "", reset: STATUS, versions: &OneVersion, now }
     }
 
     fn try_apply(&mut self, manager: &str, config: Value, force: bool) -> Result<(), PatchError> {
@@ -236,7 +239,7 @@ fn what_a_request_cannot_set_does_not_conflict() {
     let Value::Object(config) = json!({"metadata": {"name": "a", "labels": {"l": "2"}}, "data": {"j": "w"}}) else {
         unreachable!("json! made an object")
     };
-    let writer = Writer { reset: &[&["metadata"]], ..map.writer("two") };
+    let writer = Writer { reset: METADATA, ..map.writer("two") };
     let applied = apply(writer, map.live.as_ref(), &config, false).unwrap();
     let owned = applied["metadata"]["managedFields"].as_array().unwrap();
     assert_eq!(owned[0]["fieldsV1"], json!({"f:data": {"f:k": {}}, "f:metadata": {"f:labels": {"f:l": {}}}}));

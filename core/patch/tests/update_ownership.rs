@@ -2,7 +2,7 @@
 
 use gantry_kinds::{Type, catalog};
 use gantry_meta::{Object, Value};
-use gantry_patch::managed::{OneVersion, Writer, record_update, reset_fields};
+use gantry_patch::managed::{OneVersion, Writer, record_update};
 use serde_json::json;
 
 fn ty(group: &str, version: &str, kind: &str) -> &'static Type {
@@ -16,7 +16,7 @@ fn object(value: Value) -> Object {
 
 fn write(ty: &Type, manager: &str, subresource: &str, old: Option<&Object>, new: Value) -> Object {
     let mut new = object(new);
-    let reset = reset_fields("apps", "deployments", subresource);
+    let reset = catalog().resource("apps", "v1", "deployments").unwrap().reset_fields_of(subresource);
     let now = "2026-11-21T14:20:00.5Z".parse().unwrap();
     record_update(
         Writer { ty, api_version: "v1", manager, subresource, reset, versions: &OneVersion, now },

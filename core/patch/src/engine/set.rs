@@ -42,6 +42,16 @@ impl<'a> FieldSet<'a> {
         self.0.is_empty()
     }
 
+    /// One field.
+    pub fn of_field(path: &'a [impl AsRef<str>]) -> Self {
+        let mut set = FieldSet::default();
+        if let [name, rest @ ..] = path {
+            let marks = if rest.is_empty() { Marks::OWNED } else { Marks::NONE };
+            set.push(Element::field(name.as_ref()), marks, FieldSet::of_field(rest));
+        }
+        set
+    }
+
     /// Appends a node that sorts after all others; nothing if it would hold nothing.
     pub fn push(&mut self, element: Element<'a>, marks: Marks, below: FieldSet<'a>) {
         if marks != Marks::NONE || !below.is_empty() {
@@ -87,10 +97,10 @@ impl<'a> FieldSet<'a> {
     }
 
     /// Takes out the node at `path` with all below it.
-    pub fn remove_subtree(&mut self, path: &[&str]) {
+    pub fn remove_subtree(&mut self, path: &[impl AsRef<str>]) {
         let [name, rest @ ..] = path else { return };
         self.0.retain_mut(|node| {
-            if node.element.field_name() != Some(name) {
+            if node.element.field_name() != Some(name.as_ref()) {
                 return true;
             }
             node.below.remove_subtree(rest);

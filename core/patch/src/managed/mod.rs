@@ -14,14 +14,12 @@ mod last_applied;
 mod merge;
 mod prune;
 mod reconcile;
-mod reset;
 mod scale;
 mod update;
 mod versions;
 
 pub use apply::apply;
 pub use entries::{manager_of_user_agent, unchanged_but_for_times};
-pub use reset::reset_fields;
-pub use scale::{bring_from_scale, show_in_scale};
+pub use scale::Scaled;
 pub use update::{Writer, record_update};
 pub use versions::{OneVersion, Versions};

@@ -4,21 +4,17 @@
 //! the reference finds the entry again that it took one from; of updates it does not: the replicas become an entry of their own,
 //! without a time, beside the one that keeps the rest. Two entries of one owner are one for the next write: the later counts.
 
+use gantry_kinds::Text;
 use gantry_meta::{Object, ObjectView as _};
 
 use super::entries::{self, Entry, Operation, Owner};
-use crate::engine::{Element, FieldSet, Marks};
+use crate::engine::{FieldSet, Marks};
 
-/// `spec.replicas`, of workload and scale alike.
-fn replicas() -> FieldSet<'static> {
-    let (mut below, mut set) = (FieldSet::default(), FieldSet::default());
-    below.push(Element::field("replicas"), Marks::OWNED, FieldSet::default());
-    set.push(Element::field("spec"), Marks::NONE, below);
-    set
-}
+/// Where a Scale has them.
+const OF_SCALE: &[&str] = &["spec", "replicas"];
 
-fn owns_replicas(entry: &Entry<'_>) -> bool {
-    !entry.set.intersect(&replicas(), Marks::OWNED).is_empty()
+fn owns(entry: &Entry<'_>, replicas: &FieldSet<'_>) -> bool {
+    !entry.set.intersect(replicas, Marks::OWNED).is_empty()
 }
 
 fn record(object: &Object) -> Vec<Entry<'_>> {
@@ -29,44 +25,57 @@ fn in_version(owner: &Owner, api_version: &str) -> Owner {
     Owner { api_version: api_version.to_owned(), ..owner.clone() }
 }
 
-/// Gives `scale` the entries that own the replicas of `workload`, whose record is of `workload_version`.
-pub fn show_in_scale(workload: &Object, workload_version: &str, scale: &mut Object, scale_version: &str) {
-    let owns = |entry: &Entry<'_>| entry.owner.api_version == workload_version && owns_replicas(entry);
-    let shown = record(workload).into_iter().filter(owns).map(|entry| Entry {
-        owner: in_version(&entry.owner, scale_version),
-        time: entry.time,
-        set: replicas(),
-        wire: None,
-        fields: None,
-    });
-    let shown = entries::encode(shown.collect());
-    entries::put(scale, shown);
+/// A workload that has a scale.
+#[derive(Clone, Copy)]
+pub struct Scaled<'a> {
+    /// Of the workload's record.
+    pub api_version: &'a str,
+    /// Where it has its replicas.
+    pub replicas: &'a [Text],
 }
 
-/// Gives `workload` the record that a write of its scale left there. Entries of other versions go.
-pub fn bring_from_scale(scale: &Object, workload: &mut Object, workload_version: &str) {
-    let stored = entries::take(workload);
-    let stored = stored.as_ref().and_then(entries::decode).unwrap_or_default();
-    let mut scaled: Vec<Entry<'_>> = record(scale).into_iter().filter(owns_replicas).collect();
-    let mut kept: Vec<Entry<'_>> = Vec::with_capacity(stored.len() + scaled.len());
-    for mut entry in stored.into_iter().filter(|entry| entry.owner.api_version == workload_version) {
-        // Updates are of a version, and this is another one.
-        let same = |other: &Entry<'_>| entry.owner.operation == Operation::Apply && other.owner.is(&entry.owner);
-        match scaled.iter().position(same) {
-            Some(at) if owns_replicas(&entry) => drop(scaled.remove(at)),
-            _ => entry.subtract(&replicas(), Marks::OWNED),
-        }
-        kept.push(entry);
+impl Scaled<'_> {
+    /// Gives `scale` the entries that own the replicas of `workload`.
+    pub fn show(self, workload: &Object, scale: &mut Object, scale_version: &str) {
+        let replicas = FieldSet::of_field(self.replicas);
+        let is_shown = |entry: &Entry<'_>| entry.owner.api_version == self.api_version && owns(entry, &replicas);
+        let shown = record(workload).into_iter().filter(is_shown).map(|entry| Entry {
+            owner: in_version(&entry.owner, scale_version),
+            time: entry.time,
+            set: FieldSet::of_field(OF_SCALE),
+            wire: None,
+            fields: None,
+        });
+        let shown = entries::encode(shown.collect());
+        entries::put(scale, shown);
     }
-    kept.extend(scaled.into_iter().map(|entry| Entry {
-        owner: in_version(&entry.owner, workload_version),
-        time: String::new(),
-        set: replicas(),
-        wire: None,
-        fields: None,
-    }));
-    let settled = entries::encode(kept);
-    entries::put(workload, settled);
+
+    /// Gives `workload` the record that a write of its scale left there. Entries of other versions go.
+    pub fn bring_back(self, scale: &Object, workload: &mut Object) {
+        let (replicas, of_scale) = (FieldSet::of_field(self.replicas), FieldSet::of_field(OF_SCALE));
+        let stored = entries::take(workload);
+        let stored = stored.as_ref().and_then(entries::decode).unwrap_or_default();
+        let mut scaled: Vec<Entry<'_>> = record(scale).into_iter().filter(|entry| owns(entry, &of_scale)).collect();
+        let mut kept: Vec<Entry<'_>> = Vec::with_capacity(stored.len() + scaled.len());
+        for mut entry in stored.into_iter().filter(|entry| entry.owner.api_version == self.api_version) {
+            // Updates are of a version, and this is another one.
+            let same = |other: &Entry<'_>| entry.owner.operation == Operation::Apply && other.owner.is(&entry.owner);
+            match scaled.iter().position(same) {
+                Some(at) if owns(&entry, &replicas) => drop(scaled.remove(at)),
+                _ => entry.subtract(&replicas, Marks::OWNED),
+            }
+            kept.push(entry);
+        }
+        kept.extend(scaled.into_iter().map(|entry| Entry {
+            owner: in_version(&entry.owner, self.api_version),
+            time: String::new(),
+            set: replicas.clone(),
+            wire: None,
+            fields: None,
+        }));
+        let settled = entries::encode(kept);
+        entries::put(workload, settled);
+    }
 }
 
 #[cfg(test)]
@@ -74,6 +83,9 @@ mod tests {
     use super::*;
     use gantry_meta::Value;
     use serde_json::json;
+
+    const SCALED: Scaled<'_> =
+        Scaled { api_version: "apps/v1", replicas: &[Text::Borrowed("spec"), Text::Borrowed("replicas")] };
 
     fn object(record: Value) -> Object {
         json!({"metadata": {"managedFields": record}, "spec": {"replicas": 2}}).as_object().cloned().unwrap()
@@ -86,7 +98,7 @@ mod tests {
 
     fn shown(workload: &Object) -> Object {
         let mut scale = Object::new();
-        show_in_scale(workload, "apps/v1", &mut scale, "autoscaling/v1");
+        SCALED.show(workload, &mut scale, "autoscaling/v1");
         scale
     }
 
@@ -107,14 +119,14 @@ mod tests {
         let both = json!({"f:paused": {}, "f:replicas": {}});
         let mut scaled = object(json!([entry("a", "Apply", both.clone()), entry("u", "Update", both)]));
         let scale = shown(&scaled);
-        bring_from_scale(&scale, &mut scaled, "apps/v1");
+        SCALED.bring_back(&scale, &mut scaled);
         let record = scaled["metadata"]["managedFields"].as_array().unwrap().clone();
         let fields: Vec<&Value> = record.iter().map(|entry| &entry["fieldsV1"]["f:spec"]).collect();
         let (paused, replicas) = (json!({"f:paused": {}}), json!({"f:replicas": {}}));
         assert_eq!(fields, [&json!({"f:paused": {}, "f:replicas": {}}), &replicas, &paused]);
         assert!(record[1].get("time").is_none() && record[2].get("time").is_some());
         let scale = shown(&scaled);
-        bring_from_scale(&scale, &mut scaled, "apps/v1");
+        SCALED.bring_back(&scale, &mut scaled);
         assert_eq!(scaled["metadata"]["managedFields"].as_array().map(Vec::len), Some(2));
     }
 
@@ -126,7 +138,7 @@ mod tests {
         let writer = json!({"manager": "s", "operation": "Update", "apiVersion": "autoscaling/v1", "subresource": "scale",
             "time": "2026-11-21T14:20:00Z", "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}});
         entries::put(&mut scale, Some(json!([writer])));
-        bring_from_scale(&scale, &mut scaled, "apps/v1");
+        SCALED.bring_back(&scale, &mut scaled);
         let left = json!([{"manager": "s", "operation": "Update", "apiVersion": "apps/v1", "subresource": "scale",
             "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}}}]);
         assert_eq!(scaled["metadata"]["managedFields"], left);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gantry_kinds::{Shape, Type};
+use gantry_kinds::{FieldNames, Shape, Type};
 use gantry_meta::{Object, ObjectView as _, Value, time};
 use jiff::Timestamp;
 
@@ -25,8 +25,8 @@ pub struct Writer<'a> {
     pub manager: &'a str,
     /// Empty for the resource itself.
     pub subresource: &'a str,
-    /// Fields that this request may not set, which nobody owns through it: [`super::reset_fields`].
-    pub reset: &'a [&'a [&'a str]],
+    /// Fields that this request may not set, which nobody owns through it: [`gantry_kinds::Resource::reset_fields_of`].
+    pub reset: &'a [FieldNames],
     /// The versions that others may have written the object in.
     pub versions: &'a dyn Versions,
     pub now: Timestamp,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gantry_codec::{Expected, Strictness};
+use gantry_kinds::{ScaleFields, Shape, Text, Type};
 use gantry_meta::{Cause, FieldPath, GroupVersionKind, LabelSelector, Object, ObjectView as _, Status, Value};
 use gantry_patch::managed;
 use serde_json::json;
@@ -20,7 +21,7 @@ const KIND: &str = "Scale";
 const GROUP: &str = "autoscaling";
 
 pub(crate) fn scale_read(served: &Served, object: &Object) -> Result<ApiResponse, Status> {
-    let json = gantry_codec::encode(&scale_of(served, object)).into();
+    let json = gantry_codec::encode(&scale_of(served, fields(served)?, object)).into();
     Ok(ApiResponse::Object(ObjectResponse { code: 200, kind: GroupVersionKind::new(GROUP, "v1", KIND), json }))
 }
 
@@ -65,6 +66,12 @@ pub(crate) async fn scale_patch(
 
 fn expected(served: &Served) -> Result<Expected<'_>, Status> {
     let scale = served.resource.subresource("scale").and_then(Expected::subresource);
+    scale.ok_or_else(served::unknown)
+}
+
+/// Where the workload has what its scale shows.
+fn fields(served: &Served) -> Result<&ScaleFields, Status> {
+    let scale = served.resource.subresource("scale").and_then(|scale| scale.scale.as_ref());
     scale.ok_or_else(served::unknown)
 }
 
@@ -138,19 +145,18 @@ async fn change(
     wanted: impl Fn(&Object) -> Result<Object, Status>,
 ) -> Result<ApiResponse, Status> {
     let served = write.served;
-    let (workload_version, scale_version) = (served.gvk.api_version(), expected(served)?.api_version);
+    let (fields, scale_version) = (fields(served)?, expected(served)?.api_version);
+    let scaled = managed::Scaled { api_version: &served.gvk.api_version(), replicas: &fields.replicas };
     let changed = write::change(write, |old| {
-        let mut current = scale_of(served, old);
-        managed::show_in_scale(old, &workload_version, &mut current, scale_version);
+        let mut current = scale_of(served, fields, old);
+        scaled.show(old, &mut current, scale_version);
         let scale = wanted(&current)?;
         check_identity(served, target, &scale, old, replaces)?;
         let replicas = replicas_of(&scale);
         check_replicas(replicas, old.name())?;
         let mut new = old.clone();
-        if let Some(spec) = new.entry("spec").or_insert_with(|| json!({})).as_object_mut() {
-            spec.insert("replicas".into(), replicas.into());
-        }
-        managed::bring_from_scale(&scale, &mut new, &workload_version);
+        set(&mut new, &fields.replicas, replicas.into());
+        scaled.bring_back(&scale, &mut new);
         Ok((Decoded::recorded(write, new, old), pinned))
     });
     scale_read(served, &changed.await?.into_tree(served))
@@ -169,22 +175,22 @@ fn check_replicas(replicas: i64, name: &str) -> Result<(), Status> {
     Err(Status::invalid(GROUP, KIND, name, vec![cause]))
 }
 
-fn scale_of(served: &Served, object: &Object) -> Object {
+fn scale_of(served: &Served, fields: &ScaleFields, object: &Object) -> Object {
     let mut metadata = Object::new();
     for member in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = object.metadata().and_then(|m| m.get(member)) {
             metadata.insert(member.into(), value.clone());
         }
     }
-    let number =
-        |part: &str| object.get(part).and_then(|p| p.get("replicas")).and_then(Value::as_i64).unwrap_or_default();
+    let number = |of: &[Text]| get(object, of).and_then(Value::as_i64).unwrap_or_default();
     let (mut spec, mut status) = (Object::new(), Object::new());
-    if number("spec") != 0 {
-        spec.insert("replicas".into(), number("spec").into());
+    if number(&fields.replicas) != 0 {
+        spec.insert("replicas".into(), number(&fields.replicas).into());
     }
-    status.insert("replicas".into(), number("status").into());
-    let selector = selector_text(served, object);
-    if !selector.is_empty() {
+    status.insert("replicas".into(), number(&fields.status_replicas).into());
+    let selector = get(object, &fields.selector).and_then(Value::as_object);
+    let selector = selector.map(|selector| selector_text(is_map(&served.resource.root, &fields.selector), selector));
+    if let Some(selector) = selector.filter(|text| !text.is_empty()) {
         status.insert("selector".into(), selector.into());
     }
     let mut scale = Object::new();
@@ -196,11 +202,34 @@ fn scale_of(served: &Served, object: &Object) -> Object {
     scale
 }
 
-fn selector_text(served: &Served, object: &Object) -> String {
-    let Some(selector) = object.get("spec").and_then(|s| s.get("selector")).and_then(Value::as_object) else {
-        return String::new();
-    };
-    if served.resource.plural == "replicationcontrollers" {
+fn get<'o>(object: &'o Object, field: &[Text]) -> Option<&'o Value> {
+    let [name, rest @ ..] = field else { return None };
+    let value = object.get(&**name)?;
+    if rest.is_empty() { Some(value) } else { get(value.as_object()?, rest) }
+}
+
+/// Sets a field, and makes the structs that lead to it.
+fn set(object: &mut Object, field: &[Text], value: Value) {
+    let [name, rest @ ..] = field else { return };
+    if rest.is_empty() {
+        object.insert((**name).into(), value);
+    } else if let Some(object) = object.entry(&**name).or_insert_with(|| json!({})).as_object_mut() {
+        set(object, rest, value);
+    }
+}
+
+/// True if the field is a map of labels, as opposed to a label selector.
+fn is_map(ty: &Type, field: &[Text]) -> bool {
+    let [name, rest @ ..] = field else { return false };
+    let shape = ty.field(name).map(|field| &field.shape);
+    match rest {
+        [] => shape.is_some_and(|shape| shape.map_value().is_some()),
+        _ => shape.and_then(Shape::as_struct).is_some_and(|ty| is_map(ty, rest)),
+    }
+}
+
+fn selector_text(is_map: bool, selector: &Object) -> String {
+    if is_map {
         let equalities = selector.iter().map(|(key, value)| (key.as_str(), value.as_str().unwrap_or_default()));
         return LabelSelector::from_equalities(equalities).to_string();
     }

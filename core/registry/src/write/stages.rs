@@ -50,7 +50,7 @@ impl<'a> Write<'a> {
             api_version: &resource.api_version,
             manager,
             subresource: self.subresource,
-            reset: managed::reset_fields(&resource.group, &resource.plural, self.subresource),
+            reset: resource.reset_fields_of(self.subresource),
             versions: self.served,
             now: self.now,
         }
