@@ -67,16 +67,24 @@ impl TablePrinter {
         Self { definitions: columns.iter().map(definition).collect(), cells, generic, precedence }
     }
 
-    /// The row of one object. `api_version` is that of the Table: `meta.k8s.io/v1` or its beta.
-    pub fn row(&self, object: &Object, include: IncludeObject, api_version: &str, now: Timestamp) -> Value {
-        let cells: Vec<Value> = self.cells.iter().map(|cell| cell.of(object, now)).collect();
+    /// The row of one object. Its cells are made of `stored`, the form that it is stored in, so that all versions of a kind
+    /// show the same; it carries `served`, the form asked for. `api_version` is that of the Table: `meta.k8s.io/v1` or its beta.
+    pub fn row(
+        &self,
+        stored: &Object,
+        served: &Object,
+        include: IncludeObject,
+        api_version: &str,
+        now: Timestamp,
+    ) -> Value {
+        let cells: Vec<Value> = self.cells.iter().map(|cell| cell.of(stored, now)).collect();
         let shown = match include {
             IncludeObject::None => Value::Null,
-            IncludeObject::Metadata => partial_metadata(object, api_version),
-            IncludeObject::Object => Value::Object(object.clone()),
+            IncludeObject::Metadata => partial_metadata(served, api_version),
+            IncludeObject::Object => Value::Object(served.clone()),
         };
         let mut row = json!({"cells": cells, "object": shown});
-        if let Some(condition) = completed(object) {
+        if let Some(condition) = completed(stored) {
             row["conditions"] = json!([condition]);
         }
         row

@@ -26,6 +26,7 @@ mod write;
 
 pub use account_state::CachedAccounts;
 pub use context::{Origin, RequestContext};
+pub use convert::StoredForm;
 pub use executor::{Executor, ExecutorParts, PathEntry};
 pub use local_client::LocalClient;
 pub use request::{

@@ -156,7 +156,7 @@ impl Versions for Served {
 }
 
 /// The version that `storage_version` names if it is served, else the resource's own.
-fn stored_version<'a>(catalog: &Catalog, resource: &'a Resource) -> (&'a str, &'a str) {
+pub(crate) fn stored_version<'a>(catalog: &Catalog, resource: &'a Resource) -> (&'a str, &'a str) {
     let named = resource.storage_version.split_once('/').unwrap_or(("", &resource.storage_version));
     match catalog.resource(named.0, named.1, &resource.plural) {
         Some(_) => named,

@@ -6,6 +6,7 @@ use gantry_codec::{
 };
 use gantry_kinds::Resource;
 use gantry_meta::{Object, Status, Value};
+use gantry_registry::StoredForm;
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -13,7 +14,7 @@ use super::{Form, accept::ViewVersion};
 
 /// One way to show objects of a resource.
 pub(crate) enum View {
-    Table { printer: TablePrinter, include: IncludeObject, version: ViewVersion },
+    Table { printer: TablePrinter, stored: StoredForm, include: IncludeObject, version: ViewVersion },
     Partial { version: ViewVersion },
 }
 
@@ -35,7 +36,8 @@ impl View {
                     Status::bad_request(format!("unrecognized includeObject value: {include_object:?}"))
                 })?;
                 let subresource = Some(subresource).filter(|sub| !sub.is_empty());
-                Ok(Some(Self::Table { printer: TablePrinter::of(resource, subresource), include, version }))
+                let (printer, stored) = (TablePrinter::of(resource, subresource), StoredForm::of(resource));
+                Ok(Some(Self::Table { printer, stored, include, version }))
             }
         }
     }
@@ -44,12 +46,12 @@ impl View {
     pub fn one(&self, object: &Object, with_columns: bool) -> Value {
         match self {
             Self::Partial { version } => partial_metadata(object, version.api_version()),
-            Self::Table { printer, include, version } => {
+            Self::Table { printer, stored, include, version } => {
                 let meta = ListMeta {
                     resource_version: gantry_meta::ObjectView::resource_version(object).to_owned(),
                     ..ListMeta::default()
                 };
-                let row = printer.row(object, *include, version.api_version(), Timestamp::now());
+                let row = printer.row(&stored.see(object), object, *include, version.api_version(), Timestamp::now());
                 printer.table(&meta, vec![row], version.api_version(), with_columns)
             }
         }
@@ -63,10 +65,10 @@ impl View {
                 let items: Vec<Value> = objects.map(|object| partial_metadata(&object, api_version)).collect();
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": api_version, "metadata": meta, "items": items})
             }
-            Self::Table { printer, include, version } => {
+            Self::Table { printer, stored, include, version } => {
                 let (api_version, now) = (version.api_version(), Timestamp::now());
-                let rows = objects.map(|object| printer.row(&object, *include, api_version, now)).collect();
-                printer.table(meta, rows, api_version, true)
+                let rows = objects.map(|object| printer.row(&stored.see(&object), &object, *include, api_version, now));
+                printer.table(meta, rows.collect(), api_version, true)
             }
         }
     }

@@ -175,6 +175,37 @@ async fn tables_and_metadata_are_views_of_the_same_objects() {
 }
 
 #[tokio::test]
+async fn tables_of_every_version_show_the_same_cells() {
+    const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+    let server = TestServer::memory().await;
+    let api = server.admin_api();
+    let of = |version: &str| format!("/apis/autoscaling/{version}/namespaces/default/horizontalpodautoscalers");
+    let queue = json!({"type": "External", "external": {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "30"}}});
+    let scaler = json!({"metadata": {"name": "scaler"}, "spec": {"maxReplicas": 4, "metrics": [queue],
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "worker"}}});
+    api.json(Method::POST, &of("v2"), &scaler).await;
+    let (_, newer) = api.get_as(&of("v2"), TABLE).await;
+    let (_, older) = api.get_as(&format!("{}?includeObject=Object", of("v1")), TABLE).await;
+    assert_eq!(newer["rows"][0]["cells"][2], "<unknown>/30");
+    assert_eq!(older["rows"][0]["cells"].as_array().unwrap()[..5], newer["rows"][0]["cells"].as_array().unwrap()[..5]);
+    assert_eq!(older["rows"][0]["object"]["apiVersion"], "autoscaling/v1");
+    let events = |group: &str| format!("{group}/namespaces/default/events");
+    let event = json!({"metadata": {"name": "done"}, "regarding": {"kind": "Job", "name": "nightly", "namespace": "default"},
+        "eventTime": "2026-01-02T03:04:05.000000Z", "action": "Run", "reason": "Done", "type": "Normal", "note": " all well ",
+        "reportingController": "example.com/jobs", "reportingInstance": "jobs-1"});
+    api.json(Method::POST, &events("/apis/events.k8s.io/v1"), &event).await;
+    for group in ["/api/v1", "/apis/events.k8s.io/v1"] {
+        let (_, table) = api.get_as(&events(group), TABLE).await;
+        let cells = table["rows"][0]["cells"].as_array().unwrap();
+        assert_eq!(
+            cells[1..7].to_vec(),
+            ["Normal", "Done", "job/nightly", "", "example.com/jobs, jobs-1", "all well"],
+            "{group}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn services_get_different_addresses_and_a_taken_port_is_refused() {
     let server = TestServer::memory().await;
     let api = server.admin_api();

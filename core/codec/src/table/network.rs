@@ -60,19 +60,22 @@ fn service_ports(row: Row<'_>) -> Value {
     look::or(ports.collect::<Vec<_>>().join(","), "<none>")
 }
 
-/// Every port of every ready address.
+/// Every ready address of every port, port by port. Subsets without any show as nothing, unlike no subsets.
 fn endpoints(row: Row<'_>) -> Value {
+    if look::list(row.object, "subsets").is_empty() {
+        return "<none>".into();
+    }
     let mut all = Vec::new();
     for subset in look::objects(row.object, "subsets") {
-        let ports: Vec<i64> = look::objects(subset, "ports").map(|p| look::int(p, "port")).collect();
-        for ip in look::objects(subset, "addresses").map(|a| look::text(a, "ip")) {
-            match ports.as_slice() {
-                [] => all.push(ip.to_owned()),
-                ports => all.extend(ports.iter().map(|port| host_port(ip, *port))),
-            }
+        let ips: Vec<&str> = look::objects(subset, "addresses").map(|a| look::text(a, "ip")).collect();
+        if look::list(subset, "ports").is_empty() {
+            all.extend(ips.iter().map(|ip| (*ip).to_owned()));
+        }
+        for port in look::objects(subset, "ports").map(|p| look::int(p, "port")) {
+            all.extend(ips.iter().map(|ip| host_port(ip, port)));
         }
     }
-    look::or(look::first_three(&all), "<none>")
+    look::first_three(&all).into()
 }
 
 fn host_port(ip: &str, port: i64) -> String {
@@ -93,9 +96,19 @@ fn slice_endpoints(row: Row<'_>) -> Value {
     look::or(look::first_three(&addresses.collect::<Vec<_>>()), "<unset>")
 }
 
+/// The first three hosts. Rules without one count among those that are more, if any rule follows the third host.
 fn hosts(row: Row<'_>) -> Value {
-    let hosts = look::objects(row.object, "spec.rules").map(|r| look::text(r, "host").to_owned());
-    look::or(look::first_three(&hosts.filter(|h| !h.is_empty()).collect::<Vec<_>>()), "*")
+    let mut shown = Vec::new();
+    let rules = look::list(row.object, "spec.rules").len();
+    for (at, host) in look::objects(row.object, "spec.rules").map(|rule| look::text(rule, "host")).enumerate() {
+        if !host.is_empty() {
+            shown.push(host);
+        }
+        if shown.len() == 3 && at + 1 < rules {
+            return format!("{} + {} more...", shown.join(","), rules - 3).into();
+        }
+    }
+    look::or(shown.join(","), "*")
 }
 
 fn ingress_ports(row: Row<'_>) -> Value {

@@ -32,30 +32,23 @@ fn keys(object: &Object, path: &str) -> usize {
     look::object(object, path).map_or(0, Object::len)
 }
 
-/// Events of both groups are shown alike; the newer one has other names for the same parts.
+/// Events of both groups are stored as core ones.
 fn event(column: &str) -> Option<CellFn> {
     match column {
-        "Last Seen" => Some(|row| match either(row.object, "series.lastObservedTime", "series.lastObservedTime") {
-            "" => match either(row.object, "lastTimestamp", "deprecatedLastTimestamp") {
+        "Last Seen" => Some(|row| match look::text(row.object, "series.lastObservedTime") {
+            "" => match look::text(row.object, "lastTimestamp") {
                 "" => first_seen(row),
                 last => seen(last, row),
             },
             last => seen(last, row),
         }),
         "Object" => Some(event_object),
-        "Subobject" => Some(|row| either(row.object, "involvedObject.fieldPath", "regarding.fieldPath").into()),
+        "Subobject" => Some(|row| look::text(row.object, "involvedObject.fieldPath").into()),
         "Source" => Some(event_source),
-        "Message" => Some(|row| either(row.object, "message", "note").trim().into()),
+        "Message" => Some(|row| look::text(row.object, "message").trim().into()),
         "First Seen" => Some(first_seen),
         "Count" => Some(event_count),
         _ => None,
-    }
-}
-
-fn either<'a>(object: &'a Object, core: &str, newer: &str) -> &'a str {
-    match look::text(object, core) {
-        "" => look::text(object, newer),
-        text => text,
     }
 }
 
@@ -64,33 +57,36 @@ fn seen(at: &str, row: Row<'_>) -> Value {
 }
 
 fn first_seen(row: Row<'_>) -> Value {
-    match either(row.object, "firstTimestamp", "deprecatedFirstTimestamp") {
+    match look::text(row.object, "firstTimestamp") {
         "" => seen(look::text(row.object, "eventTime"), row),
         first => seen(first, row),
     }
 }
 
 fn event_object(row: Row<'_>) -> Value {
-    let kind = either(row.object, "involvedObject.kind", "regarding.kind").to_lowercase();
-    match either(row.object, "involvedObject.name", "regarding.name") {
+    let kind = look::text(row.object, "involvedObject.kind").to_lowercase();
+    match look::text(row.object, "involvedObject.name") {
         "" => kind.into(),
         name => format!("{kind}/{name}").into(),
     }
 }
 
 fn event_source(row: Row<'_>) -> Value {
-    let component = either(row.object, "source.component", "deprecatedSource.component");
-    let host = either(row.object, "source.host", "deprecatedSource.host");
-    let or_else = |text: &str, other: &str| if text.is_empty() { other.to_owned() } else { text.to_owned() };
-    let component = or_else(component, either(row.object, "reportingComponent", "reportingController"));
-    let host = or_else(host, look::text(row.object, "reportingInstance"));
-    if host.is_empty() { component.into() } else { format!("{component}, {host}").into() }
+    let first_of = |names: [&str; 2]| match look::text(row.object, names[0]) {
+        "" => look::text(row.object, names[1]).to_owned(),
+        text => text.to_owned(),
+    };
+    let component = first_of(["source.component", "reportingComponent"]);
+    match first_of(["source.host", "reportingInstance"]) {
+        host if host.is_empty() => component.into(),
+        host => format!("{component}, {host}").into(),
+    }
 }
 
 fn event_count(row: Row<'_>) -> Value {
     let counted = match look::object(row.object, "series") {
         Some(series) => look::int(series, "count"),
-        None => look::int(row.object, "count").max(look::int(row.object, "deprecatedCount")),
+        None => look::int(row.object, "count"),
     };
     counted.max(1).into()
 }

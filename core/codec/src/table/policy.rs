@@ -3,7 +3,6 @@
 use super::{
     duration, look,
     row::{CellFn, Row},
-    workloads::selector,
 };
 use gantry_meta::{Object, Value};
 
@@ -66,8 +65,26 @@ fn param_kind(row: Row<'_>) -> Value {
 fn param_ref(row: Row<'_>) -> Value {
     let Some(reference) = look::object(row.object, "spec.paramRef") else { return "<unset>".into() };
     match (look::text(reference, "namespace"), look::text(reference, "name")) {
-        (_, "") => selector(row.object, "spec.paramRef.selector", ""),
+        (_, "") => written_out(look::object(reference, "selector")).into(),
         ("", name) => format!("*/{name}").into(),
         (namespace, name) => format!("{namespace}/{name}").into(),
     }
+}
+
+/// A label selector as its type is written out by the reference, which shows it so in this column alone.
+fn written_out(selector: Option<&Object>) -> String {
+    let Some(selector) = selector else { return "nil".to_owned() };
+    let labels = look::object(selector, "matchLabels").into_iter().flatten();
+    let labels: String = labels.map(|(key, value)| format!("{key}: {},", look::shown(value))).collect();
+    let expressions: String = look::objects(selector, "matchExpressions").map(requirement_written_out).collect();
+    format!(
+        "&LabelSelector{{MatchLabels:map[string]string{{{labels}}},\
+         MatchExpressions:[]LabelSelectorRequirement{{{expressions}}},}}"
+    )
+}
+
+fn requirement_written_out(requirement: &Object) -> String {
+    let values = look::texts(requirement, "values").collect::<Vec<_>>().join(" ");
+    let (key, operator) = (look::text(requirement, "key"), look::text(requirement, "operator"));
+    format!("LabelSelectorRequirement{{Key:{key},Operator:{operator},Values:[{values}],}},")
 }

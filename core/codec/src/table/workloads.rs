@@ -113,18 +113,11 @@ fn scale_target(row: Row<'_>) -> Value {
     format!("{}/{}", target("kind"), target("name")).into()
 }
 
-/// The first two metrics of an autoscaler with their current values; the older version has a CPU target only.
+/// The first two metrics of an autoscaler with their current values.
 fn metrics(row: Row<'_>) -> Value {
     let specs: Vec<&Object> = look::objects(row.object, "spec.metrics").collect();
     if specs.is_empty() {
-        return match look::value(row.object, "spec.targetCPUUtilizationPercentage").as_i64() {
-            None => "<none>".into(),
-            Some(target) => {
-                let current = look::value(row.object, "status.currentCPUUtilizationPercentage").as_i64();
-                let current = current.map_or("<unknown>".to_owned(), |c| format!("{c}%"));
-                format!("cpu: {current}/{target}%").into()
-            }
-        };
+        return "<none>".into();
     }
     let statuses: Vec<&Object> = look::objects(row.object, "status.currentMetrics").collect();
     let shown: Vec<String> =

@@ -3,8 +3,12 @@
 mod event;
 pub(crate) mod horizontal_pod_autoscaler;
 
-use gantry_kinds::Resource;
+use std::borrow::Cow;
+
+use gantry_kinds::{Resource, catalog};
 use gantry_meta::Object;
+
+use crate::served::stored_version;
 
 /// Rewrites a whole object; kind and apiVersion too.
 pub(crate) trait Conversion: Send + Sync {
@@ -32,5 +36,25 @@ pub(crate) fn between(served: &Resource, stored: &Resource) -> Option<&'static d
         ("events.k8s.io", "events") => Some(&event::EventsToCore),
         ("autoscaling", "horizontalpodautoscalers") => Some(&horizontal_pod_autoscaler::V1ToV2),
         _ => None,
+    }
+}
+
+/// How objects of a served version look in the form that they are stored in.
+pub struct StoredForm(Option<&'static dyn Conversion>);
+
+impl StoredForm {
+    /// Of a version of a built-in kind; others are stored as they are served.
+    pub fn of(served: &Resource) -> Self {
+        let (group, version) = stored_version(catalog(), served);
+        let stored = catalog().resource(group, version, &served.plural);
+        Self(stored.and_then(|stored| between(served, stored)))
+    }
+
+    /// The object as it is stored: itself, unless that is another form.
+    pub fn see<'a>(&self, object: &'a Object) -> Cow<'a, Object> {
+        match self.0 {
+            None => Cow::Borrowed(object),
+            Some(conversion) => Cow::Owned(conversion.to_stored(object.clone())),
+        }
     }
 }
