@@ -10,6 +10,8 @@ use serde_json::json;
 use crate::{Attributes, ClusterView, CreationPlugin, tree};
 
 const DEFAULT_ACCOUNT: &str = "default";
+/// What the names of volumes that hold a token begin with.
+const TOKEN_VOLUME_PREFIX: &str = "kube-api-access-";
 const TOKEN_MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// An hour and seven seconds, as upstream: the odd number tells these tokens from others.
 const TOKEN_SECONDS: u32 = 3607;
@@ -80,8 +82,17 @@ fn token_volume(name: &str) -> Value {
     ]}})
 }
 
+/// The name of the volume that a copy of an admitted pod brings along.
+fn token_volume_name(spec: &Object) -> Option<String> {
+    let mut names = tree::items(spec, "volumes").filter_map(Value::as_object).map(|volume| tree::text(volume, "name"));
+    names.find(|name| name.starts_with(TOKEN_VOLUME_PREFIX)).map(str::to_owned)
+}
+
+/// Mounts the token where nothing is mounted at its path, from a volume that is added unless there is one.
 fn mount_token(spec: &mut Object) {
-    let name = format!("kube-api-access-{}", random_suffix());
+    let brought = token_volume_name(spec);
+    let adds_volume = brought.is_none();
+    let name = brought.unwrap_or_else(|| format!("{TOKEN_VOLUME_PREFIX}{}", random_suffix()));
     let mut mounted = false;
     for list in ["initContainers", "containers"] {
         let containers = spec.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten();
@@ -92,7 +103,7 @@ fn mount_token(spec: &mut Object) {
             mounted = true;
         }
     }
-    if mounted {
+    if mounted && adds_volume {
         tree::list_mut(spec, "volumes").push(token_volume(&name));
     }
 }
@@ -129,5 +140,34 @@ impl CreationPlugin for ServiceAccount {
         spec.insert("serviceAccount".into(), name.clone().into());
         spec.insert("serviceAccountName".into(), name.into());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admitted(spec: Value) -> Object {
+        let Value::Object(mut spec) = spec else { panic!("a spec is an object") };
+        mount_token(&mut spec);
+        spec
+    }
+
+    #[test]
+    fn a_copy_of_an_admitted_pod_mounts_the_volume_that_it_brings() {
+        let first = admitted(json!({"containers": [{"name": "main"}]}));
+        let brought = first["volumes"][0]["name"].clone();
+        let mut copy = Value::Object(first);
+        copy["containers"].as_array_mut().expect("containers").push(json!({"name": "debugger"}));
+        let copied = admitted(copy);
+        assert_eq!(copied["volumes"].as_array().map(Vec::len), Some(1));
+        assert_eq!(copied["containers"][1]["volumeMounts"][0]["name"], brought);
+    }
+
+    #[test]
+    fn a_pod_that_mounts_something_at_the_tokens_path_gets_no_volume() {
+        let own = json!([{"name": "mine", "mountPath": TOKEN_MOUNT_PATH}]);
+        let spec = admitted(json!({"containers": [{"name": "a", "volumeMounts": own}]}));
+        assert!(!spec.contains_key("volumes"));
     }
 }
