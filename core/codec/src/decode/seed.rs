@@ -21,10 +21,20 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
+    /// What was told already is not told again.
     pub(crate) fn add(&mut self, text: impl FnOnce() -> String) {
-        if self.texts.len() < MAX_PROBLEMS {
-            self.texts.push(text());
+        if self.texts.len() >= MAX_PROBLEMS {
+            return;
         }
+        let text = text();
+        if !self.texts.contains(&text) {
+            self.texts.push(text);
+        }
+    }
+
+    /// For what is kept as it was sent, whose members nobody looks at.
+    fn unheard(&self) -> Self {
+        Self { texts: Vec::new(), depth: self.depth }
     }
 
     /// Makes one of those met so far, if there are any.
@@ -265,8 +275,7 @@ fn struct_members<'de, A: MapAccess<'de>>(
         if is_again {
             problems.add(|| format!("duplicate field {:?}", path.to_string()));
         }
-        let seed = Seed { target: Target::from(&field.shape), path: &path, problems };
-        let mut value = members.next_value_seed(seed)?;
+        let mut value = member_value(field, &path, problems, &mut members)?;
         if is_again {
             value = repeated::onto(field, object.remove(&*field.name), value);
         }
@@ -274,6 +283,21 @@ fn struct_members<'de, A: MapAccess<'de>>(
     }
     canonical::fill(ty, &mut object);
     Ok(object)
+}
+
+fn member_value<'de, A: MapAccess<'de>>(
+    field: &Field,
+    path: &Path<'_>,
+    problems: &mut Problems,
+    members: &mut A,
+) -> Result<Option<Value>, A::Error> {
+    let target = Target::from(&field.shape);
+    match field.shape {
+        Shape::Raw | Shape::RawObject => {
+            members.next_value_seed(Seed { target, path, problems: &mut problems.unheard() })
+        }
+        _ => members.next_value_seed(Seed { target, path, problems }),
+    }
 }
 
 /// `null` leaves a field unset; so does a zero that the reference would not write.

@@ -41,6 +41,36 @@ fn unknown_and_repeated_fields_are_found_wherever_they_are() {
 }
 
 #[test]
+fn what_is_told_once_is_not_told_again() {
+    let body =
+        r#"{"kind":"Service","kind":"Service","kind":"Service","spec":{"a":1,"a":2,"ports":[{"b":1,"b":2},{"b":1}]}}"#;
+    let expected = [
+        r#"duplicate field "kind""#,
+        r#"unknown field "spec.a""#,
+        r#"unknown field "spec.ports[0].b""#,
+        r#"unknown field "spec.ports[1].b""#,
+    ];
+    assert_eq!(json_body("services", body).unwrap().warnings, expected);
+}
+
+#[test]
+fn members_of_what_is_kept_as_sent_are_not_looked_at() {
+    let body = r#"{"revision":1,"revision":2,"data":{"a":1,"a":2,"b":{"c":1,"c":2}}}"#;
+    assert_eq!(json_body("controllerrevisions", body).unwrap().warnings, [r#"duplicate field "revision""#]);
+}
+
+#[test]
+fn bytes_may_be_a_list_of_numbers_in_yaml_as_in_json() {
+    for (format, body) in
+        [(Format::Yaml, "data: {k: [104, 105], none: []}"), (Format::Json, r#"{"data":{"k":[104,105],"none":[]}}"#)]
+    {
+        let decoded = decode(resource("secrets"), body.as_bytes(), format, Strictness::Strict).unwrap();
+        assert_eq!(decoded.object["data"], json!({"k": "aGk=", "none": ""}));
+    }
+    assert!(decode(resource("secrets"), b"data: {k: [256]}", Format::Yaml, Strictness::Ignore).is_err());
+}
+
+#[test]
 fn strict_readers_of_yaml_are_told_of_repeated_keys_in_one() {
     let body = b"data: {a: b}\nx: 1\ndata: {a: c}\nx: 2\n";
     let refused = decode(resource("configmaps"), body, Format::Yaml, Strictness::Strict).unwrap_err().to_string();

@@ -21,7 +21,8 @@ fn settle(target: Target<'_>, path: &Path<'_>, problems: &mut Problems, value: &
     match value {
         Value::Null => Ok(()),
         Value::Object(object) => members(target, path, problems, object),
-        Value::Array(list) => items(target, path, problems, list),
+        Value::Array(list) if !matches!(target, Target::Shape(Shape::Bytes)) => items(target, path, problems, list),
+        // Bytes may be written as a list of numbers.
         scalar => settle_scalar(target, path, problems, scalar),
     }
 }

@@ -85,12 +85,8 @@ pub(crate) fn read_config(
         Some(value) => (value, Vec::new()),
         None => gantry_codec::parse_untyped(body, Format::Yaml)?,
     };
-    match validation {
-        FieldValidation::Strict if !repeated.is_empty() => {
-            return Err(Status::bad_request(format!("strict decoding error: {}", repeated.join(", "))));
-        }
-        FieldValidation::Warn => repeated.into_iter().for_each(|warning| ctx.warn(warning)),
-        FieldValidation::Strict | FieldValidation::Ignore => {}
+    if validation == FieldValidation::Strict && !repeated.is_empty() {
+        return Err(Status::bad_request(format!("strict decoding error: {}", repeated.join(", "))));
     }
     let Value::Object(config) = value else {
         return Err(Status::bad_request("an apply configuration must be an object"));
@@ -99,6 +95,9 @@ pub(crate) fn read_config(
         let (kind, version) = (config.kind(), config.api_version());
         let why = format!("the configuration is a {version} {kind}, expected {} {}", expected.1, expected.0);
         return Err(Status::bad_request(why));
+    }
+    if validation == FieldValidation::Warn {
+        repeated.into_iter().for_each(|warning| ctx.warn(warning));
     }
     Ok(config)
 }
