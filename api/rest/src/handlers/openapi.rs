@@ -1,5 +1,7 @@
 //! `/openapi/v3`, the documents below it, and `/openapi/v2`.
 
+use std::time::{Duration, SystemTime};
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header as names},
@@ -18,6 +20,9 @@ const JSON: &str = "application/json";
 /// The message of gnostic, in the spelling that is answered and in the older one that many clients ask in.
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 const PROTOBUF_OLD: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+
+/// For how long what is asked for by its hash may be kept: a year, as upstream.
+const KEPT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(super) fn answer(state: &RestState, request: &HttpRequest, path: &str) -> Result<HttpResponse, Status> {
     let catalog = state.executor.catalog();
@@ -57,6 +62,8 @@ fn found(request: &HttpRequest, document: &OpenApiDocument, hash: Option<&str>) 
     response.insert_header((names::ETAG, tag));
     if hash.is_some() {
         response.insert_header((names::CACHE_CONTROL, "public, immutable"));
+        // Without this clients that keep answers ask again each time.
+        response.insert_header((names::EXPIRES, names::HttpDate::from(SystemTime::now() + KEPT)));
     }
     sent(&mut response, content, accepts_gzip(header(request.headers(), "accept-encoding")))
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use gantry_kinds::{Group, Resource, Subresource, Version};
 
+const MACHINERY: &str = "io.k8s.apimachinery.pkg.";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const PROXY_METHODS: [&str; 7] = ["get", "put", "post", "delete", "options", "head", "patch"];
 const DISCOVERY_MEDIA: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
@@ -37,6 +38,7 @@ pub(super) struct Fixed {
     path: &'static str,
     id: &'static str,
     tag: &'static str,
+    /// The type of the answer below `io.k8s.apimachinery.pkg.`; empty: text.
     answer: &'static str,
     produces: &'static [&'static str],
 }
@@ -56,7 +58,7 @@ pub(super) const FIXED: [Fixed; 5] = [
         path: "/api/",
         id: "getCoreAPIVersions",
         tag: "core",
-        answer: "APIVersions",
+        answer: "apis.meta.v1.APIVersions",
         produces: DISCOVERY_MEDIA,
     },
     Fixed {
@@ -64,7 +66,7 @@ pub(super) const FIXED: [Fixed; 5] = [
         path: "/apis/",
         id: "getAPIVersions",
         tag: "apis",
-        answer: "APIGroupList",
+        answer: "apis.meta.v1.APIGroupList",
         produces: DISCOVERY_MEDIA,
     },
     Fixed {
@@ -80,13 +82,16 @@ pub(super) const FIXED: [Fixed; 5] = [
         path: "/version/",
         id: "getCodeVersion",
         tag: "version",
-        answer: "",
+        answer: "version.Info",
         produces: &["application/json"],
     },
 ];
 
 pub(super) fn fixed(fixed: &Fixed) -> PathItem {
-    let answer = if fixed.answer.is_empty() { Payload::Text } else { Payload::Type(format!("{META}{}", fixed.answer)) };
+    let answer = match fixed.answer {
+        "" => Payload::Text,
+        name => Payload::Type(format!("{MACHINERY}{name}")),
+    };
     plain(fixed.path.to_owned(), fixed.id.to_owned(), fixed.tag.to_owned(), answer, fixed.produces)
 }
 

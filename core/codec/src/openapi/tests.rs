@@ -37,6 +37,17 @@ fn documents_have_the_paths_operations_and_schemas_of_the_reference() {
 }
 
 #[test]
+fn the_version_is_described_with_its_members() {
+    let version = document("version");
+    let answer = &version["paths"]["/version/"]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+    assert_eq!(answer["$ref"], "#/components/schemas/io.k8s.apimachinery.pkg.version.Info");
+    let info = &version["components"]["schemas"]["io.k8s.apimachinery.pkg.version.Info"];
+    assert_eq!(info["properties"]["gitVersion"]["type"], "string");
+    let required = info["required"].as_array().expect("required members");
+    assert!(required.contains(&"platform".into()) && !required.contains(&"emulationMajor".into()), "{required:?}");
+}
+
+#[test]
 fn every_reference_leads_somewhere_and_every_id_is_unique() {
     fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
         match value {
