@@ -12,6 +12,9 @@ use crate::{
     state::RestState,
 };
 
+/// The issuer's documents may be kept by who passes them on.
+pub(super) const KEPT_AN_HOUR: (&str, &str) = ("cache-control", "public, max-age=3600");
+
 pub(super) fn document(state: &RestState, request: &HttpRequest, document: &Document) -> Result<HttpResponse, Status> {
     let catalog = state.executor.catalog();
     let documents = &state.documents;
@@ -68,5 +71,7 @@ fn aggregate(request: &HttpRequest, document: &(Bytes, String), encoding: Encodi
 pub(super) fn jwks(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Status> {
     const TYPE: &str = "application/jwk-set+json";
     Wish::of(request, Offer::Document(TYPE), "")?;
-    Ok(HttpResponse::Ok().content_type(TYPE).body(state.documents.jwks.to_string()))
+    let mut response = HttpResponse::Ok();
+    response.content_type(TYPE).insert_header(KEPT_AN_HOUR);
+    Ok(response.body(state.documents.jwks.to_string()))
 }

@@ -56,6 +56,10 @@ fn path(
         // Groups are told of whatever the method, but for the one that tells of them.
         Document::Group(name) if !read && name == "apiregistration.k8s.io" => Err(Refused::Method.status()),
         Document::Groups | Document::Group(_) => discovery::document(state, request, document),
+        // What is not there takes no method at all.
+        Document::GroupVersion { group, version } if state.executor.catalog().version(group, version).is_none() => {
+            discovery::document(state, request, document)
+        }
         _ if !read => Err(Refused::Method.status()),
         discovered => discovery::document(state, request, discovered),
     }
@@ -79,7 +83,9 @@ fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Statu
         "/openid/v1/jwks" => discovery::jwks(state, request),
         "/.well-known/openid-configuration" => {
             Wish::of(request, Offer::Document(JSON), "")?;
-            Ok(HttpResponse::Ok().content_type(JSON).body(state.documents.openid_configuration.to_string()))
+            let mut response = HttpResponse::Ok();
+            response.content_type(JSON).insert_header(discovery::KEPT_AN_HOUR);
+            Ok(response.body(state.documents.openid_configuration.to_string()))
         }
         "/metrics" => Ok(HttpResponse::Ok()
             .content_type("text/plain; version=0.0.4; charset=utf-8; escaping=underscores")
@@ -87,7 +93,7 @@ fn other(state: &RestState, request: &HttpRequest) -> Result<HttpResponse, Statu
         _ if path.starts_with("/openapi/") => openapi::answer(state, request, path),
         _ if get && (path == "/docs" || path.starts_with("/docs/")) => Ok(state.documents.docs_page(path)),
         // Whatever the client takes.
-        "/" => Ok(respond::document(&state.documents.paths, Wish { pretty: true, ..Wish::default() })),
+        "/" | "/index.html" => Ok(respond::document(&state.documents.paths, Wish { pretty: true, ..Wish::default() })),
         _ => Ok(respond::plain_not_found()),
     }
 }

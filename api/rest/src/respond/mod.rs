@@ -80,7 +80,9 @@ pub(crate) fn status_in(status: &Status, encoding: Encoding, pretty: bool) -> Ht
 
 /// 404 as the reference answers for paths that nothing is served under.
 pub(crate) fn plain_not_found() -> HttpResponse {
-    HttpResponse::NotFound().content_type(PLAIN_TEXT).body("404 page not found\n")
+    let mut response = HttpResponse::NotFound();
+    response.content_type(PLAIN_TEXT).insert_header(("x-content-type-options", "nosniff"));
+    response.body("404 page not found\n")
 }
 
 /// 400 for a URL that cannot be read; who writes such ones is not listened to any further.

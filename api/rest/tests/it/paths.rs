@@ -62,9 +62,30 @@ async fn documents_are_given_whatever_the_method_and_objects_are_not() {
         let refused =
             ["/api", "/api/v1", "/apis/apps/v1", "/apis/apiregistration.k8s.io", "/version", "/openid/v1/jwks"];
         codes(&api, method.clone(), &refused.map(|path| (path, 405))).await;
-        codes(&api, method, &[("/apis/none.example.com", 404), ("/openapi/v3/none", 404)]).await;
+        let unknown =
+            ["/apis/none.example.com", "/apis/none.example.com/v1", "/apis/batch/v3", "/api/v7", "/openapi/v3/none"];
+        codes(&api, method, &unknown.map(|path| (path, 404))).await;
     }
     codes(&api, Method::HEAD, &[(CONFIG_MAPS, 405)]).await;
+}
+
+#[tokio::test]
+async fn documents_say_for_how_long_they_may_be_kept_and_plain_refusals_what_they_are() {
+    let server = TestServer::memory().await;
+    let api = server.admin_api();
+    let header = async |path: &str, name: &str| {
+        let answer = api.raw(RawRequest { accept: "*/*", ..RawRequest::get(path) }).await;
+        answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    };
+    for path in ["/openid/v1/jwks", "/.well-known/openid-configuration"] {
+        assert_eq!(header(path, "cache-control").await, "public, max-age=3600", "{path}");
+    }
+    assert_eq!(header("/nothing/here", "x-content-type-options").await, "nosniff");
+    let (_, index) = api.get("/openapi/v3").await;
+    let hashed = index["paths"]["apis/batch/v1"]["serverRelativeURL"].as_str().unwrap().to_owned();
+    assert!(hashed.contains("?hash="), "{hashed}");
+    assert!(header(&hashed, "expires").await.ends_with("GMT"));
+    assert_eq!(header("/openapi/v3/apis/batch/v1", "expires").await, "");
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ pub(crate) fn patched(
 ) -> Result<Patched, Status> {
     let (Patch::Json(body) | Patch::Merge(body) | Patch::Strategic(body) | Patch::Apply { body, .. }) = patch;
     let undecodable = |error: DecodeError| PatchError::Malformed(format!("error decoding patch: {error}"));
-    let (document, repeated) = gantry_codec::parse_untyped(body, Format::Json).map_err(undecodable)?;
+    let (mut document, repeated) = gantry_codec::parse_untyped(body, Format::Json).map_err(undecodable)?;
     if matches!(patch, Patch::Merge(_)) && document.is_array() && validation != FieldValidation::Ignore {
         // Who cares for its fields has it read as an object first.
         return Err(PatchError::Malformed("error decoding patch: a merge patch is an object".into()).into());
@@ -84,13 +84,33 @@ pub(crate) fn patched(
     let object = match patch {
         Patch::Json(_) => gantry_patch::json::apply(old, document)?,
         Patch::Merge(_) => gantry_patch::merge::apply(old, &document)?,
-        Patch::Strategic(_) => Value::Object(gantry_patch::strategic::apply(ty, old, &document)?),
+        Patch::Strategic(_) => {
+            settle_whole_numbers(&mut document);
+            Value::Object(gantry_patch::strategic::apply(ty, old, &document)?)
+        }
         Patch::Apply { .. } => {
             let why = "an apply configuration is merged by its owner's fields";
             return Err(PatchError::Malformed(why.into()).into());
         }
     };
     Ok(Patched { object, repeated, typed: matches!(patch, Patch::Strategic(_)) })
+}
+
+/// A strategic merge patch is read for what its numbers come to, not for how they are written: `1.0` and `1e2` are whole.
+fn settle_whole_numbers(value: &mut Value) {
+    /// Up to here every whole number has a float of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() <= EXACT);
+            if let Some(float) = whole {
+                *value = Value::from(float as i64);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(settle_whole_numbers),
+        Value::Object(members) => members.values_mut().for_each(settle_whole_numbers),
+        _ => {}
+    }
 }
 
 /// Reads what a patch made as an object of its kind. What is wrong with it is wrong with the patch (422).
@@ -144,5 +164,18 @@ fn check_version(served: &Served, patched: &Object, old: &Object) -> Result<bool
         "" | "0" => Ok(false),
         given if given == old.resource_version() => Ok(false),
         _ => Err(stale(served, old.name())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn whole_numbers_are_whole_however_they_are_written() {
+        let mut patch = json!({"spec": {"replicas": 2.0, "limits": [1e2, 0.5, -3.0, 1e300, "4.0"]}});
+        settle_whole_numbers(&mut patch);
+        assert_eq!(patch, json!({"spec": {"replicas": 2, "limits": [100, 0.5, -3, 1e300, "4.0"]}}));
     }
 }
