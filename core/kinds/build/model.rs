@@ -48,11 +48,14 @@ pub struct FieldFacts {
     pub published: bool,
 }
 
+/// What `/version` answers: of no kind, and described for clients all the same.
+const VERSION_INFO: &str = "io.k8s.apimachinery.pkg.version.Info";
+
 impl Schema {
     pub fn read(facts: &Path) -> Schema {
         let kinds = kinds(facts);
         let mut types = all_types(facts);
-        keep_reachable(&mut types, kinds.iter().map(|(t, ..)| t.as_str()));
+        keep_reachable(&mut types, kinds.iter().map(|(t, ..)| t.as_str()).chain([VERSION_INFO]));
         mark_default_paths(facts, &mut types);
         Schema { types, kinds }
     }
