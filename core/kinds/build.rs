@@ -2,8 +2,12 @@
 
 use std::{env, fs, path::Path};
 
+#[path = "build/conditions.rs"]
+mod conditions;
 #[path = "build/emit.rs"]
 mod emit;
+#[path = "build/literals.rs"]
+mod literals;
 #[path = "build/model.rs"]
 mod model;
 #[path = "build/names.rs"]

@@ -83,12 +83,13 @@ impl Emitter<'_> {
         let schema = self.schema;
         for (at, facts) in schema.types.values().enumerate() {
             self.fields(at, facts);
+            self.conditional(at, facts);
         }
         self.line(format_args!("pub(crate) static TYPES: [Type; {}] = [", schema.types.len()));
         for (at, (name, facts)) in schema.types.iter().enumerate() {
             self.line(format_args!(
                 "Type {{ name: {}, fields: List::Borrowed(&FIELDS_{at}), name_starts: List::Borrowed(&[{}]), \
-                 defaulted: List::Borrowed(&{:?}), emitting: List::Borrowed(&{:?}), by_tag: List::Borrowed(&{:?}), \
+                 defaulted: List::Borrowed(&{:?}), conditional: List::Borrowed(&CONDITIONAL_{at}), emitting: List::Borrowed(&{:?}), by_tag: List::Borrowed(&{:?}), \
                  atomic: {}, reaches_defaults: {} }},",
                 text(name),
                 name_starts(facts),
@@ -111,6 +112,11 @@ impl Emitter<'_> {
         self.line(format_args!("static FIELDS_{at}: [Field; {}] = [{}];", fields.len(), fields.join(",\n")));
     }
 
+    fn conditional(&mut self, at: usize, facts: &TypeFacts) {
+        let (count, defaults) = (facts.conditional.len(), facts.conditional.join(",\n"));
+        self.line(format_args!("static CONDITIONAL_{at}: [ConditionalDefault; {count}] = [{defaults}];"));
+    }
+
     fn field(&mut self, name: &str, f: &FieldFacts) -> String {
         let shape = self.shape(&f.shape);
         let tag: Vec<&str> = f.tag.split('.').filter(|t| !t.is_empty()).collect();
@@ -118,7 +124,8 @@ impl Emitter<'_> {
         format!(
             "Field {{ name: {}, tag: List::Borrowed(&[{}]), proto: {}, shape: {shape}, topology: {}, map_keys: {}, \
              patch: PatchStrategy {{ merge: {}, retain_keys: {}, replace: {} }}, merge_key: {}, required: {}, \
-             pointer: {}, by_value: {}, gate: {}, default: {}, emitted: {}, allowed: {}, closed: {}, published: {} }}",
+             pointer: {}, by_value: {}, gate: {}, default: {}, only_below: {}, emitted: {}, allowed: {}, closed: {}, \
+             published: {} }}",
             text(name),
             tag.join(", "),
             text(&f.proto),
@@ -133,6 +140,7 @@ impl Emitter<'_> {
             f.by_value,
             gate(f.gate),
             option(&f.default),
+            f.only_below,
             option(&f.emitted),
             texts(&f.allowed),
             f.closed,

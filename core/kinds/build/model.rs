@@ -1,6 +1,8 @@
 //! The field tables of all types that the served resources reach.
 
 use crate::{
+    conditions::{self, NamedDefault},
+    literals,
     shapes::Shape,
     tsv::{Row, table},
 };
@@ -24,6 +26,10 @@ pub struct TypeFacts {
     pub fields: BTreeMap<String, FieldFacts>,
     pub atomic: bool,
     pub reaches_defaults: bool,
+    /// Constants of `ConditionalDefault`.
+    pub conditional: Vec<String>,
+    /// Values of defaults that code decides on.
+    pub named_defaults: Vec<NamedDefault>,
 }
 
 pub struct FieldFacts {
@@ -41,6 +47,8 @@ pub struct FieldFacts {
     pub gate: Option<bool>,
     /// The plain default, as a literal of `Literal`.
     pub default: Option<String>,
+    /// Only what lies below the struct that this holds gets defaults, the struct itself none.
+    pub only_below: bool,
     /// What is written when the field is unset, as a literal of `Literal`.
     pub emitted: Option<String>,
     pub allowed: Vec<String>,
@@ -56,7 +64,8 @@ impl Schema {
         let kinds = kinds(facts);
         let mut types = all_types(facts);
         keep_reachable(&mut types, kinds.iter().map(|(t, ..)| t.as_str()).chain([VERSION_INFO]));
-        mark_default_paths(facts, &mut types);
+        read_defaults(facts, &mut types);
+        mark_default_paths(&mut types);
         Schema { types, kinds }
     }
 
@@ -194,7 +203,8 @@ impl Notes {
             pointer: self.pointers.contains(&spot),
             by_value: self.is_by_value(&spot, &shape),
             gate: self.gates.get(&spot).copied(),
-            default: self.defaults.get(&spot).map(|text| literal(text, &shape)),
+            only_below: false,
+            default: self.defaults.get(&spot).map(|text| literals::scalar(text, &shape)),
             emitted: self.emitted(&spot, &shape),
             allowed,
             closed,
@@ -219,7 +229,7 @@ impl Notes {
         if (*despite_omitempty && shape.is_collection()) || spot.1 == "creationTimestamp" {
             return None;
         }
-        Some(literal(zero, shape))
+        Some(literals::scalar(zero, shape))
     }
 }
 
@@ -234,22 +244,6 @@ fn is_plain_default(row: &Row) -> bool {
         && row.get("field") != "*"
 }
 
-/// A constant of `Literal` from its text in a table.
-fn literal(text: &str, shape: &Shape) -> String {
-    match (text, shape) {
-        ("null", _) => "Literal::Null".to_owned(),
-        ("{}", _) => "Literal::EmptyObject".to_owned(),
-        ("[]", _) => "Literal::EmptyList".to_owned(),
-        ("\"\"", _) => "Literal::Text(Text::Borrowed(\"\"))".to_owned(),
-        (b, Shape::Plain("Bool")) => format!("Literal::Bool({b})"),
-        (n, Shape::Plain("Int32" | "Int64" | "IntOrString")) if n.parse::<i64>().is_ok() => {
-            format!("Literal::Int({n})")
-        }
-        (n, Shape::Plain("Double")) => format!("Literal::Int({n})"),
-        (t, _) => format!("Literal::Text(Text::Borrowed({:?}))", t.trim_matches('"')),
-    }
-}
-
 fn keep_reachable<'a>(types: &mut BTreeMap<String, TypeFacts>, roots: impl Iterator<Item = &'a str>) {
     let mut wanted: Vec<String> = roots.map(str::to_owned).collect();
     let mut kept = BTreeSet::new();
@@ -262,23 +256,32 @@ fn keep_reachable<'a>(types: &mut BTreeMap<String, TypeFacts>, roots: impl Itera
     types.retain(|name, _| kept.contains(name));
 }
 
-/// Marks each type that has rows of defaults for decoding, or reaches one that has, so that defaulting skips the others.
-fn mark_default_paths(facts: &Path, types: &mut BTreeMap<String, TypeFacts>) {
+/// Marks each type that has rows of defaults for decoding.
+fn read_defaults(facts: &Path, types: &mut BTreeMap<String, TypeFacts>) {
     let rows = table(facts, "defaults");
-    let decoding = rows.iter().filter(|r| r.get("stage") == "decode");
-    let mut marked: HashSet<String> = decoding.map(|r| r.get("type").to_owned()).collect();
+    let (plain, conditional): (Vec<&Row>, Vec<&Row>) =
+        rows.iter().filter(|row| row.get("stage") == "decode").partition(|row| is_plain_default(row));
+    for row in plain {
+        if let Some(facts) = types.get_mut(row.get("type")) {
+            facts.reaches_defaults = true;
+            facts.named_defaults.extend(NamedDefault::of(row, "DEFAULT", &facts.fields));
+        }
+    }
+    conditions::read(facts, &conditional, types);
+}
+
+/// Marks each type that reaches one that is marked, so that defaulting skips the others.
+fn mark_default_paths(types: &mut BTreeMap<String, TypeFacts>) {
     loop {
-        let reaching = types.iter().filter(|(name, t)| {
-            !marked.contains(*name)
-                && t.fields.values().any(|f| f.shape.leaf_struct().is_some_and(|n| marked.contains(n)))
-        });
+        let is_marked = |name: &str| types.get(name).is_some_and(|facts| facts.reaches_defaults);
+        let reaches = |facts: &TypeFacts| facts.fields.values().any(|f| f.shape.leaf_struct().is_some_and(is_marked));
+        let reaching = types.iter().filter(|(_, facts)| !facts.reaches_defaults && reaches(facts));
         let reaching: Vec<String> = reaching.map(|(name, _)| name.clone()).collect();
         if reaching.is_empty() {
-            break;
+            return;
         }
-        marked.extend(reaching);
-    }
-    for (name, facts) in types {
-        facts.reaches_defaults = marked.contains(name);
+        for name in reaching {
+            types.entry(name).or_default().reaches_defaults = true;
+        }
     }
 }

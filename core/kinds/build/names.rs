@@ -1,15 +1,21 @@
 //! Writes the names of all fields as constants of their types, so that who names a field names one that is there.
 
-use crate::model::Schema;
+use crate::{
+    conditions::NamedDefault,
+    model::{FieldFacts, Schema},
+    shapes::Shape,
+};
 use std::{collections::BTreeMap, fmt::Write as _};
 
 /// `pub mod core_v1 { pub enum Pod {} impl Pod { pub const SPEC: FieldName = ...; } }` for every type and field.
 pub fn rust(schema: &Schema) -> String {
     let mut modules: BTreeMap<String, String> = BTreeMap::new();
-    for (name, facts) in &schema.types {
+    for (at, (name, facts)) in schema.types.iter().enumerate() {
         let (package, short) = name.rsplit_once('.').expect("types have a package");
         let out = modules.entry(module(package)).or_default();
-        let constants: Vec<String> = facts.fields.keys().map(|field| constant(field)).collect();
+        let mut constants = vec![format!("pub const TYPE_NAME: &str = {name:?};\n")];
+        constants.extend(facts.fields.iter().map(|(name, field)| constant(schema, at, name, field)));
+        constants.extend(facts.named_defaults.iter().map(named_default));
         let written = write!(out, "pub enum {short} {{}}\nimpl {short} {{\n{}}}\n", constants.concat());
         written.expect("a String takes everything");
     }
@@ -24,8 +30,18 @@ fn module(package: &str) -> String {
     format!("{before}_{last}")
 }
 
-fn constant(field: &str) -> String {
-    format!("pub const {}: FieldName = FieldName::of({field:?});\n", constant_name(field))
+fn constant(schema: &Schema, of: usize, name: &str, field: &FieldFacts) -> String {
+    let holds = match &field.shape {
+        Shape::Struct(ty) => schema.index(ty).to_string(),
+        _ => "crate::name::NO_STRUCT".to_owned(),
+    };
+    format!("pub const {}: FieldName = FieldName::of({name:?}, {of}, {holds});\n", constant_name(name))
+}
+
+/// The value of a default, for code that decides on it: `PHASE_DEFAULT`.
+fn named_default(default: &NamedDefault) -> String {
+    let NamedDefault { field, name, value: (value, ty) } = default;
+    format!("pub const {}_{name}: {ty} = {value};\n", constant_name(field))
 }
 
 /// `clusterIPs` is `CLUSTER_IPS`, `targetCPUUtilizationPercentage` is `TARGET_CPU_UTILIZATION_PERCENTAGE`.

@@ -1,5 +1,6 @@
 //! Types, fields, and what fields hold.
 
+use crate::defaults::ConditionalDefault;
 use serde_json::Value;
 use std::{borrow::Cow, fmt, ops::Deref, sync::Arc};
 
@@ -53,6 +54,8 @@ pub struct Type {
     pub name_starts: List<u64>,
     /// Indexes of the fields with a `default`.
     pub defaulted: List<u16>,
+    /// What is filled in by what else the struct holds.
+    pub conditional: List<ConditionalDefault>,
     /// Indexes of the fields that are `emitted`.
     pub emitting: List<u16>,
     /// Indexes of the fields that have protobuf tags, in the order of these. Empty for types without a protobuf form.
@@ -155,6 +158,8 @@ pub struct Field {
     pub gate: Gate,
     /// Filled in wherever the field is unset (the condition-free rows of the defaults table).
     pub default: Option<Literal>,
+    /// Only what lies below the struct that this holds gets defaults, the struct itself none.
+    pub only_below: bool,
     /// Written even when the field is unset.
     pub emitted: Option<Literal>,
     /// Known values, sorted. Empty: any.
@@ -298,6 +303,8 @@ pub enum Literal {
     Text(Text),
     EmptyObject,
     EmptyList,
+    Object(List<(Text, Literal)>),
+    List(List<Literal>),
 }
 
 impl Literal {
@@ -309,6 +316,11 @@ impl Literal {
             Literal::Text(value) => Value::String(value.clone().into_owned()),
             Literal::EmptyObject => Value::Object(serde_json::Map::new()),
             Literal::EmptyList => Value::Array(Vec::new()),
+            Literal::Object(members) => {
+                let member = |(name, value): &(Text, Literal)| (name.clone().into_owned(), value.to_value());
+                Value::Object(members.iter().map(member).collect())
+            }
+            Literal::List(items) => Value::Array(items.iter().map(Literal::to_value).collect()),
         }
     }
 }

@@ -5,13 +5,18 @@
 //! Kinds made at run time use the same structures with shared parts ([`Ref::Shared`]).
 
 mod catalog;
+mod defaults;
 mod field;
+mod members;
 mod name;
 mod resource;
 mod tables;
 
 pub use catalog::{Catalog, Group, Version, catalog, description};
+pub use defaults::{ConditionalDefault, DefaultValue, When};
 pub use field::{Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type};
-pub use name::{FieldName, fields};
+pub use gantry_meta::Value;
+pub use members::{Members, object_of};
+pub use name::{FieldChain, FieldName, fields};
 pub use resource::{Column, FieldNames, Resource, ScaleFields, SelectableField, Subresource};
 pub use tables::{FOLLOWED_VERSION, TABLES_FINGERPRINT};

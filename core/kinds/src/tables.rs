@@ -2,6 +2,7 @@
 
 use crate::{
     catalog::{Group, Version},
+    defaults::{ConditionalDefault, DefaultValue, When},
     field::{
         Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type, name_start,
     },

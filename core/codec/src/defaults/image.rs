@@ -1,18 +1,14 @@
-//! Which pull policy an image reference asks for when none is given.
+//! Whether what an image reference stands for may be another image tomorrow.
 
-/// `Always` for the tag `latest` (with a digest or not) and for a reference with neither tag nor digest; `IfNotPresent` for any
-/// other tag, for a digest without a tag, and for text that is no reference.
-pub(super) fn pull_policy(reference: &str) -> &'static str {
+/// True for the tag `latest` (with a digest or not) and for a reference with neither tag nor digest; false for any other tag,
+/// for a digest without a tag, and for text that is no reference.
+pub(super) fn moves(reference: &str) -> bool {
     let (named, digest) = reference.split_once('@').map_or((reference, None), |(n, d)| (n, Some(d)));
     let (name, tag) = match named.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
         _ => (named, None),
     };
-    match (tag, digest) {
-        _ if !is_name(name) => "IfNotPresent",
-        (Some("latest"), _) | (None, None) => "Always",
-        _ => "IfNotPresent",
-    }
+    is_name(name) && matches!((tag, digest), (Some("latest"), _) | (None, None))
 }
 
 /// Longest name with its domain; what names none is of the default one.
@@ -54,12 +50,12 @@ fn is_component(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::pull_policy;
+    use super::moves;
 
     #[test]
-    fn only_moving_tags_are_always_pulled() {
+    fn only_the_latest_tag_and_none_at_all_move() {
         for always in ["nginx", "nginx:latest", "reg.example:5000/a/b", "a:latest@sha256:0000"] {
-            assert_eq!(pull_policy(always), "Always", "{always}");
+            assert!(moves(always), "{always}");
         }
         for kept in [
             "nginx:1",
@@ -73,7 +69,7 @@ mod tests {
             "../x",
             "a:1@sha256:00",
         ] {
-            assert_eq!(pull_policy(kept), "IfNotPresent", "{kept}");
+            assert!(!moves(kept), "{kept}");
         }
     }
 }

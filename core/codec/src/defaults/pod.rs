@@ -1,65 +1,89 @@
-//! Conditional defaults of pods and of pod templates.
+//! Defaults of pods and of pod templates that depend on more than the tables can say.
 
-use super::{Rule, Surroundings, core_group::copy_missing, image, items, member, set_if_absent, text};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::{
+        core_v1::{
+            Container, ContainerPort, EphemeralContainer, ImageVolumeSource, Pod, PodSpec, PodTemplateSpec,
+            ResourceRequirements,
+        },
+        meta_v1::ObjectMeta,
+    },
+};
 use gantry_meta::{Object, Value, quantity::Quantity};
 use std::collections::BTreeMap;
 
-pub(super) fn rule(short_name: &str) -> Option<Rule> {
-    match short_name {
-        "Pod" => Some(pod),
-        "PodTemplateSpec" => Some(|template, _| forget_init_containers(template)),
-        "PodSpec" => Some(pod_spec),
-        "Container" | "EphemeralContainer" => Some(|container, _| pull_policy(container, "image", "imagePullPolicy")),
-        "ImageVolumeSource" => Some(|source, _| pull_policy(source, "reference", "pullPolicy")),
-        _ => None,
-    }
+use super::{image, rules::copy_missing};
+
+const LIMITS: FieldName = ResourceRequirements::LIMITS;
+const REQUESTS: FieldName = ResourceRequirements::REQUESTS;
+
+pub(super) fn container(container: &mut Object) {
+    let moves = image::moves(container.text(Container::IMAGE));
+    let policy =
+        if moves { Container::IMAGE_PULL_POLICY_OF_MOVING_TAG } else { Container::IMAGE_PULL_POLICY_OF_FIXED_TAG };
+    container.set_if_absent(Container::IMAGE_PULL_POLICY, policy);
 }
 
-fn pull_policy(object: &mut Object, reference: &str, policy: &str) {
-    let default = image::pull_policy(text(object, reference));
-    set_if_absent(object, policy, default);
+pub(super) fn ephemeral_container(container: &mut Object) {
+    let policy = match image::moves(container.text(EphemeralContainer::IMAGE)) {
+        true => EphemeralContainer::IMAGE_PULL_POLICY_OF_MOVING_TAG,
+        false => EphemeralContainer::IMAGE_PULL_POLICY_OF_FIXED_TAG,
+    };
+    container.set_if_absent(EphemeralContainer::IMAGE_PULL_POLICY, policy);
+}
+
+pub(super) fn image_volume_source(source: &mut Object) {
+    let policy = match image::moves(source.text(ImageVolumeSource::REFERENCE)) {
+        true => ImageVolumeSource::PULL_POLICY_OF_MOVING_TAG,
+        false => ImageVolumeSource::PULL_POLICY_OF_FIXED_TAG,
+    };
+    source.set_if_absent(ImageVolumeSource::PULL_POLICY, policy);
 }
 
 /// The old name of the account mirrors the new one, which wins.
-fn pod_spec(spec: &mut Object, _: &Surroundings) {
-    let account = match text(spec, "serviceAccountName") {
-        "" => text(spec, "serviceAccount"),
+pub(super) fn pod_spec(spec: &mut Object) {
+    let account = match spec.text(PodSpec::SERVICE_ACCOUNT_NAME) {
+        "" => spec.text(PodSpec::SERVICE_ACCOUNT),
         name => name,
     };
     if !account.is_empty() {
         let account = Value::from(account);
-        spec.insert("serviceAccount".to_owned(), account.clone());
-        spec.insert("serviceAccountName".to_owned(), account);
+        spec.set(PodSpec::SERVICE_ACCOUNT, account.clone());
+        spec.set(PodSpec::SERVICE_ACCOUNT_NAME, account);
     }
 }
 
 /// Annotations that stood for init containers before there were fields are never kept.
-fn forget_init_containers(parent: &mut Object) {
-    let annotations = parent.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
-    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
-        for version in ["alpha", "beta"] {
-            annotations.remove(&format!("pod.{version}.kubernetes.io/init-containers"));
-            annotations.remove(&format!("pod.{version}.kubernetes.io/init-container-statuses"));
-        }
+pub(super) fn pod_template_spec(template: &mut Object) {
+    let metadata = template.object_mut(PodTemplateSpec::METADATA);
+    if let Some(annotations) = metadata.and_then(|metadata| metadata.object_mut(ObjectMeta::ANNOTATIONS)) {
+        INIT_CONTAINERS_ANNOTATIONS.iter().for_each(|annotation| _ = annotations.remove(*annotation));
     }
 }
 
+const INIT_CONTAINERS_ANNOTATIONS: [&str; 4] = [
+    "pod.alpha.kubernetes.io/init-containers",
+    "pod.alpha.kubernetes.io/init-container-statuses",
+    "pod.beta.kubernetes.io/init-containers",
+    "pod.beta.kubernetes.io/init-container-statuses",
+];
+
 /// What holds for pods alone, not for templates.
-fn pod(pod: &mut Object, _: &Surroundings) {
-    forget_init_containers(pod);
-    let Some(spec) = member(pod, "spec") else { return };
-    set_if_absent(spec, "enableServiceLinks", true);
-    if spec.get("terminationGracePeriodSeconds").and_then(Value::as_i64).is_some_and(|s| s < 0) {
-        spec.insert("terminationGracePeriodSeconds".to_owned(), 1.into());
+pub(super) fn pod(pod: &mut Object) {
+    pod_template_spec(pod);
+    let Some(spec) = pod.made(Pod::SPEC) else { return };
+    if spec.int(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS).is_some_and(|seconds| seconds < 0) {
+        spec.set(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS, 1);
     }
-    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
-    for list in ["containers", "initContainers"] {
-        for container in items(spec, list) {
-            if let Some(resources) = member(container, "resources") {
-                copy_missing(resources, "limits", "requests");
+    let host_network = spec.flag(PodSpec::HOST_NETWORK);
+    for list in [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS] {
+        for container in spec.objects_mut(list) {
+            if let Some(resources) = container.made(Container::RESOURCES) {
+                copy_missing(resources, LIMITS, REQUESTS);
             }
             if host_network {
-                items(container, "ports").for_each(host_port);
+                container.objects_mut(Container::PORTS).for_each(host_port);
             }
         }
     }
@@ -67,43 +91,50 @@ fn pod(pod: &mut Object, _: &Surroundings) {
 }
 
 fn host_port(port: &mut Object) {
-    if let Some(number) = port.get("containerPort").cloned() {
+    if let Some(number) = port.member(ContainerPort::CONTAINER_PORT).cloned() {
         // A zero would not be written, so it is no default either.
         if number != 0 {
-            set_if_absent(port, "hostPort", number);
+            port.set_if_absent(ContainerPort::HOST_PORT, number);
         }
     }
 }
 
 /// Resources of the pod as a whole, once its limits are given: requests are what the containers ask for, else the limits.
 fn pod_level_resources(spec: &mut Object) {
-    let Some(resources) = spec.get("resources").and_then(Value::as_object) else { return };
-    let mut limits = amounts(resources.get("limits"));
-    let mut requests = amounts(resources.get("requests"));
+    let Some(resources) = spec.object(PodSpec::RESOURCES) else { return };
+    let mut limits = amounts(resources.object(LIMITS));
+    let mut requests = amounts(resources.object(REQUESTS));
     if limits.is_empty() && requests.is_empty() {
         return;
     }
-    for (key, amount) in container_sum(spec, "limits") {
+    add_huge_pages(&mut limits, &requests, spec);
+    if limits.is_empty() {
+        return;
+    }
+    add_requests(&mut requests, &limits, spec);
+    if let Some(resources) = spec.made(PodSpec::RESOURCES) {
+        write_amounts(resources, LIMITS, limits);
+        write_amounts(resources, REQUESTS, requests);
+    }
+}
+
+/// Huge pages that containers may use and the pod does not ask for.
+fn add_huge_pages(limits: &mut Amounts, requests: &Amounts, spec: &Object) {
+    for (key, amount) in container_sum(spec, LIMITS) {
         if is_huge_page(&key) && !requests.contains_key(&key) {
             limits.entry(key).or_insert(amount);
         }
     }
-    if limits.is_empty() {
-        return;
-    }
-    for (key, amount) in container_sum(spec, "requests") {
+}
+
+fn add_requests(requests: &mut Amounts, limits: &Amounts, spec: &Object) {
+    for (key, amount) in container_sum(spec, REQUESTS) {
         if is_pod_level(&key) && !is_huge_page(&key) {
             requests.entry(key).or_insert(amount);
         }
     }
-    for (key, amount) in &limits {
-        if is_pod_level(key) {
-            requests.entry(key.clone()).or_insert(*amount);
-        }
-    }
-    if let Some(resources) = member(spec, "resources") {
-        write_amounts(resources, "limits", limits);
-        write_amounts(resources, "requests", requests);
+    for (key, amount) in limits.iter().filter(|(key, _)| is_pod_level(key)) {
+        requests.entry(key.clone()).or_insert(*amount);
     }
 }
 
@@ -117,17 +148,16 @@ fn is_pod_level(key: &str) -> bool {
 
 type Amounts = BTreeMap<String, Quantity>;
 
-fn amounts(list: Option<&Value>) -> Amounts {
-    let members = list.and_then(Value::as_object).into_iter().flatten();
-    members.filter_map(|(key, v)| Some((key.clone(), Quantity::parse(v.as_str()?).ok()?))).collect()
+fn amounts(list: Option<&Object>) -> Amounts {
+    list.into_iter().flatten().filter_map(|(key, v)| Some((key.clone(), Quantity::parse(v.as_str()?).ok()?))).collect()
 }
 
 /// Keeps the spelling of what was given.
-fn write_amounts(resources: &mut Object, name: &str, amounts: Amounts) {
+fn write_amounts(resources: &mut Object, name: FieldName, amounts: Amounts) {
     if amounts.is_empty() {
         return;
     }
-    if let Some(list) = member(resources, name) {
+    if let Some(list) = resources.made(name) {
         for (key, amount) in amounts {
             list.entry(key).or_insert_with(|| amount.canonical().into());
         }
@@ -135,15 +165,14 @@ fn write_amounts(resources: &mut Object, name: &str, amounts: Amounts) {
 }
 
 /// What all containers come to: running ones and sidecars add up, and an init container counts where it alone needs more.
-fn container_sum(spec: &Object, name: &str) -> Amounts {
-    let list = |containers: &str| spec.get(containers).and_then(Value::as_array).into_iter().flatten();
-    let of = |container: &Value| amounts(container.get("resources").and_then(|r| r.get(name)));
+fn container_sum(spec: &Object, name: FieldName) -> Amounts {
+    let of = |container: &Object| amounts(container.object(Container::RESOURCES).and_then(|r| r.object(name)));
     let mut sum = Amounts::new();
-    list("containers").for_each(|c| add(&mut sum, of(c)));
+    spec.objects(PodSpec::CONTAINERS).for_each(|container| add(&mut sum, of(container)));
     let (mut sidecars, mut peak) = (Amounts::new(), Amounts::new());
-    for container in list("initContainers") {
+    for container in spec.objects(PodSpec::INIT_CONTAINERS) {
         let own = of(container);
-        if container.get("restartPolicy").is_some_and(|p| p == "Always") {
+        if container.text(Container::RESTART_POLICY) == "Always" {
             add(&mut sum, own.clone());
             add(&mut sidecars, own);
             raise(&mut peak, sidecars.clone());

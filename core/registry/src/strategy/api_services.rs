@@ -1,8 +1,12 @@
 //! API services: those without a service are answered by this server, so they are available at once.
 
-use gantry_meta::{Object, time};
+use gantry_kinds::{
+    Members as _,
+    fields::apiregistration_v1::{APIService, APIServiceCondition, APIServiceSpec, APIServiceStatus},
+    object, path,
+};
+use gantry_meta::{Object, Value, time};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::Strategy;
 
@@ -10,12 +14,17 @@ pub(super) struct ApiServices;
 
 impl Strategy for ApiServices {
     fn prepare_create(&self, service: &mut Object) {
-        if service.get("spec").and_then(|spec| spec.get("service")).is_some_and(|backend| !backend.is_null()) {
+        if service.at(path![APIService::SPEC, APIServiceSpec::SERVICE]).is_some() {
             return;
         }
-        let available = json!({"type": "Available", "status": "True", "reason": "Local",
-            "message": "Local APIServices are always available",
-            "lastTransitionTime": time::format_time(Timestamp::now())});
-        service.insert("status".into(), json!({"conditions": [available]}));
+        let available = object! {
+            APIServiceCondition::TYPE => "Available",
+            APIServiceCondition::STATUS => "True",
+            APIServiceCondition::REASON => "Local",
+            APIServiceCondition::MESSAGE => "Local APIServices are always available",
+            APIServiceCondition::LAST_TRANSITION_TIME => time::format_time(Timestamp::now()),
+        };
+        let status = object! { APIServiceStatus::CONDITIONS => vec![Value::from(available)] };
+        service.set(APIService::STATUS, status);
     }
 }

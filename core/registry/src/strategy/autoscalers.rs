@@ -1,5 +1,6 @@
 //! Autoscalers. Their older form has parts of spec and status in annotations, which are written with what they belong to.
 
+use gantry_kinds::{Members as _, fields::meta_v1::ObjectMeta};
 use gantry_meta::{Object, ObjectView as _, Value};
 
 use super::Strategy;
@@ -37,11 +38,7 @@ fn keep_annotations(names: &[&str], new: &mut Object, old: &Object) {
     if new.annotations().is_none() && kept.iter().all(|(_, value)| value.is_none()) {
         return;
     }
-    let annotations = new.metadata_mut().entry("annotations").or_insert(Value::Null);
-    if annotations.is_null() {
-        *annotations = Value::Object(Object::new());
-    }
-    let Some(annotations) = annotations.as_object_mut() else { return };
+    let Some(annotations) = new.metadata_mut().made(ObjectMeta::ANNOTATIONS) else { return };
     for (name, value) in kept {
         match value {
             Some(value) => _ = annotations.insert(name.to_owned(), value),

@@ -1,5 +1,15 @@
 //! Certificate signing requests: the spec never changes; approval writes conditions, status conditions and certificate.
 
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::{
+        AnyObject,
+        certificates_v1::{
+            CertificateSigningRequest, CertificateSigningRequestCondition as Condition, CertificateSigningRequestStatus,
+        },
+    },
+    path,
+};
 use gantry_meta::{Object, Value, time};
 use jiff::Timestamp;
 
@@ -8,47 +18,46 @@ use super::{Strategy, keep, keep_all_but};
 pub(super) struct CertificateSigningRequests;
 
 fn conditions(object: &Object) -> impl Iterator<Item = &Object> {
-    let conditions = object.get("status").and_then(|s| s.get("conditions")).and_then(Value::as_array);
-    conditions.into_iter().flatten().filter_map(Value::as_object)
+    let conditions = path![CertificateSigningRequest::STATUS, CertificateSigningRequestStatus::CONDITIONS];
+    object.items_at(conditions).iter().filter_map(Value::as_object)
+}
+
+fn conditions_mut(object: &mut Object) -> impl Iterator<Item = &mut Object> {
+    let status = object.object_mut(CertificateSigningRequest::STATUS).into_iter();
+    status.flat_map(|status| status.objects_mut(CertificateSigningRequestStatus::CONDITIONS))
 }
 
 /// Conditions get the times they leave out: that of the last transition from the stored condition, if its status is the same.
 fn fill_times(new: &mut Object, old: &Object) {
     let now = Value::from(time::format_time(Timestamp::now()));
-    let status = new.get_mut("status").and_then(|status| status.get_mut("conditions")).and_then(Value::as_array_mut);
-    for condition in status.into_iter().flatten().filter_map(Value::as_object_mut) {
-        let same =
-            |other: &&Object| ["type", "status"].iter().all(|member| other.get(*member) == condition.get(*member));
-        let transition = conditions(old).find(same).and_then(|known| known.get("lastTransitionTime")).cloned();
-        for (member, time) in [("lastUpdateTime", None), ("lastTransitionTime", transition)] {
-            if condition.get(member).is_none_or(Value::is_null) {
-                condition.insert(member.into(), time.unwrap_or_else(|| now.clone()));
-            }
-        }
+    for condition in conditions_mut(new) {
+        let agrees = |other: &Object, member: FieldName| other.member(member) == condition.member(member);
+        let mut same = conditions(old).filter(|other| agrees(other, Condition::TYPE) && agrees(other, Condition::STATUS));
+        let transition = same.next().and_then(|known| known.member(Condition::LAST_TRANSITION_TIME)).cloned();
+        condition.set_if_absent(Condition::LAST_UPDATE_TIME, now.clone());
+        condition.set_if_absent(Condition::LAST_TRANSITION_TIME, transition.unwrap_or_else(|| now.clone()));
     }
 }
 
 /// What was decided stands as it was said; whether it may be added or taken away is for validation.
 fn keep_decisions(new: &mut Object, old: &Object) {
-    let status = new.get_mut("status").and_then(|status| status.get_mut("conditions")).and_then(Value::as_array_mut);
-    for condition in status.into_iter().flatten() {
-        let kind = condition.get("type").and_then(Value::as_str);
-        let Some(kind) = kind.filter(|kind| matches!(*kind, "Approved" | "Denied")) else { continue };
-        let stored = conditions(old).find(|known| known.get("type").and_then(Value::as_str) == Some(kind));
-        if let Some(stored) = stored {
-            *condition = Value::Object(stored.clone());
+    for condition in conditions_mut(new) {
+        let kind = condition.text(Condition::TYPE);
+        if !matches!(kind, "Approved" | "Denied") {
+            continue;
+        }
+        if let Some(stored) = conditions(old).find(|known| known.text(Condition::TYPE) == kind) {
+            condition.clone_from(stored);
         }
     }
 }
 
 /// Who approves does not sign.
 fn keep_certificate(new: &mut Object, old: &Object) {
-    let certificate = old.get("status").and_then(|s| s.get("certificate")).cloned();
-    let status = new.entry("status").or_insert_with(|| Value::Object(Object::new()));
-    let Some(status) = status.as_object_mut() else { return };
-    match certificate {
-        Some(certificate) => _ = status.insert("certificate".into(), certificate),
-        None => _ = status.remove("certificate"),
+    let nothing = Object::new();
+    let before = old.object(CertificateSigningRequest::STATUS).unwrap_or(&nothing);
+    if let Some(status) = new.made(CertificateSigningRequest::STATUS) {
+        keep(CertificateSigningRequestStatus::CERTIFICATE, status, before);
     }
 }
 
@@ -56,7 +65,7 @@ impl Strategy for CertificateSigningRequests {
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         match subresource {
             "approval" => {
-                keep_all_but(&["metadata", "status"], new, old);
+                keep_all_but(&[AnyObject::METADATA, AnyObject::STATUS], new, old);
                 fill_times(new, old);
                 keep_certificate(new, old);
             }
@@ -65,8 +74,8 @@ impl Strategy for CertificateSigningRequests {
                 fill_times(new, old);
             }
             _ => {
-                keep("spec", new, old);
-                keep("status", new, old);
+                keep(CertificateSigningRequest::SPEC, new, old);
+                keep(CertificateSigningRequest::STATUS, new, old);
             }
         }
     }

@@ -1,7 +1,14 @@
 //! Definitions of custom resources: the version that is stored is noted before the first object is.
 
+use gantry_kinds::{
+    Members as _,
+    fields::apiextensions_v1::{
+        CustomResourceDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionStatus,
+        CustomResourceDefinitionVersion,
+    },
+    path,
+};
 use gantry_meta::{Object, Value};
-use serde_json::json;
 
 use super::Strategy;
 
@@ -21,15 +28,13 @@ impl Strategy for CustomResourceDefinitions {
 
 /// Adds the first version marked `storage` to `status.storedVersions`.
 fn note_stored_version(definition: &mut Object) {
-    let versions = definition.get("spec").and_then(|spec| spec.get("versions")).and_then(Value::as_array);
-    let stored = versions.into_iter().flatten().find(|version| version.get("storage") == Some(&Value::Bool(true)));
-    let name = stored.and_then(|version| version.get("name").cloned());
-    let Some(status) = definition.entry("status").or_insert_with(|| json!({})).as_object_mut() else { return };
-    let noted = status.entry("storedVersions").or_insert(Value::Null);
-    if noted.is_null() {
-        *noted = json!([]);
-    }
-    if let (Some(noted), Some(name)) = (noted.as_array_mut(), name)
+    let versions = path![CustomResourceDefinition::SPEC, CustomResourceDefinitionSpec::VERSIONS];
+    let mut versions = definition.items_at(versions).iter().filter_map(Value::as_object);
+    let stored = versions.find(|version| version.flag(CustomResourceDefinitionVersion::STORAGE));
+    let name = stored.and_then(|version| version.member(CustomResourceDefinitionVersion::NAME)).cloned();
+    let Some(status) = definition.made(CustomResourceDefinition::STATUS) else { return };
+    let noted = status.made_list(CustomResourceDefinitionStatus::STORED_VERSIONS);
+    if let (Some(noted), Some(name)) = (noted, name)
         && !noted.contains(&name)
     {
         noted.push(name);

@@ -1,5 +1,13 @@
 //! Daemon sets count the changes of their template in an annotation, from the days before generations.
 
+use gantry_kinds::{
+    Members as _,
+    fields::{
+        apps_v1::{DaemonSet, DaemonSetSpec},
+        meta_v1::ObjectMeta,
+    },
+    path,
+};
 use gantry_meta::{Object, ObjectView as _, Value};
 
 use super::{Strategy, generation::differs};
@@ -15,7 +23,7 @@ impl Strategy for DaemonSets {
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         fn template(set: &Object) -> Option<&Value> {
-            set.get("spec")?.get("template")
+            set.at(path![DaemonSet::SPEC, DaemonSetSpec::TEMPLATE])
         }
         let changed = subresource.is_empty() && differs(template(new), template(old));
         set(new, template_generation(old) + i64::from(changed));
@@ -28,8 +36,7 @@ fn template_generation(set: &Object) -> i64 {
 }
 
 fn set(set: &mut Object, generation: i64) {
-    let annotations = set.metadata_mut().entry("annotations").or_insert_with(|| Value::Object(Object::new()));
-    if let Some(annotations) = annotations.as_object_mut() {
+    if let Some(annotations) = set.metadata_mut().made(ObjectMeta::ANNOTATIONS) {
         annotations.insert(TEMPLATE_GENERATION.to_owned(), generation.to_string().into());
     }
 }

@@ -1,6 +1,13 @@
 //! Endpoint slices: this version of the API keeps no topology of endpoints but their zones.
 
-use gantry_meta::{Object, Value};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::{
+        discovery_v1::{Endpoint, EndpointSlice},
+        meta_v1::ObjectMeta,
+    },
+};
+use gantry_meta::Object;
 
 use super::Strategy;
 
@@ -13,20 +20,19 @@ impl Strategy for EndpointSlices {
 
     /// A topology that is stated makes a new generation all the same.
     fn drop_from_update(&self, new: &mut Object, old: &Object) {
-        if new.get("endpoints") != old.get("endpoints") {
+        if new.member(EndpointSlice::ENDPOINTS) != old.member(EndpointSlice::ENDPOINTS) {
             drop_topology(new);
         }
     }
 
     /// The labels of a slice say whose endpoints it holds.
-    fn counted_metadata(&self) -> &'static [&'static str] {
-        &["labels"]
+    fn counted_metadata(&self) -> &'static [FieldName] {
+        &[ObjectMeta::LABELS]
     }
 }
 
 fn drop_topology(slice: &mut Object) {
-    let endpoints = slice.get_mut("endpoints").and_then(Value::as_array_mut).into_iter().flatten();
-    for endpoint in endpoints.filter_map(Value::as_object_mut) {
-        endpoint.remove("deprecatedTopology");
+    for endpoint in slice.objects_mut(EndpointSlice::ENDPOINTS) {
+        endpoint.unset(Endpoint::DEPRECATED_TOPOLOGY);
     }
 }

@@ -1,11 +1,15 @@
 //! Whether a change is one of what is wanted.
 
+use gantry_kinds::{FieldName, fields::AnyObject};
 use gantry_meta::{Object, Value};
+
+/// What says who an object is and how it fares.
+const NOT_WANTED: [FieldName; 4] =
+    [AnyObject::METADATA, AnyObject::STATUS, AnyObject::KIND, AnyObject::API_VERSION];
 
 /// Everything but metadata and status says what is wanted. `exactly`: an empty list says something else than none.
 pub(super) fn desired_state_differs(new: &Object, old: &Object, exactly: bool) -> bool {
-    let says_what_is_wanted =
-        |member: &&String| !matches!(member.as_str(), "metadata" | "status" | "kind" | "apiVersion");
+    let says_what_is_wanted = |member: &&String| NOT_WANTED.iter().all(|other| other.as_str() != member.as_str());
     members(new, old).filter(says_what_is_wanted).any(|member| {
         let (new, old) = (new.get(member), old.get(member));
         if exactly { new != old } else { differs(new, old) }

@@ -1,8 +1,17 @@
 //! Jobs find their pods by a label made of their uid, and leave them behind unless told otherwise.
 
+use gantry_kinds::{
+    Members as _,
+    fields::{
+        batch_v1::{Job, JobSpec},
+        core_v1::PodTemplateSpec,
+        meta_v1::{LabelSelector, ObjectMeta},
+    },
+    path,
+};
 use gantry_meta::{Object, ObjectView as _, Value};
 
-use super::Strategy;
+use super::{Strategy, template_labels};
 use crate::request::Propagation;
 
 const UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
@@ -15,9 +24,8 @@ pub(super) struct Jobs;
 impl Strategy for Jobs {
     /// A job that has its labels from its template gets those with it that are generated there.
     fn prepare_create(&self, job: &mut Object) {
-        let of_template = template_labels(job);
-        let shares =
-            of_template.is_some_and(|labels| Some(labels) == job.metadata().and_then(|meta| meta.get("labels")));
+        let of_template = template_labels::of(job);
+        let shares = of_template.is_some_and(|labels| Some(labels) == job.at(path![Job::METADATA, ObjectMeta::LABELS]));
         generate_selector(job);
         if shares {
             self.fill_labels(job);
@@ -26,7 +34,7 @@ impl Strategy for Jobs {
 
     /// What is stored is decoded with defaults: a job without labels has those of its template, generated ones too.
     fn fill_labels(&self, job: &mut Object) {
-        fill_labels_from_template(job);
+        template_labels::fill(job);
     }
 
     fn propagation(&self) -> Propagation {
@@ -41,43 +49,24 @@ impl Strategy for Jobs {
     }
 }
 
-/// The labels of what is made are those of who makes it.
-pub(super) fn fill_labels_from_template(owner: &mut Object) {
-    if let Some(labels) = template_labels(owner).cloned() {
-        owner.metadata_mut().insert("labels".into(), labels);
-    }
-}
-
-fn template_labels(job: &Object) -> Option<&Value> {
-    job.get("spec")?.pointer("/template/metadata/labels")
-}
-
 /// Selector and labels, unless the selector is made by hand. Labels that are there are left to validation.
 fn generate_selector(job: &mut Object) {
     let (name, uid) = (Value::from(job.name()), Value::from(job.uid()));
-    let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    if spec.get("manualSelector") == Some(&Value::Bool(true)) {
+    let Some(spec) = job.object_mut(Job::SPEC) else { return };
+    if spec.flag(JobSpec::MANUAL_SELECTOR) {
         return;
     }
-    if let Some(selected) = member(spec, "selector").and_then(|selector| member(selector, "matchLabels")) {
+    let selector = spec.made(JobSpec::SELECTOR);
+    if let Some(selected) = selector.and_then(|selector| selector.made(LabelSelector::MATCH_LABELS)) {
         selected.entry(UID_LABEL).or_insert_with(|| uid.clone());
     }
-    let metadata = member(spec, "template").and_then(|template| member(template, "metadata"));
-    let Some(labels) = metadata.and_then(|metadata| member(metadata, "labels")) else { return };
+    let metadata = spec.made(JobSpec::TEMPLATE).and_then(|template| template.made(PodTemplateSpec::METADATA));
+    let Some(labels) = metadata.and_then(|metadata| metadata.made(ObjectMeta::LABELS)) else { return };
     for (keys, value) in [(NAME_LABELS, &name), (UID_LABELS, &uid)] {
         for key in keys {
             labels.entry(key).or_insert_with(|| value.clone());
         }
     }
-}
-
-/// A struct member, made where it is absent.
-fn member<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Object> {
-    let value = object.entry(name).or_insert(Value::Null);
-    if value.is_null() {
-        *value = Value::Object(Object::new());
-    }
-    value.as_object_mut()
 }
 
 #[cfg(test)]

@@ -20,8 +20,13 @@ mod secrets;
 mod service_accounts;
 mod services;
 mod status;
+mod template_labels;
 mod workloads;
 
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::{AnyObject, meta_v1::ObjectMeta},
+};
 use gantry_meta::{Cause, Object, ObjectView as _, Value};
 
 use crate::{request::Propagation, served::Served};
@@ -57,12 +62,12 @@ pub(crate) trait Strategy: Send + Sync {
     }
 
     /// Members of metadata whose change counts as one of what is wanted: it raises the generation.
-    fn counted_metadata(&self) -> &'static [&'static str] {
+    fn counted_metadata(&self) -> &'static [FieldName] {
         &[]
     }
 
     /// Members of metadata that a write of the status leaves as they are stored.
-    fn kept_by_status(&self) -> &'static [&'static str] {
+    fn kept_by_status(&self) -> &'static [FieldName] {
         &[]
     }
 
@@ -144,7 +149,7 @@ struct CsiDrivers;
 
 impl Strategy for CsiDrivers {
     fn is_new_generation(&self, new: &Object, old: &Object) -> Option<bool> {
-        Some(generation::differs(new.get("spec"), old.get("spec")))
+        Some(generation::differs(new.member(AnyObject::SPEC), old.member(AnyObject::SPEC)))
     }
 
     fn returns_deleted_object(&self) -> bool {
@@ -215,7 +220,7 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
 /// The generic part of a create, then the resource's own.
 pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
     if served.resource.status_reset {
-        new.remove("status");
+        new.unset(AnyObject::STATUS);
     }
     // Where nothing counts, what the client says stands.
     if served.resource.manages_generation {
@@ -227,13 +232,13 @@ pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
 /// The generic part of an update, then the resource's own: a request writes the status or everything else, never both.
 pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Object, old: &Object) {
     if subresource == "status" {
-        keep_all_but(&["metadata", "status"], new, old);
+        keep_all_but(&[AnyObject::METADATA, AnyObject::STATUS], new, old);
         keep_in_metadata(served.strategy.kept_by_status(), new, old);
     } else if subresource.is_empty() && served.resource.subresource("status").is_some() {
-        keep("status", new, old);
+        keep(AnyObject::STATUS, new, old);
     }
     served.strategy.prepare_update(subresource, new, old);
-    let generation = old.get("metadata").and_then(|m| m.get("generation")).and_then(Value::as_i64);
+    let generation = old.metadata().and_then(|metadata| metadata.int(ObjectMeta::GENERATION));
     // A status says nothing of what is wanted.
     let counted = if subresource == "status" { &[] } else { served.strategy.counted_metadata() };
     let exactly = served.strategy.tells_empty_lists();
@@ -246,43 +251,42 @@ pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Objec
 }
 
 /// As [`keep`], of members of metadata.
-pub(crate) fn keep_in_metadata(members: &[&str], new: &mut Object, old: &Object) {
+pub(crate) fn keep_in_metadata(members: &[FieldName], new: &mut Object, old: &Object) {
     let nothing = Object::new();
     let before = old.metadata().unwrap_or(&nothing);
-    members.iter().for_each(|member| keep(member, new.metadata_mut(), before));
+    members.iter().for_each(|member| keep(*member, new.metadata_mut(), before));
 }
 
-fn metadata_differs(members: &[&str], new: &Object, old: &Object) -> bool {
+fn metadata_differs(members: &[FieldName], new: &Object, old: &Object) -> bool {
     // An empty map and none are the same.
-    let part = |object: &Object, member: &str| {
-        let value = object.metadata().and_then(|metadata| metadata.get(member)).cloned();
+    fn part(object: &Object, member: FieldName) -> Option<&Value> {
+        let value = object.metadata()?.member(member);
         value.filter(|value| value.as_object().is_none_or(|map| !map.is_empty()))
-    };
-    members.iter().any(|member| part(new, member) != part(old, member))
+    }
+    members.iter().any(|member| part(new, *member) != part(old, *member))
 }
 
 /// Sets a member back to what is stored.
-pub(crate) fn keep(member: &str, new: &mut Object, old: &Object) {
-    match old.get(member) {
-        Some(value) => _ = new.insert(member.to_owned(), value.clone()),
-        None => _ = new.remove(member),
+pub(crate) fn keep(member: FieldName, new: &mut Object, old: &Object) {
+    match old.get(member.as_str()) {
+        Some(value) => new.set(member, value.clone()),
+        None => _ = new.unset(member),
     }
 }
 
 /// Sets every member but those named back to what is stored.
-pub(crate) fn keep_all_but(written: &[&str], new: &mut Object, old: &Object) {
-    new.retain(|member, _| written.contains(&member.as_str()));
-    for (member, value) in old {
-        if !written.contains(&member.as_str()) {
-            new.insert(member.clone(), value.clone());
-        }
+pub(crate) fn keep_all_but(written: &[FieldName], new: &mut Object, old: &Object) {
+    let is_written = |member: &str| written.iter().any(|name| name.as_str() == member);
+    new.retain(|member, _| is_written(member));
+    for (member, value) in old.iter().filter(|(member, _)| !is_written(member)) {
+        new.insert(member.clone(), value.clone());
     }
 }
 
 fn set_generation(object: &mut Object, generation: Option<i64>) {
-    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    let Some(metadata) = object.object_mut(AnyObject::METADATA) else { return };
     match generation {
-        Some(generation) => _ = metadata.insert("generation".into(), generation.into()),
-        None => _ = metadata.remove("generation"),
+        Some(generation) => metadata.set(ObjectMeta::GENERATION, generation),
+        None => _ = metadata.unset(ObjectMeta::GENERATION),
     }
 }

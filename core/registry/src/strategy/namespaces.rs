@@ -1,7 +1,14 @@
 //! Namespaces: held by `spec.finalizers` until their contents are gone.
 
-use gantry_meta::{Object, ObjectView, Value};
-use serde_json::json;
+use gantry_kinds::{
+    Members as _,
+    fields::{
+        core_v1::{Namespace, NamespaceSpec, NamespaceStatus},
+        meta_v1::ObjectMeta,
+    },
+    object, path,
+};
+use gantry_meta::{Object, ObjectView as _};
 
 use super::{Strategy, keep, keep_all_but};
 
@@ -15,8 +22,7 @@ fn label_with_name(namespace: &mut Object) {
     if name.is_empty() {
         return;
     }
-    let labels = namespace.metadata_mut().entry("labels").or_insert_with(|| json!({}));
-    if let Some(labels) = labels.as_object_mut() {
+    if let Some(labels) = namespace.metadata_mut().made(ObjectMeta::LABELS) {
         labels.insert(NAME_LABEL.into(), name.into());
     }
 }
@@ -24,37 +30,33 @@ fn label_with_name(namespace: &mut Object) {
 impl Strategy for Namespaces {
     fn prepare_create(&self, namespace: &mut Object) {
         label_with_name(namespace);
-        let spec = namespace.entry("spec").or_insert_with(|| json!({}));
-        if let Some(finalizers) = spec.as_object_mut().map(|spec| spec.entry("finalizers").or_insert_with(|| json!([])))
-            && let Some(finalizers) = finalizers.as_array_mut()
+        let spec = namespace.made(Namespace::SPEC);
+        if let Some(finalizers) = spec.and_then(|spec| spec.made_list(NamespaceSpec::FINALIZERS))
             && !finalizers.iter().any(|f| f.as_str() == Some(FINALIZER))
         {
             finalizers.push(FINALIZER.into());
         }
-        namespace.insert("status".into(), json!({"phase": "Active"}));
+        namespace.set(Namespace::STATUS, object! { NamespaceStatus::PHASE => NamespaceStatus::PHASE_DEFAULT });
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         match subresource {
-            "finalize" => keep_all_but(&["metadata", "spec"], new, old),
+            "finalize" => keep_all_but(&[Namespace::METADATA, Namespace::SPEC], new, old),
             "status" => {}
-            _ => keep("spec", new, old),
+            _ => keep(Namespace::SPEC, new, old),
         }
         label_with_name(new);
     }
 
     fn is_held(&self, namespace: &Object) -> bool {
-        let finalizers = namespace.get("spec").and_then(|spec| spec.get("finalizers")).and_then(Value::as_array);
-        finalizers.is_some_and(|finalizers| !finalizers.is_empty())
+        !namespace.items_at(path![Namespace::SPEC, NamespaceSpec::FINALIZERS]).is_empty()
     }
 
     fn mark_deleting(&self, namespace: &mut Object) {
-        namespace.metadata_mut().remove("deletionGracePeriodSeconds");
-        namespace.insert("status".into(), {
-            let mut status = namespace.get("status").and_then(Value::as_object).cloned().unwrap_or_default();
-            status.insert("phase".into(), "Terminating".into());
-            Value::Object(status)
-        });
+        namespace.metadata_mut().unset(ObjectMeta::DELETION_GRACE_PERIOD_SECONDS);
+        if let Some(status) = namespace.made(Namespace::STATUS) {
+            status.set(NamespaceStatus::PHASE, "Terminating");
+        }
     }
 
     fn applied_status_creates(&self) -> bool {

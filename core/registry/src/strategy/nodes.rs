@@ -1,6 +1,10 @@
 //! Nodes: their status is written through its subresource. A configuration that the server once gave them is gone.
 
-use gantry_meta::{Object, Value};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{Node, NodeSpec, NodeStatus},
+};
+use gantry_meta::Object;
 
 use super::Strategy;
 
@@ -8,13 +12,13 @@ pub(super) struct Nodes;
 
 impl Strategy for Nodes {
     fn prepare_create(&self, node: &mut Object) {
-        CONFIGURATION.iter().for_each(|(part, member)| drop_member(node, part, member));
+        CONFIGURATION.iter().for_each(|(part, member)| drop_member(node, *part, *member));
         settle_ranges(node);
     }
 
     fn prepare_update(&self, _subresource: &str, new: &mut Object, old: &Object) {
         for (part, member) in CONFIGURATION {
-            if old.get(part).and_then(|part| part.get(member)).is_none() {
+            if old.object(part).is_none_or(|part| !part.has(member)) {
                 drop_member(new, part, member);
             }
         }
@@ -23,22 +27,23 @@ impl Strategy for Nodes {
 }
 
 /// Where a configuration was, and what the node made of it.
-const CONFIGURATION: [(&str, &str); 2] = [("spec", "configSource"), ("status", "config")];
+const CONFIGURATION: [(FieldName, FieldName); 2] =
+    [(Node::SPEC, NodeSpec::CONFIG_SOURCE), (Node::STATUS, NodeStatus::CONFIG)];
 
-fn drop_member(node: &mut Object, part: &str, member: &str) {
-    if let Some(part) = node.get_mut(part).and_then(Value::as_object_mut) {
-        part.remove(member);
+fn drop_member(node: &mut Object, part: FieldName, member: FieldName) {
+    if let Some(part) = node.object_mut(part) {
+        part.unset(member);
     }
 }
 
 /// `podCIDR` is the first of `podCIDRs`; where they differ, it is the only one.
 fn settle_ranges(node: &mut Object) {
-    let Some(spec) = node.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    let one = spec.get("podCIDR").filter(|one| one.as_str().is_some_and(|text| !text.is_empty())).cloned();
-    let first = spec.get("podCIDRs").and_then(|all| all.get(0)).cloned();
+    let Some(spec) = node.object_mut(Node::SPEC) else { return };
+    let one = spec.member(NodeSpec::POD_CIDR).filter(|one| one.as_str().is_some_and(|text| !text.is_empty())).cloned();
+    let first = spec.items(NodeSpec::POD_CIDRS).first().cloned();
     match (one, first) {
-        (Some(one), first) if first.as_ref() != Some(&one) => _ = spec.insert("podCIDRs".into(), vec![one].into()),
-        (None, Some(first)) => _ = spec.insert("podCIDR".into(), first),
+        (Some(one), first) if first.as_ref() != Some(&one) => spec.set(NodeSpec::POD_CIDRS, vec![one]),
+        (None, Some(first)) => spec.set(NodeSpec::POD_CIDR, first),
         _ => {}
     }
 }

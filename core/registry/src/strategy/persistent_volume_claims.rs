@@ -1,7 +1,14 @@
 //! Claims are born Pending, and say in two fields what they are filled from.
 
-use gantry_meta::{Object, Value};
-use serde_json::json;
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{
+        PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, TypedLocalObjectReference,
+        TypedObjectReference,
+    },
+    object,
+};
+use gantry_meta::Object;
 
 use super::Strategy;
 
@@ -9,7 +16,10 @@ pub(super) struct PersistentVolumeClaims;
 
 impl Strategy for PersistentVolumeClaims {
     fn prepare_create(&self, claim: &mut Object) {
-        claim.insert("status".into(), json!({"phase": "Pending"}));
+        claim.set(
+            PersistentVolumeClaim::STATUS,
+            object! { PersistentVolumeClaimStatus::PHASE => PersistentVolumeClaimStatus::PHASE_DEFAULT },
+        );
         settle_sources(claim, None);
     }
 
@@ -27,36 +37,38 @@ impl Strategy for PersistentVolumeClaims {
 /// `dataSource` by itself knows claims and snapshots alone and drops the rest; `dataSource` and `dataSourceRef` mirror each
 /// other. A reference into another namespace is behind a feature gate that is off. What is stored stays.
 fn settle_sources(claim: &mut Object, old: Option<&Object>) {
-    let stored =
-        |member: &str| old.and_then(|old| old.get("spec")?.get(member)).is_some_and(|source| !source.is_null());
-    let (has_source, has_reference) = (stored("dataSource"), stored("dataSourceRef"));
-    let Some(spec) = claim.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    if !has_reference && spec.get("dataSourceRef").is_some_and(is_elsewhere) {
-        spec.remove("dataSourceRef");
+    let stored = |member: FieldName| {
+        old.and_then(|old| old.object(PersistentVolumeClaim::SPEC)).is_some_and(|spec| spec.has(member))
+    };
+    let (has_source, has_reference) = (stored(SOURCE), stored(REFERENCE));
+    let Some(spec) = claim.object_mut(PersistentVolumeClaim::SPEC) else { return };
+    if !has_reference && spec.object(REFERENCE).is_some_and(is_elsewhere) {
+        spec.unset(REFERENCE);
     }
-    let set = |spec: &Object, member: &str| spec.get(member).filter(|source| !source.is_null()).cloned();
-    let alone = set(spec, "dataSourceRef").is_none();
-    if alone && !has_source && !has_reference && !spec.get("dataSource").is_some_and(is_claim_or_snapshot) {
-        spec.remove("dataSource");
+    let alone = !spec.has(REFERENCE) && !has_source && !has_reference;
+    if alone && !spec.object(SOURCE).is_some_and(is_claim_or_snapshot) {
+        spec.unset(SOURCE);
     }
-    match (set(spec, "dataSource"), set(spec, "dataSourceRef")) {
-        (Some(source), None) => _ = spec.insert("dataSourceRef".into(), source),
+    match (spec.member(SOURCE).cloned(), spec.object(REFERENCE).cloned()) {
+        (Some(source), None) => spec.set(REFERENCE, source),
         (None, Some(mut reference)) if !is_elsewhere(&reference) => {
-            reference.as_object_mut().map(|reference| reference.remove("namespace"));
-            spec.insert("dataSource".into(), reference);
+            reference.unset(TypedObjectReference::NAMESPACE);
+            spec.set(SOURCE, reference);
         }
         _ => {}
     }
 }
 
-fn is_elsewhere(reference: &Value) -> bool {
-    reference.get("namespace").and_then(Value::as_str).is_some_and(|namespace| !namespace.is_empty())
+const SOURCE: FieldName = PersistentVolumeClaimSpec::DATA_SOURCE;
+const REFERENCE: FieldName = PersistentVolumeClaimSpec::DATA_SOURCE_REF;
+
+fn is_elsewhere(reference: &Object) -> bool {
+    !reference.text(TypedObjectReference::NAMESPACE).is_empty()
 }
 
-fn is_claim_or_snapshot(source: &Value) -> bool {
-    let text = |member: &str| source.get(member).and_then(Value::as_str).unwrap_or_default();
+fn is_claim_or_snapshot(source: &Object) -> bool {
     matches!(
-        (text("apiGroup"), text("kind")),
+        (source.text(TypedLocalObjectReference::API_GROUP), source.text(TypedLocalObjectReference::KIND)),
         ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
     )
 }

@@ -1,12 +1,23 @@
 //! Persistent volumes are born Pending.
 
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{PersistentVolume, PersistentVolumeStatus},
+    object,
+};
 use gantry_meta::{Object, Value, time};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::Strategy;
 
 pub(super) struct PersistentVolumes;
+
+const PHASE: FieldName = PersistentVolumeStatus::PHASE;
+const MOVED: FieldName = PersistentVolumeStatus::LAST_PHASE_TRANSITION_TIME;
+
+fn of_status(volume: &Object, member: FieldName) -> Option<&Value> {
+    volume.object(PersistentVolume::STATUS)?.member(member)
+}
 
 fn now() -> Value {
     time::format_time(Timestamp::now()).into()
@@ -14,15 +25,14 @@ fn now() -> Value {
 
 impl Strategy for PersistentVolumes {
     fn prepare_create(&self, volume: &mut Object) {
-        volume.insert("status".into(), json!({"phase": "Pending", "lastPhaseTransitionTime": now()}));
+        let born = object! { PHASE => PersistentVolumeStatus::PHASE_DEFAULT, MOVED => now() };
+        volume.set(PersistentVolume::STATUS, born);
     }
 
     /// Who moves a volume to another phase need not say when; the time of the last move stays until the next.
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
-        const MOVED: &str = "lastPhaseTransitionTime";
-        let of = |volume: &Object, member: &str| volume.get("status").and_then(|status| status.get(member)).cloned();
-        let (stated, before) = (of(new, MOVED).filter(|time| !time.is_null()), of(old, MOVED));
-        let is_moved = of(new, "phase") != of(old, "phase");
+        let (stated, before) = (of_status(new, MOVED).cloned(), of_status(old, MOVED).cloned());
+        let is_moved = of_status(new, PHASE) != of_status(old, PHASE);
         let moved = match stated {
             None if is_moved => now(),
             Some(stated) if is_moved && Some(&stated) == before.as_ref() => now(),
@@ -30,9 +40,9 @@ impl Strategy for PersistentVolumes {
             Some(_) => return,
         };
         if subresource == "status"
-            && let Some(status) = new.entry("status").or_insert_with(|| json!({})).as_object_mut()
+            && let Some(status) = new.made(PersistentVolume::STATUS)
         {
-            status.insert(MOVED.into(), moved);
+            status.set(MOVED, moved);
         }
     }
 
@@ -44,6 +54,7 @@ impl Strategy for PersistentVolumes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn the_time_of_the_last_move_is_the_servers_unless_it_is_stated() {

@@ -2,14 +2,14 @@
 
 use gantry_meta::Object;
 
-use super::{Strategy, jobs::fill_labels_from_template};
+use super::{Strategy, template_labels};
 use crate::request::Propagation;
 
 pub(super) struct ReplicationControllers;
 
 impl Strategy for ReplicationControllers {
     fn fill_labels(&self, controller: &mut Object) {
-        fill_labels_from_template(controller);
+        template_labels::fill(controller);
     }
 
     fn propagation(&self) -> Propagation {

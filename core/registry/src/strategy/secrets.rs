@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use gantry_auth::pki::check_key_pair;
+use gantry_kinds::{Members as _, fields::core_v1::Secret};
 use gantry_meta::{Object, Value};
 
 use super::Strategy;
@@ -12,7 +13,7 @@ pub(super) struct Secrets;
 
 impl Strategy for Secrets {
     fn warnings(&self, secret: &Object) -> Vec<String> {
-        if secret.get("type").and_then(Value::as_str) != Some(TLS) {
+        if secret.text(Secret::TYPE) != TLS {
             return Vec::new();
         }
         let fits = check_key_pair(&decoded(secret, "tls.crt"), &decoded(secret, "tls.key"));
@@ -22,7 +23,7 @@ impl Strategy for Secrets {
 
 /// The bytes of an entry, none if it is absent.
 fn decoded(secret: &Object, key: &str) -> Vec<u8> {
-    let base64 = secret.get("data").and_then(|data| data.get(key)).and_then(Value::as_str);
+    let base64 = secret.object(Secret::DATA).and_then(|data| data.get(key)).and_then(Value::as_str);
     STANDARD.decode(base64.unwrap_or_default()).unwrap_or_default()
 }
 

@@ -1,6 +1,10 @@
 //! Service accounts name their secrets, and nothing more of them.
 
-use gantry_meta::{Object, Value};
+use gantry_kinds::{
+    Members as _,
+    fields::core_v1::{ObjectReference, ServiceAccount},
+};
+use gantry_meta::Object;
 
 use super::Strategy;
 
@@ -21,8 +25,7 @@ impl Strategy for ServiceAccounts {
 }
 
 fn keep_names_of_secrets(account: &mut Object) {
-    let secrets = account.get_mut("secrets").and_then(Value::as_array_mut).into_iter().flatten();
-    for secret in secrets.filter_map(Value::as_object_mut) {
-        secret.retain(|member, _| member == "name");
+    for secret in account.objects_mut(ServiceAccount::SECRETS) {
+        secret.retain(|member, _| member == ObjectReference::NAME.as_str());
     }
 }

@@ -1,25 +1,33 @@
 //! Kinds whose status is written without touching what else clients may set in metadata.
 
+use gantry_kinds::{FieldName, fields::meta_v1::ObjectMeta};
+
 use super::Strategy;
 
 /// What clients set in metadata.
-const SET_BY_CLIENTS: &[&str] = &["labels", "annotations", "finalizers", "ownerReferences", "deletionTimestamp"];
+const SET_BY_CLIENTS: &[FieldName] = &[
+    ObjectMeta::LABELS,
+    ObjectMeta::ANNOTATIONS,
+    ObjectMeta::FINALIZERS,
+    ObjectMeta::OWNER_REFERENCES,
+    ObjectMeta::DELETION_TIMESTAMP,
+];
 /// [`SET_BY_CLIENTS`], and what they may state as they please.
-const ALL_OF_CLIENTS: &[&str] = &[
-    "labels",
-    "annotations",
-    "finalizers",
-    "ownerReferences",
-    "deletionTimestamp",
-    "deletionGracePeriodSeconds",
-    "generateName",
+const ALL_OF_CLIENTS: &[FieldName] = &[
+    ObjectMeta::LABELS,
+    ObjectMeta::ANNOTATIONS,
+    ObjectMeta::FINALIZERS,
+    ObjectMeta::OWNER_REFERENCES,
+    ObjectMeta::DELETION_TIMESTAMP,
+    ObjectMeta::DELETION_GRACE_PERIOD_SECONDS,
+    ObjectMeta::GENERATE_NAME,
 ];
 
 /// Nothing of metadata is written with the status.
 pub(super) struct FlowControl;
 
 impl Strategy for FlowControl {
-    fn kept_by_status(&self) -> &'static [&'static str] {
+    fn kept_by_status(&self) -> &'static [FieldName] {
         ALL_OF_CLIENTS
     }
 }
@@ -27,7 +35,7 @@ impl Strategy for FlowControl {
 pub(super) struct StatusAlone;
 
 impl Strategy for StatusAlone {
-    fn kept_by_status(&self) -> &'static [&'static str] {
+    fn kept_by_status(&self) -> &'static [FieldName] {
         SET_BY_CLIENTS
     }
 }
@@ -36,7 +44,7 @@ impl Strategy for StatusAlone {
 pub(super) struct DevicesAndVolumes;
 
 impl Strategy for DevicesAndVolumes {
-    fn kept_by_status(&self) -> &'static [&'static str] {
+    fn kept_by_status(&self) -> &'static [FieldName] {
         SET_BY_CLIENTS
     }
 
@@ -49,7 +57,7 @@ impl Strategy for DevicesAndVolumes {
 pub(super) struct AdmissionPolicies;
 
 impl Strategy for AdmissionPolicies {
-    fn kept_by_status(&self) -> &'static [&'static str] {
+    fn kept_by_status(&self) -> &'static [FieldName] {
         SET_BY_CLIENTS
     }
 

@@ -1,7 +1,11 @@
 //! AppArmor profiles, which were annotations before they were fields.
 
-use gantry_meta::{Object, Value};
-use serde_json::json;
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{AppArmorProfile, Container, Pod, PodOS, PodSecurityContext, PodSpec, SecurityContext},
+    object, path,
+};
+use gantry_meta::{Object, ObjectView as _, Value};
 
 const PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
 const LOCAL_MAX_BYTES: usize = 4095;
@@ -9,21 +13,20 @@ const LOCAL_MAX_BYTES: usize = 4095;
 /// Copies the annotations of a new pod into the fields of containers that state no profile, unless the whole pod has that
 /// profile already. One warning for each annotation that is copied, or that is none.
 pub(super) fn annotations_to_fields(pod: &mut Object) -> Vec<String> {
-    let annotations = pod.get("metadata").and_then(|metadata| metadata.get("annotations"));
-    let stated = annotations.and_then(Value::as_object).into_iter().flatten();
-    let stated: Vec<(String, Option<Value>)> = stated
+    let stated: Vec<(String, Option<Value>)> = pod
+        .annotations()
+        .into_iter()
+        .flatten()
         .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?.to_owned(), profile(value.as_str()?))))
         .collect();
-    let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut).filter(|_| !stated.is_empty()) else {
-        return Vec::new();
-    };
-    if spec.get("os").and_then(|os| os.get("name")).and_then(Value::as_str) == Some("windows") {
+    let Some(spec) = pod.object_mut(Pod::SPEC).filter(|_| !stated.is_empty()) else { return Vec::new() };
+    if spec.text_at(path![PodSpec::OS, PodOS::NAME]) == "windows" {
         return Vec::new();
     }
-    let of_pod = spec.get("securityContext").and_then(|context| context.get("appArmorProfile")).cloned();
+    let of_pod = spec.at(path![PodSpec::SECURITY_CONTEXT, PodSecurityContext::APP_ARMOR_PROFILE]).cloned();
     let mut warnings = Vec::new();
     for container in containers(spec) {
-        let name = container.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name = container.text(Container::NAME).to_owned();
         let Some((_, profile)) = stated.iter().find(|(container, _)| *container == name) else { continue };
         if has_profile(container) || (profile.is_some() && *profile == of_pod) {
             continue;
@@ -39,42 +42,41 @@ pub(super) fn annotations_to_fields(pod: &mut Object) -> Vec<String> {
 }
 
 fn containers(spec: &mut Object) -> impl Iterator<Item = &mut Object> {
-    let lists = spec
-        .iter_mut()
-        .filter(|(member, _)| matches!(member.as_str(), "initContainers" | "containers" | "ephemeralContainers"));
+    const LISTS: [FieldName; 3] = [PodSpec::INIT_CONTAINERS, PodSpec::CONTAINERS, PodSpec::EPHEMERAL_CONTAINERS];
+    let lists = spec.iter_mut().filter(|(member, _)| LISTS.iter().any(|list| list.as_str() == member.as_str()));
     lists.filter_map(|(_, list)| list.as_array_mut()).flatten().filter_map(Value::as_object_mut)
 }
 
 fn has_profile(container: &Object) -> bool {
-    let context = container.get("securityContext");
-    context.and_then(|context| context.get("appArmorProfile")).is_some_and(|profile| !profile.is_null())
+    container.at(path![Container::SECURITY_CONTEXT, SecurityContext::APP_ARMOR_PROFILE]).is_some()
 }
 
 fn set_profile(container: &mut Object, profile: Value) {
-    let context = container.entry("securityContext").or_insert(Value::Null);
-    if context.is_null() {
-        *context = Value::Object(Object::new());
-    }
-    if let Some(context) = context.as_object_mut() {
-        context.insert("appArmorProfile".into(), profile);
+    if let Some(context) = container.made(Container::SECURITY_CONTEXT) {
+        context.set(SecurityContext::APP_ARMOR_PROFILE, profile);
     }
 }
 
 /// The profile that an annotation's value stands for.
 fn profile(annotation: &str) -> Option<Value> {
-    match annotation {
-        "unconfined" => Some(json!({"type": "Unconfined"})),
-        "runtime/default" => Some(json!({"type": "RuntimeDefault"})),
+    let profile = match annotation {
+        "unconfined" => object! { AppArmorProfile::TYPE => "Unconfined" },
+        "runtime/default" => object! { AppArmorProfile::TYPE => "RuntimeDefault" },
         other => {
             let local = other.strip_prefix("localhost/").filter(|local| !local.is_empty() && local.trim() == *local)?;
-            (local.len() <= LOCAL_MAX_BYTES).then(|| json!({"type": "Localhost", "localhostProfile": local}))
+            if local.len() > LOCAL_MAX_BYTES {
+                return None;
+            }
+            object! { AppArmorProfile::TYPE => "Localhost", AppArmorProfile::LOCALHOST_PROFILE => local }
         }
-    }
+    };
+    Some(profile.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn modernised(annotation: &str, of_pod: Value) -> (usize, Value) {
         let mut pod = json!({"metadata": {"annotations": {format!("{PREFIX}a"): annotation}},

@@ -5,6 +5,15 @@ mod label_keys;
 mod observed;
 mod qos;
 
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::{
+        AnyObject,
+        core_v1::{Container, Pod, PodCondition, PodOS, PodSpec, PodStatus},
+        meta_v1::ObjectMeta,
+    },
+    object, path,
+};
 use gantry_meta::{Cause, FieldPath, Object, ObjectView, Value};
 
 use self::qos::qos_class;
@@ -12,29 +21,31 @@ use super::{Strategy, keep, keep_all_but, keep_in_metadata};
 
 pub(super) struct Pods;
 
-const DEFAULT_GRACE_SECONDS: i64 = 30;
-
 fn spec(pod: &Object) -> Option<&Object> {
-    pod.get("spec")?.as_object()
-}
-
-fn spec_text<'a>(pod: &'a Object, member: &str) -> &'a str {
-    spec(pod).and_then(|spec| spec.get(member)).and_then(Value::as_str).unwrap_or_default()
-}
-
-fn phase(pod: &Object) -> &str {
-    pod.get("status").and_then(|s| s.get("phase")).and_then(Value::as_str).unwrap_or_default()
+    pod.object(Pod::SPEC)
 }
 
 /// Upstream's rules: what was asked for, else the pod's own; nothing to wait for where no node runs it.
 fn grace_seconds(pod: &Object, asked: Option<i64>) -> i64 {
-    let own = spec(pod).and_then(|spec| spec.get("terminationGracePeriodSeconds")).and_then(Value::as_i64);
-    let unbound = spec_text(pod, "nodeName").is_empty();
-    let finished = matches!(phase(pod), "Succeeded" | "Failed");
-    match asked.or(own).unwrap_or(DEFAULT_GRACE_SECONDS) {
+    let own = spec(pod).and_then(|spec| spec.int(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS));
+    let unbound = pod.text_at(path![Pod::SPEC, PodSpec::NODE_NAME]).is_empty();
+    let finished = matches!(pod.text_at(path![Pod::STATUS, PodStatus::PHASE]), "Succeeded" | "Failed");
+    match asked.or(own).unwrap_or(PodSpec::TERMINATION_GRACE_PERIOD_SECONDS_DEFAULT) {
         _ if unbound || finished => 0,
         negative if negative < 0 => 1,
         seconds => seconds,
+    }
+}
+
+/// The condition of a pod that nobody may schedule yet.
+fn gated() -> Object {
+    object! {
+        PodCondition::TYPE => "PodScheduled",
+        PodCondition::STATUS => "False",
+        PodCondition::REASON => "SchedulingGated",
+        PodCondition::MESSAGE => "Scheduling is blocked due to non-empty scheduling gates",
+        PodCondition::LAST_PROBE_TIME => Value::Null,
+        PodCondition::LAST_TRANSITION_TIME => gantry_meta::time::format_time(jiff::Timestamp::now()),
     }
 }
 
@@ -44,28 +55,21 @@ impl Strategy for Pods {
     }
 
     fn prepare_create(&self, pod: &mut Object) {
-        let mut status = Object::new();
-        status.insert("phase".into(), "Pending".into());
-        status.insert("qosClass".into(), qos_class(pod).into());
-        if spec(pod)
-            .and_then(|spec| spec.get("schedulingGates"))
-            .and_then(Value::as_array)
-            .is_some_and(|g| !g.is_empty())
-        {
-            let now = gantry_meta::time::format_time(jiff::Timestamp::now());
-            let gated = serde_json::json!([{"type": "PodScheduled", "status": "False", "reason": "SchedulingGated",
-                "message": "Scheduling is blocked due to non-empty scheduling gates",
-                "lastProbeTime": null, "lastTransitionTime": now}]);
-            status.insert("conditions".into(), gated);
+        let mut status = object! {
+            PodStatus::PHASE => "Pending",
+            PodStatus::QOS_CLASS => qos_class(pod),
+        };
+        if !pod.items_at(path![Pod::SPEC, PodSpec::SCHEDULING_GATES]).is_empty() {
+            status.set(PodStatus::CONDITIONS, vec![Value::from(gated())]);
         }
-        pod.insert("status".into(), Value::Object(status));
+        pod.set(Pod::STATUS, status);
         label_keys::merge(pod);
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
         match subresource {
             "status" => {
-                keep_in_metadata(&["ownerReferences", "deletionTimestamp"], new, old);
+                keep_in_metadata(&[ObjectMeta::OWNER_REFERENCES, ObjectMeta::DELETION_TIMESTAMP], new, old);
                 keep_qos_class(new, old);
                 observed::keep(new, old);
             }
@@ -79,7 +83,7 @@ impl Strategy for Pods {
         if subresource != "resize" || !is_resizable(old) || qos_class(new) == qos_class(old) {
             return Vec::new();
         }
-        let spec = FieldPath::root().field("spec");
+        let spec = FieldPath::root().field(Pod::SPEC.as_str());
         vec![Cause::invalid(&spec, "Pod QOS Class may not change as a result of resizing")]
     }
 
@@ -94,29 +98,27 @@ impl Strategy for Pods {
 
 /// The class follows from the spec, which does not change: who leaves it out means what it is.
 fn keep_qos_class(new: &mut Object, old: &Object) {
-    let class = old.get("status").and_then(|status| status.get("qosClass")).cloned();
-    let status = new.entry("status").or_insert_with(|| Value::Object(Object::new())).as_object_mut();
-    if let (Some(class), Some(status)) = (class, status)
-        && status.get("qosClass").and_then(Value::as_str).unwrap_or_default().is_empty()
+    let class = old.at(path![Pod::STATUS, PodStatus::QOS_CLASS]).cloned();
+    if let (Some(class), Some(status)) = (class, new.made(Pod::STATUS))
+        && status.text(PodStatus::QOS_CLASS).is_empty()
     {
-        status.insert("qosClass".into(), class);
+        status.set(PodStatus::QOS_CLASS, class);
     }
 }
 
 /// Pods that are refused for what they are, whatever is asked for.
 fn is_resizable(pod: &Object) -> bool {
-    let is_windows = spec(pod).and_then(|spec| spec.get("os")?.get("name")).is_some_and(|name| name == "windows");
-    let annotations = pod.metadata().and_then(|metadata| metadata.get("annotations")?.as_object());
-    !is_windows && annotations.is_none_or(|annotations| !annotations.contains_key("kubernetes.io/config.mirror"))
+    let is_windows = pod.text_at(path![Pod::SPEC, PodSpec::OS, PodOS::NAME]) == "windows";
+    !is_windows && pod.annotations().is_none_or(|annotations| !annotations.contains_key("kubernetes.io/config.mirror"))
 }
 
 /// Only the list of ephemeral containers is taken from the request, and an empty one too.
 fn keep_all_but_ephemeral_containers(new: &mut Object, old: &Object) {
     let wanted = spec(new).cloned().unwrap_or_default();
-    keep_all_but(&["metadata"], new, old);
+    keep_all_but(&[AnyObject::METADATA], new, old);
     keep_metadata(new, old);
-    if let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) {
-        keep("ephemeralContainers", spec, &wanted);
+    if let Some(spec) = new.object_mut(Pod::SPEC) {
+        keep(PodSpec::EPHEMERAL_CONTAINERS, spec, &wanted);
     }
 }
 
@@ -124,31 +126,34 @@ fn keep_all_but_ephemeral_containers(new: &mut Object, old: &Object) {
 /// renames or reorders containers is left as it is, for validation to refuse.
 fn keep_all_but_resources(new: &mut Object, old: &Object) {
     let wanted = spec(new).cloned().unwrap_or_default();
-    let list = |pod: &Object, list: &str| spec(pod).and_then(|spec| spec.get(list)?.as_array()).map_or(0, Vec::len);
-    if LISTS.iter().any(|name| list(new, name) != list(old, name)) {
+    let count = |pod: &Object, list: FieldName| spec(pod).map_or(0, |spec| spec.items(list).len());
+    if LISTS.iter().any(|list| count(new, *list) != count(old, *list)) {
         return;
     }
-    keep_all_but(&["metadata"], new, old);
+    keep_all_but(&[AnyObject::METADATA], new, old);
     keep_metadata(new, old);
-    let Some(spec) = new.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    keep("resources", spec, &wanted);
+    let Some(spec) = new.object_mut(Pod::SPEC) else { return };
+    keep(PodSpec::RESOURCES, spec, &wanted);
     for list in LISTS {
-        resized(spec.get_mut(list), wanted.get(list));
+        resized(spec.member_mut(list), wanted.member(list));
     }
 }
 
-const LISTS: [&str; 2] = ["containers", "initContainers"];
+const LISTS: [FieldName; 2] = [PodSpec::CONTAINERS, PodSpec::INIT_CONTAINERS];
 
 /// The containers with the resources that are wanted for them, or as they are wanted if they are not the same ones.
 fn resized(containers: Option<&mut Value>, wanted: Option<&Value>) {
     let (Some(Value::Array(containers)), Some(Value::Array(wanted))) = (containers, wanted) else { return };
-    if containers.iter().zip(wanted).any(|(container, wanted)| container.get("name") != wanted.get("name")) {
+    fn name(container: &Value) -> Option<&str> {
+        container.as_object().map(|container| container.text(Container::NAME))
+    }
+    if containers.iter().zip(wanted).any(|(container, wanted)| name(container) != name(wanted)) {
         return containers.clone_from(wanted);
     }
     for (container, wanted) in containers.iter_mut().zip(wanted) {
         if let (Some(container), Some(wanted)) = (container.as_object_mut(), wanted.as_object()) {
-            keep("resources", container, wanted);
-            keep("resizePolicy", container, wanted);
+            keep(Container::RESOURCES, container, wanted);
+            keep(Container::RESIZE_POLICY, container, wanted);
         }
     }
 }
@@ -157,9 +162,9 @@ fn resized(containers: Option<&mut Value>, wanted: Option<&Value>) {
 fn keep_metadata(new: &mut Object, old: &Object) {
     let wanted = std::mem::take(new.metadata_mut());
     let mut metadata = old.metadata().cloned().unwrap_or_default();
-    for member in ["resourceVersion", "uid", "managedFields"] {
-        if let Some(value) = wanted.get(member) {
-            metadata.insert(member.into(), value.clone());
+    for member in [ObjectMeta::RESOURCE_VERSION, ObjectMeta::UID, ObjectMeta::MANAGED_FIELDS] {
+        if let Some(value) = wanted.get(member.as_str()) {
+            metadata.set(member, value.clone());
         }
     }
     *new.metadata_mut() = metadata;

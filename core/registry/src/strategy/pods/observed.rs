@@ -1,38 +1,42 @@
 //! `observedGeneration` of a status and its conditions: who leaves it out keeps it.
 
-use gantry_meta::{Object, Value};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{Pod, PodCondition, PodStatus},
+};
+use gantry_meta::Object;
 
-const OBSERVED: &str = "observedGeneration";
+/// Of a status, and of its conditions.
+const OBSERVED: FieldName = PodStatus::OBSERVED_GENERATION;
 
 pub(super) fn keep(new: &mut Object, old: &Object) {
-    let Some(status) = new.get_mut("status").and_then(Value::as_object_mut) else { return };
-    let before = old.get("status");
+    let Some(status) = new.object_mut(Pod::STATUS) else { return };
+    let before = old.object(Pod::STATUS);
     keep_in(status, before.map(generation).unwrap_or_default());
-    let mut known: Vec<&Value> =
-        before.and_then(|status| status.get("conditions")?.as_array()).into_iter().flatten().collect();
-    let conditions = status.get_mut("conditions").and_then(Value::as_array_mut).into_iter().flatten();
-    for condition in conditions.filter_map(Value::as_object_mut) {
+    let mut known: Vec<&Object> =
+        before.into_iter().flat_map(|status| status.objects(PodStatus::CONDITIONS)).collect();
+    for condition in status.objects_mut(PodStatus::CONDITIONS) {
         // Each of those of one type in turn.
-        let same = known.iter().position(|known| known.get("type") == condition.get("type"));
+        let kind = condition.member(PodCondition::TYPE);
+        let same = known.iter().position(|known| known.member(PodCondition::TYPE) == kind);
         keep_in(condition, same.map(|at| generation(known.remove(at))).unwrap_or_default());
     }
 }
 
-fn generation(of: &Value) -> i64 {
-    of.get(OBSERVED).and_then(Value::as_i64).unwrap_or_default()
+fn generation(of: &Object) -> i64 {
+    of.int(OBSERVED).unwrap_or_default()
 }
 
 fn keep_in(object: &mut Object, before: i64) {
-    let is_unset = object.get(OBSERVED).and_then(Value::as_i64).unwrap_or_default() == 0;
-    if is_unset && before != 0 {
-        object.insert(OBSERVED.into(), before.into());
+    if generation(object) == 0 && before != 0 {
+        object.set(OBSERVED, before);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     #[test]
     fn what_was_observed_stays_with_the_status_and_each_condition() {

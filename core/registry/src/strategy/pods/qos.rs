@@ -1,17 +1,23 @@
 //! A pod's quality of service, from the requests and limits of its containers.
 
-use gantry_meta::{Object, Value, quantity::Quantity};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{Container, Pod, PodSpec, ResourceRequirements},
+};
+use gantry_meta::{Object, quantity::Quantity};
 
 const COUNTED: [&str; 2] = ["cpu", "memory"];
 
 /// `Guaranteed`, `Burstable` or `BestEffort`: upstream's rules. What the pod asks for as a whole, if it says so at all,
 /// takes the place of what its containers ask for.
 pub(super) fn qos_class(pod: &Object) -> &'static str {
-    let Some(spec) = pod.get("spec").and_then(Value::as_object) else { return "BestEffort" };
-    let list = |name: &str| spec.get(name).and_then(Value::as_array).into_iter().flatten();
-    let askers: Vec<Amounts> = match spec.get("resources").filter(|resources| !resources.is_null()) {
-        Some(resources) => vec![Amounts::of(resources)],
-        None => list("containers").chain(list("initContainers")).map(Amounts::of_container).collect(),
+    let Some(spec) = pod.object(Pod::SPEC) else { return "BestEffort" };
+    let askers: Vec<Amounts> = match spec.object(PodSpec::RESOURCES) {
+        Some(resources) => vec![Amounts::of(Some(resources))],
+        None => {
+            let containers = spec.objects(PodSpec::CONTAINERS).chain(spec.objects(PodSpec::INIT_CONTAINERS));
+            containers.map(|container| Amounts::of(container.object(Container::RESOURCES))).collect()
+        }
     };
     if askers.iter().all(Amounts::is_empty) {
         return "BestEffort";
@@ -26,18 +32,14 @@ struct Amounts {
 }
 
 impl Amounts {
-    fn of_container(container: &Value) -> Self {
-        Self::of(container.get("resources").unwrap_or(&Value::Null))
-    }
-
-    fn of(resources: &Value) -> Self {
-        let read = |kind: &str| {
+    fn of(resources: Option<&Object>) -> Self {
+        let read = |kind: FieldName| {
             COUNTED.map(|resource| {
-                let text = resources.get(kind)?.get(resource)?.as_str()?;
+                let text = resources?.object(kind)?.get(resource)?.as_str()?;
                 Quantity::parse(text).ok().filter(|quantity| quantity.signum() > 0)
             })
         };
-        Self { requests: read("requests"), limits: read("limits") }
+        Self { requests: read(ResourceRequirements::REQUESTS), limits: read(ResourceRequirements::LIMITS) }
     }
 
     fn is_empty(&self) -> bool {
@@ -52,6 +54,7 @@ impl Amounts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantry_meta::Value;
     use serde_json::json;
 
     fn class(resources: &[Value]) -> &'static str {

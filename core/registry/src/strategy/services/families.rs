@@ -1,8 +1,13 @@
 //! Families of addresses, and how many of them, where a service does not say.
 
+use gantry_kinds::{FieldName, Members as _, fields::core_v1::ServiceSpec};
 use gantry_meta::{Object, Value};
 
 use super::{has_cluster_ip, items, member, service_type, spec, spec_mut, text};
+
+const ADDRESSES: FieldName = ServiceSpec::CLUSTER_IPS;
+const FAMILIES: FieldName = ServiceSpec::IP_FAMILIES;
+const POLICY: FieldName = ServiceSpec::IP_FAMILY_POLICY;
 
 /// Fills in `ipFamilyPolicy` and `ipFamilies`. Addresses of this cluster are IPv4 alone.
 pub(super) fn settle(service: &mut Object, old: Option<&Object>) {
@@ -15,40 +20,40 @@ pub(super) fn settle(service: &mut Object, old: Option<&Object>) {
         release_second(service, old);
     }
     // Who takes a family away is refused, not given another one.
-    let stated = items(service, "ipFamilies").len();
-    let reduces = old.is_some_and(|old| (1..items(old, "ipFamilies").len()).contains(&stated));
+    let stated = items(service, FAMILIES).len();
+    let reduces = old.is_some_and(|old| (1..items(old, FAMILIES).len()).contains(&stated));
     let families = families(service, is_single || reduces);
     if let Some(spec) = spec_mut(service) {
-        spec.insert("ipFamilyPolicy".into(), policy);
-        spec.insert("ipFamilies".into(), families.into());
+        spec.set(POLICY, policy);
+        spec.set(FAMILIES, families);
     }
 }
 
 fn prefers_both_as_before(new: &Object, old: &Object) -> bool {
-    let prefers = |service: &Object| text(service, "ipFamilyPolicy") == "PreferDualStack";
-    let same = |member: &str| items(new, member) == items(old, member);
-    let old_agrees = prefers(old) || member(old, "ipFamilyPolicy").is_none();
+    let prefers = |service: &Object| text(service, POLICY) == "PreferDualStack";
+    let same = |member: FieldName| items(new, member) == items(old, member);
+    let old_agrees = prefers(old) || member(old, POLICY).is_none();
     let same_type = service_type(new) == service_type(old);
-    prefers(new) && old_agrees && same_type && same("clusterIPs") && same("ipFamilies")
+    prefers(new) && old_agrees && same_type && same(ADDRESSES) && same(FAMILIES)
 }
 
 /// A headless service without a selector may list endpoints of either family.
 fn lists_any(service: &Object) -> bool {
-    let selects = spec(service).and_then(|spec| spec.get("selector")?.as_object()).is_some_and(|s| !s.is_empty());
-    text(service, "clusterIP") == "None" && !selects
+    let selects = spec(service).and_then(|spec| spec.object(ServiceSpec::SELECTOR)).is_some_and(|s| !s.is_empty());
+    text(service, ServiceSpec::CLUSTER_IP) == "None" && !selects
 }
 
 fn policy(service: &Object, old: Option<&Object>) -> Value {
     let default = if lists_any(service) { "RequireDualStack" } else { "SingleStack" };
-    let stated = member(service, "ipFamilyPolicy").or_else(|| member(old?, "ipFamilyPolicy"));
+    let stated = member(service, POLICY).or_else(|| member(old?, POLICY));
     stated.cloned().unwrap_or_else(|| default.into())
 }
 
 /// Who asks for one family where there were two gives the second back.
 fn release_second(service: &mut Object, old: &Object) {
-    for member in ["clusterIPs", "ipFamilies"] {
+    for member in [ADDRESSES, FAMILIES] {
         let unchanged = items(service, member) == items(old, member);
-        let list = spec_mut(service).and_then(|spec| spec.get_mut(member)).and_then(Value::as_array_mut);
+        let list = spec_mut(service).and_then(|spec| spec.list_mut(member));
         if let (true, Some(list)) = (unchanged, list) {
             list.truncate(1);
         }
@@ -56,9 +61,9 @@ fn release_second(service: &mut Object, old: &Object) {
 }
 
 fn families(service: &Object, is_whole: bool) -> Vec<Value> {
-    let mut families = items(service, "ipFamilies").to_vec();
+    let mut families = items(service, FAMILIES).to_vec();
     let is_ipv4 = |ip: &Value| ip.as_str().is_some_and(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
-    let addresses = items(service, "clusterIPs");
+    let addresses = items(service, ADDRESSES);
     // Addresses of one family, or of one that the cluster lacks, are refused as addresses.
     if addresses.get(families.len()).is_some_and(is_ipv4) && !families.contains(&"IPv4".into()) {
         families.push("IPv4".into());

@@ -2,9 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{ServicePort, ServiceSpec},
+};
 use gantry_meta::{Object, Value};
 
-use super::{has_cluster_ip, is_health_checked, items, member, service_type, spec_mut, text};
+use super::{has_cluster_ip, is_health_checked, items, member, service_type, spec, spec_mut, text};
+
+const ADDRESS: FieldName = ServiceSpec::CLUSTER_IP;
+const ADDRESSES: FieldName = ServiceSpec::CLUSTER_IPS;
 
 /// Fills in what the old service has and the new one does not name.
 pub(super) fn fill_in(new: &mut Object, old: &Object) {
@@ -14,30 +21,30 @@ pub(super) fn fill_in(new: &mut Object, old: &Object) {
     if gets_node_ports(old) && gets_node_ports(new) {
         fill_node_ports(new, old);
     }
-    const HEALTH: &str = "healthCheckNodePort";
+    const HEALTH: FieldName = ServiceSpec::HEALTH_CHECK_NODE_PORT;
     let is_unset = member(new, HEALTH).and_then(Value::as_i64).unwrap_or_default() == 0;
     if is_unset
         && is_health_checked(old)
         && is_health_checked(new)
         && let (Some(port), Some(spec)) = (member(old, HEALTH), spec_mut(new))
     {
-        spec.insert(HEALTH.into(), port.clone());
+        spec.set(HEALTH, port.clone());
     }
 }
 
 fn fill_addresses(new: &mut Object, old: &Object) {
-    let (one_unset, all_unset) = (text(new, "clusterIP").is_empty(), items(new, "clusterIPs").is_empty());
+    let (one_unset, all_unset) = (text(new, ADDRESS).is_empty(), items(new, ADDRESSES).is_empty());
     let Some(spec) = spec_mut(new) else { return };
-    if let (true, Some(ip)) = (one_unset, member(old, "clusterIP")) {
-        spec.insert("clusterIP".into(), ip.clone());
+    if let (true, Some(ip)) = (one_unset, member(old, ADDRESS)) {
+        spec.set(ADDRESS, ip.clone());
     }
-    if let (true, Some(ips)) = (all_unset, member(old, "clusterIPs")) {
-        spec.insert("clusterIPs".into(), ips.clone());
+    if let (true, Some(ips)) = (all_unset, member(old, ADDRESSES)) {
+        spec.set(ADDRESSES, ips.clone());
     }
 }
 
 fn gets_node_ports(service: &Object) -> bool {
-    let allocates = || member(service, "allocateLoadBalancerNodePorts") != Some(&Value::Bool(false));
+    let allocates = || member(service, ServiceSpec::ALLOCATE_LOAD_BALANCER_NODE_PORTS) != Some(&Value::Bool(false));
     match service_type(service) {
         "NodePort" => true,
         "LoadBalancer" => allocates(),
@@ -45,28 +52,33 @@ fn gets_node_ports(service: &Object) -> bool {
     }
 }
 
-pub(super) fn node_port(port: &Value) -> i64 {
-    port.get("nodePort").and_then(Value::as_i64).unwrap_or_default()
+/// The node ports of a service's ports, none where a port has none yet.
+pub(super) fn node_ports(service: &Object) -> impl Iterator<Item = i64> {
+    spec(service).into_iter().flat_map(|spec| spec.objects(ServiceSpec::PORTS)).map(node_port).filter(|port| *port != 0)
+}
+
+fn node_port(port: &Object) -> i64 {
+    port.int(ServicePort::NODE_PORT).unwrap_or_default()
 }
 
 /// A port keeps the node port that it had under its name, unless another one has it now.
 fn fill_node_ports(new: &mut Object, old: &Object) {
-    let name = |port: &Value| port.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let used: HashSet<i64> = items(new, "ports").iter().map(node_port).filter(|port| *port != 0).collect();
-    let had: HashMap<String, i64> = items(old, "ports").iter().map(|port| (name(port), node_port(port))).collect();
-    let ports = spec_mut(new).and_then(|spec| spec.get_mut("ports")).and_then(Value::as_array_mut);
-    for port in ports.into_iter().flatten().filter(|port| node_port(port) == 0) {
-        let kept = had.get(&name(port)).copied().unwrap_or_default();
-        if let (true, Some(port)) = (kept != 0 && !used.contains(&kept), port.as_object_mut()) {
-            port.insert("nodePort".into(), kept.into());
+    let used: HashSet<i64> = node_ports(new).collect();
+    let before = spec(old).into_iter().flat_map(|spec| spec.objects(ServiceSpec::PORTS));
+    let had: HashMap<&str, i64> = before.map(|port| (port.text(ServicePort::NAME), node_port(port))).collect();
+    let ports = spec_mut(new).into_iter().flat_map(|spec| spec.objects_mut(ServiceSpec::PORTS));
+    for port in ports.filter(|port| node_port(port) == 0) {
+        let kept = had.get(port.text(ServicePort::NAME)).copied().unwrap_or_default();
+        if kept != 0 && !used.contains(&kept) {
+            port.set(ServicePort::NODE_PORT, kept);
         }
     }
 }
 
 /// Clients that know the single address alone change it alone: the list follows where it is as it was.
 pub(super) fn follow_one_address(new: &mut Object, old: &Object) {
-    let (is, was) = (text(new, "clusterIP").to_owned(), text(old, "clusterIP"));
-    let (all, before) = (items(new, "clusterIPs"), items(old, "clusterIPs"));
+    let (is, was) = (text(new, ADDRESS).to_owned(), text(old, ADDRESS));
+    let (all, before) = (items(new, ADDRESSES), items(old, ADDRESSES));
     let follows = match is == was {
         true if all.is_empty() && !before.is_empty() => Some(before.to_vec()),
         true => None,
@@ -75,7 +87,7 @@ pub(super) fn follow_one_address(new: &mut Object, old: &Object) {
         false => Some(vec![is.into()]),
     };
     if let (Some(follows), Some(spec)) = (follows, spec_mut(new)) {
-        spec.insert("clusterIPs".into(), follows.into());
+        spec.set(ADDRESSES, follows);
     }
 }
 

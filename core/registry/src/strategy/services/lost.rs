@@ -2,48 +2,56 @@
 
 use std::collections::HashSet;
 
-use gantry_meta::{Object, Value};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{Service, ServicePort, ServiceSpec, ServiceStatus},
+};
+use gantry_meta::Object;
 
-use super::{has_cluster_ip, is_health_checked, items, kept::node_port, member, service_type, spec_mut};
+use super::{has_cluster_ip, is_health_checked, items, kept::node_ports, member, service_type, spec_mut};
 
 /// Whether a service has use for a value.
 type Has = fn(&Object) -> bool;
 
 pub(super) fn drop_what_the_type_lost(new: &mut Object, old: &Object) {
-    let same = |new: &Object, names: &[&str]| names.iter().all(|name| member(new, name) == member(old, name));
+    let same = |new: &Object, name: FieldName| member(new, name) == member(old, name);
     let lost = |new: &Object, had: Has| had(old) && !had(new);
     if lost(new, has_cluster_ip) {
-        if same(new, &["clusterIP", "clusterIPs"]) {
-            remove(new, &["clusterIP", "clusterIPs"]);
+        if ADDRESSES.iter().all(|name| same(new, *name)) {
+            ADDRESSES.iter().for_each(|name| remove(new, *name));
         }
-        for name in ["ipFamilies", "ipFamilyPolicy"].into_iter().filter(|name| same(new, &[*name])).collect::<Vec<_>>()
-        {
-            remove(new, &[name]);
+        for name in [ServiceSpec::IP_FAMILIES, ServiceSpec::IP_FAMILY_POLICY] {
+            if same(new, name) {
+                remove(new, name);
+            }
         }
     }
     if lost(new, has_node_ports) {
         drop_node_ports(new, old);
     }
-    let of_type: [(&str, Has); 4] = [
-        ("healthCheckNodePort", is_health_checked),
-        ("allocateLoadBalancerNodePorts", is_load_balancer),
-        ("loadBalancerClass", is_load_balancer),
-        ("externalTrafficPolicy", is_reached_from_outside),
-    ];
-    // What is decided by another one of these goes after it.
-    for (name, had) in of_type {
-        if lost(new, had) && same(new, &[name]) {
-            remove(new, &[name]);
+    for (name, had) in OF_TYPE {
+        if lost(new, had) && same(new, name) {
+            remove(new, name);
         }
     }
-    if !is_load_balancer(new) {
-        new.entry("status").and_modify(|status| status["loadBalancer"] = Value::Object(Object::new()));
+    if let (false, Some(status)) = (is_load_balancer(new), new.object_mut(Service::STATUS)) {
+        status.set(ServiceStatus::LOAD_BALANCER, Object::new());
     }
 }
 
-fn remove(service: &mut Object, names: &[&str]) {
+const ADDRESSES: [FieldName; 2] = [ServiceSpec::CLUSTER_IP, ServiceSpec::CLUSTER_IPS];
+
+/// What only some types have. What is decided by another one of these stands after it.
+const OF_TYPE: [(FieldName, Has); 4] = [
+    (ServiceSpec::HEALTH_CHECK_NODE_PORT, is_health_checked),
+    (ServiceSpec::ALLOCATE_LOAD_BALANCER_NODE_PORTS, is_load_balancer),
+    (ServiceSpec::LOAD_BALANCER_CLASS, is_load_balancer),
+    (ServiceSpec::EXTERNAL_TRAFFIC_POLICY, is_reached_from_outside),
+];
+
+fn remove(service: &mut Object, name: FieldName) {
     if let Some(spec) = spec_mut(service) {
-        names.iter().for_each(|name| _ = spec.remove(*name));
+        spec.unset(name);
     }
 }
 
@@ -56,26 +64,24 @@ fn is_load_balancer(service: &Object) -> bool {
 }
 
 fn is_reached_from_outside(service: &Object) -> bool {
-    has_node_ports(service) || (service_type(service) == "ClusterIP" && !items(service, "externalIPs").is_empty())
+    has_node_ports(service) || (service_type(service) == "ClusterIP" && !items(service, ServiceSpec::EXTERNAL_IPS).is_empty())
 }
 
 /// All of them, unless the request names one that the service did not have.
 fn drop_node_ports(new: &mut Object, old: &Object) {
-    let ports = |service: &Object| -> HashSet<i64> {
-        items(service, "ports").iter().map(node_port).filter(|port| *port != 0).collect()
-    };
-    if !ports(old).is_superset(&ports(new)) {
+    let had: HashSet<i64> = node_ports(old).collect();
+    if node_ports(new).any(|port| !had.contains(&port)) {
         return;
     }
-    let ports = spec_mut(new).and_then(|spec| spec.get_mut("ports")).and_then(Value::as_array_mut);
-    for port in ports.into_iter().flatten().filter_map(Value::as_object_mut) {
-        port.remove("nodePort");
+    for port in spec_mut(new).into_iter().flat_map(|spec| spec.objects_mut(ServiceSpec::PORTS)) {
+        port.unset(ServicePort::NODE_PORT);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use gantry_meta::Value;
     use serde_json::json;
 
     #[test]

@@ -4,6 +4,10 @@ mod families;
 mod kept;
 mod lost;
 
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{Service, ServiceSpec},
+};
 use gantry_meta::{Object, Value};
 
 use super::Strategy;
@@ -37,27 +41,28 @@ impl Strategy for Services {
 }
 
 fn spec(service: &Object) -> Option<&Object> {
-    service.get("spec")?.as_object()
+    service.object(Service::SPEC)
 }
 
 fn spec_mut(service: &mut Object) -> Option<&mut Object> {
-    service.get_mut("spec")?.as_object_mut()
+    service.object_mut(Service::SPEC)
 }
 
-fn member<'a>(service: &'a Object, member: &str) -> Option<&'a Value> {
-    spec(service)?.get(member).filter(|value| !value.is_null())
+/// Members of the specification, by the fields of [`ServiceSpec`].
+fn member(service: &Object, name: FieldName) -> Option<&Value> {
+    spec(service)?.member(name)
 }
 
-fn text<'a>(service: &'a Object, name: &str) -> &'a str {
-    member(service, name).and_then(Value::as_str).unwrap_or_default()
+fn text(service: &Object, name: FieldName) -> &str {
+    spec(service).map(|spec| spec.text(name)).unwrap_or_default()
 }
 
-fn items<'a>(service: &'a Object, name: &str) -> &'a [Value] {
-    member(service, name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+fn items(service: &Object, name: FieldName) -> &[Value] {
+    spec(service).map(|spec| spec.items(name)).unwrap_or_default()
 }
 
 fn service_type(service: &Object) -> &str {
-    match text(service, "type") {
+    match text(service, ServiceSpec::TYPE) {
         "" => "ClusterIP",
         given => given,
     }
@@ -69,22 +74,22 @@ fn has_cluster_ip(service: &Object) -> bool {
 
 /// Whether load balancers ask nodes on a port of its own which of them have endpoints.
 fn is_health_checked(service: &Object) -> bool {
-    service_type(service) == "LoadBalancer" && text(service, "externalTrafficPolicy") == "Local"
+    service_type(service) == "LoadBalancer" && text(service, ServiceSpec::EXTERNAL_TRAFFIC_POLICY) == "Local"
 }
 
 /// A new service's single `clusterIP` is the list.
 fn follow_one_address(service: &mut Object) {
-    let Some(ip) = member(service, "clusterIP").filter(|ip| ip.as_str() != Some("")).cloned() else { return };
-    if let (true, Some(spec)) = (items(service, "clusterIPs").is_empty(), spec_mut(service)) {
-        spec.insert("clusterIPs".into(), Value::Array(vec![ip]));
+    let Some(ip) = member(service, ServiceSpec::CLUSTER_IP).filter(|ip| ip.as_str() != Some("")).cloned() else { return };
+    if let (true, Some(spec)) = (items(service, ServiceSpec::CLUSTER_IPS).is_empty(), spec_mut(service)) {
+        spec.set(ServiceSpec::CLUSTER_IPS, vec![ip]);
     }
 }
 
 /// Nobody routes an external name. What is no policy at all is left for validation to refuse.
 fn drop_needless_policy(service: &mut Object) {
-    const POLICY: &str = "internalTrafficPolicy";
+    const POLICY: FieldName = ServiceSpec::INTERNAL_TRAFFIC_POLICY;
     let is_policy = matches!(text(service, POLICY), "Cluster" | "Local");
     if let (true, Some(spec)) = (is_policy && !has_cluster_ip(service), spec_mut(service)) {
-        spec.remove(POLICY);
+        spec.unset(POLICY);
     }
 }

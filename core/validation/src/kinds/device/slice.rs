@@ -92,11 +92,13 @@ fn places(parent: &Field<'_>, members: &[FieldName], causes: &mut Causes) {
         given += usize::from(place.object().is_some() || place.flag() || !place.text().is_empty());
         match (*member, place.is_set()) {
             (_, false) => {}
-            (Device::NODE_NAME, _) if place.is_empty() => {
+            (ResourceSliceSpec::NODE_NAME | Device::NODE_NAME, _) if place.is_empty() => {
                 causes.invalid(&place, "must be either unset or a non-empty string")
             }
-            (Device::NODE_NAME, _) => causes.invalid_each(&place, names::dns_subdomain(place.text())),
-            (Device::NODE_SELECTOR, _) => {
+            (ResourceSliceSpec::NODE_NAME | Device::NODE_NAME, _) => {
+                causes.invalid_each(&place, names::dns_subdomain(place.text()));
+            }
+            (ResourceSliceSpec::NODE_SELECTOR | Device::NODE_SELECTOR, _) => {
                 pod::node_selector(&place, causes);
                 let terms = place.member(NodeSelector::NODE_SELECTOR_TERMS);
                 if terms.len() != 1 && members.len() == PLACES.len() {
