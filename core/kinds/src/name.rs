@@ -1,5 +1,6 @@
 //! Names of fields that the compiler checks.
 
+use gantry_meta::FieldPath;
 use std::fmt;
 
 /// The name of a field of a built-in type, as it stands in JSON: `minReplicas`. Only the tables make one, so that a rule
@@ -57,6 +58,11 @@ impl FieldChain {
 
     pub const fn fields(self) -> &'static [FieldName] {
         self.0
+    }
+
+    /// As causes name it: `spec.replicas`.
+    pub fn field_path(self) -> FieldPath {
+        self.0.iter().fold(FieldPath::root(), |path, name| path.field(name.as_str()))
     }
 }
 

@@ -32,7 +32,8 @@ fn fill_times(new: &mut Object, old: &Object) {
     let now = Value::from(time::format_time(Timestamp::now()));
     for condition in conditions_mut(new) {
         let agrees = |other: &Object, member: FieldName| other.member(member) == condition.member(member);
-        let mut same = conditions(old).filter(|other| agrees(other, Condition::TYPE) && agrees(other, Condition::STATUS));
+        let mut same =
+            conditions(old).filter(|other| agrees(other, Condition::TYPE) && agrees(other, Condition::STATUS));
         let transition = same.next().and_then(|known| known.member(Condition::LAST_TRANSITION_TIME)).cloned();
         condition.set_if_absent(Condition::LAST_UPDATE_TIME, now.clone());
         condition.set_if_absent(Condition::LAST_TRANSITION_TIME, transition.unwrap_or_else(|| now.clone()));

@@ -4,8 +4,7 @@ use gantry_kinds::{FieldName, fields::AnyObject};
 use gantry_meta::{Object, Value};
 
 /// What says who an object is and how it fares.
-const NOT_WANTED: [FieldName; 4] =
-    [AnyObject::METADATA, AnyObject::STATUS, AnyObject::KIND, AnyObject::API_VERSION];
+const NOT_WANTED: [FieldName; 4] = [AnyObject::METADATA, AnyObject::STATUS, AnyObject::KIND, AnyObject::API_VERSION];
 
 /// Everything but metadata and status says what is wanted. `exactly`: an empty list says something else than none.
 pub(super) fn desired_state_differs(new: &Object, old: &Object, exactly: bool) -> bool {

@@ -1,10 +1,17 @@
 //! Binding a pod to a node: once.
 
 use gantry_admission::{Attributes, Operation};
-use gantry_meta::{Cause, FieldPath, Object, ObjectView as _, Reason, Status, Value, time};
+use gantry_kinds::{
+    FieldChain, Members as _,
+    fields::{
+        core_v1::{Binding, ObjectReference, Pod, PodCondition, PodSpec, PodStatus},
+        meta_v1::ObjectMeta,
+    },
+    object, path,
+};
+use gantry_meta::{Cause, Object, ObjectView as _, Reason, Status, Value, time};
 use gantry_storage::{CommitError, Expect};
 use jiff::Timestamp;
-use serde_json::json;
 
 use super::done;
 use crate::{
@@ -30,7 +37,7 @@ pub(super) async fn bind(
     let name = if target.name.is_empty() { binding.name().to_owned() } else { target.name.clone() };
     if target.subresource.is_empty() {
         // What is made in a collection has no identity yet.
-        binding.metadata_mut().remove("uid");
+        binding.metadata_mut().unset(ObjectMeta::UID);
     }
     if binding.name() != name {
         return Err(Status::bad_request("the name of the binding does not match the name on the URL"));
@@ -58,17 +65,17 @@ pub(super) async fn bind(
 }
 
 fn validated_node(binding: &Object, name: &str) -> Result<String, Status> {
-    let target = binding.get("target").and_then(Value::as_object);
-    let text = |member: &str| target.and_then(|t| t.get(member)).and_then(Value::as_str).unwrap_or_default();
-    let path = FieldPath::root().field("target");
+    const KIND: FieldChain = path![Binding::TARGET, ObjectReference::KIND];
+    const NODE: FieldChain = path![Binding::TARGET, ObjectReference::NAME];
+    let (kind, node) = (binding.text_at(KIND), binding.text_at(NODE));
     let mut causes = Vec::new();
-    if !matches!(text("kind"), "" | "Node") {
-        causes.push(Cause::not_supported(&path.field("kind"), text("kind"), &["Node", "<empty>"]));
+    if !matches!(kind, "" | "Node") {
+        causes.push(Cause::not_supported(&KIND.field_path(), kind, &["Node", "<empty>"]));
     }
-    if text("name").is_empty() {
-        causes.push(Cause::required(&path.field("name"), ""));
+    if node.is_empty() {
+        causes.push(Cause::required(&NODE.field_path(), ""));
     }
-    if causes.is_empty() { Ok(text("name").to_owned()) } else { Err(Status::invalid("", "Binding", name, causes)) }
+    if causes.is_empty() { Ok(node.to_owned()) } else { Err(Status::invalid("", "Binding", name, causes)) }
 }
 
 async fn assign(write: &Write<'_>, binding: &Object, node: &str) -> Result<ApiResponse, Status> {
@@ -109,13 +116,11 @@ fn check_bindable(served: &Served, pod: &Object, binding: &Object) -> Result<(),
     if pod.is_terminating() {
         return Err(conflict(name, "the pod is being deleted, cannot be assigned to a host"));
     }
-    let spec = pod.get("spec").and_then(Value::as_object);
-    let bound = spec.and_then(|spec| spec.get("nodeName")).and_then(Value::as_str).unwrap_or_default();
+    let bound = pod.text_at(path![Pod::SPEC, PodSpec::NODE_NAME]);
     if !bound.is_empty() {
         return Err(conflict(name, &format!("the pod is already assigned to node {bound:?}")));
     }
-    let gated = spec.and_then(|spec| spec.get("schedulingGates")).and_then(Value::as_array);
-    if gated.is_some_and(|gates| !gates.is_empty()) {
+    if !pod.items_at(path![Pod::SPEC, PodSpec::SCHEDULING_GATES]).is_empty() {
         return Err(conflict(name, "the pod has scheduling gates, cannot be assigned to a host"));
     }
     debug_assert!(conflict(name, "").is(Reason::Conflict), "a lost race is told apart by its reason");
@@ -123,26 +128,29 @@ fn check_bindable(served: &Served, pod: &Object, binding: &Object) -> Result<(),
 }
 
 fn set_node(pod: &mut Object, binding: &Object, node: &str, now: Timestamp) {
-    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.insert("nodeName".into(), node.into());
+    if let Some(spec) = pod.object_mut(Pod::SPEC) {
+        spec.set(PodSpec::NODE_NAME, node);
     }
-    for member in ["annotations", "labels"] {
-        let given = binding.metadata().and_then(|m| m.get(member)).and_then(Value::as_object);
-        for (key, value) in given.into_iter().flatten() {
-            let members = pod.metadata_mut().entry(member).or_insert_with(|| json!({}));
-            if let Some(members) = members.as_object_mut() {
-                members.insert(key.clone(), value.clone());
-            }
+    for member in [ObjectMeta::ANNOTATIONS, ObjectMeta::LABELS] {
+        let given = binding.metadata().and_then(|metadata| metadata.object(member));
+        if let Some(given) = given.filter(|given| !given.is_empty())
+            && let Some(members) = pod.metadata_mut().made(member)
+        {
+            members.extend(given.clone());
         }
     }
     set_scheduled(pod, now);
 }
 
 fn set_scheduled(pod: &mut Object, now: Timestamp) {
-    let Some(status) = pod.get_mut("status").and_then(Value::as_object_mut) else { return };
-    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
-    let Some(conditions) = conditions.as_array_mut() else { return };
-    conditions.retain(|c| c.get("type").and_then(Value::as_str) != Some("PodScheduled"));
-    conditions.push(json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null,
-        "lastTransitionTime": time::format_time(now)}));
+    const SCHEDULED: &str = "PodScheduled";
+    let Some(status) = pod.object_mut(Pod::STATUS) else { return };
+    let Some(conditions) = status.made_list(PodStatus::CONDITIONS) else { return };
+    conditions.retain(|condition| condition.as_object().is_none_or(|one| one.text(PodCondition::TYPE) != SCHEDULED));
+    conditions.push(Value::from(object! {
+        PodCondition::TYPE => SCHEDULED,
+        PodCondition::STATUS => "True",
+        PodCondition::LAST_PROBE_TIME => Value::Null,
+        PodCondition::LAST_TRANSITION_TIME => time::format_time(now),
+    }));
 }

@@ -1,6 +1,7 @@
 //! Posts that store no object of their own, and views of objects: bindings, evictions, tokens, reviews, scales.
 
 mod binding;
+mod disruption;
 mod eviction;
 mod reviews;
 mod scale;
@@ -11,6 +12,7 @@ pub(crate) use scale::{scale_apply, scale_patch, scale_read, scale_update};
 use std::sync::Arc;
 
 use gantry_codec::Expected;
+use gantry_kinds::{Members as _, fields::meta_v1::ObjectMeta};
 use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status};
 
 use crate::{
@@ -48,7 +50,7 @@ pub(crate) async fn post(
     };
     let mut object = read_body(ctx, expected, body, options.field_validation)?;
     if !served.resource.namespaced {
-        object.metadata_mut().remove("namespace");
+        object.metadata_mut().unset(ObjectMeta::NAMESPACE);
     }
     let stated = object.namespace();
     if !stated.is_empty() && !target.namespace.is_empty() && stated != target.namespace {

@@ -1,6 +1,7 @@
 //! Reviews: questions about access and identity, answered and forgotten.
 
 use gantry_auth::review::{self, ReviewKind};
+use gantry_kinds::{Members as _, fields::meta_v1::ObjectMeta};
 use gantry_meta::{Object, ObjectView as _, Status};
 use jiff::Timestamp;
 
@@ -34,10 +35,9 @@ pub(super) fn answer(
         _ => return Err(served::unknown()),
     };
     let mut answer = answer.map_err(|refusal| *refusal)?;
-    let record =
-        recorded.metadata().and_then(|metadata| metadata.get("managedFields")).filter(|_| shows_record(served));
-    if let Some(record) = record {
-        answer.metadata_mut().insert("managedFields".into(), record.clone());
+    let record = recorded.metadata().and_then(|metadata| metadata.member(ObjectMeta::MANAGED_FIELDS));
+    if let Some(record) = record.filter(|_| shows_record(served)) {
+        answer.metadata_mut().set(ObjectMeta::MANAGED_FIELDS, record.clone());
     }
     Ok(created(served.gvk.clone(), &answer))
 }

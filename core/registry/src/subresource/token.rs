@@ -3,7 +3,12 @@
 use gantry_admission::{Attributes, Operation};
 use gantry_auth::token::{self, BoundObject, BoundRef, TokenSpec};
 use gantry_codec::Expected;
-use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status, Value};
+use gantry_kinds::{
+    Members as _,
+    fields::core_v1::{Pod, PodSpec},
+    path,
+};
+use gantry_meta::{GroupVersionKind, Object, ObjectView as _, Status};
 use jiff::Timestamp;
 
 use super::created;
@@ -99,15 +104,14 @@ async fn bind(
     }
     match resource {
         "pods" => {
-            let member = |name: &str| object.get("spec").and_then(|s| s.get(name)).and_then(Value::as_str);
-            if member("serviceAccountName") != Some(account) {
+            if object.text_at(path![Pod::SPEC, PodSpec::SERVICE_ACCOUNT_NAME]) != account {
                 return Err(Status::bad_request("cannot bind a token to a pod of another service account"));
             }
-            let node = member("nodeName").filter(|node| !node.is_empty()).map(str::to_owned);
-            if let (Some(node), Some(nodes)) = (node, state.served.preferred("", "nodes")) {
-                let found = read::current(state, nodes, "", &node).await?;
+            let node = object.text_at(path![Pod::SPEC, PodSpec::NODE_NAME]);
+            if let (false, Some(nodes)) = (node.is_empty(), state.served.preferred("", "nodes")) {
+                let found = read::current(state, nodes, "", node).await?;
                 let uid = found.map(|n| n.uid().to_owned()).unwrap_or_default();
-                spec.node = Some(BoundObject { name: node, uid });
+                spec.node = Some(BoundObject { name: node.to_owned(), uid });
             }
             spec.pod = Some(bound(&object));
         }

@@ -1,6 +1,15 @@
 //! Who asks for devices as an administrator works in a namespace that allows it.
 
-use gantry_meta::{Cause, FieldPath, Object, ObjectView as _, Value};
+use gantry_kinds::{
+    FieldChain, FieldName, Members as _,
+    fields::resource_v1::{
+        AllocationResult, DeviceAllocationResult, DeviceClaim, DeviceRequest, DeviceRequestAllocationResult,
+        ExactDeviceRequest, ResourceClaim, ResourceClaimSpec, ResourceClaimStatus, ResourceClaimTemplate,
+        ResourceClaimTemplateSpec,
+    },
+    path,
+};
+use gantry_meta::{Cause, FieldPath, Object, ObjectView as _};
 use gantry_storage::Key;
 use serde::Deserialize;
 
@@ -16,8 +25,10 @@ pub(super) fn admin_access(write: &Write<'_>, new: &Object, old: Option<&Object>
         return None;
     }
     let path = match (&*resource.plural, write.subresource, old) {
-        ("resourceclaims", "", None) => requested(new.get("spec")),
-        ("resourceclaimtemplates", "", None) => requested(new.get("spec").and_then(|spec| spec.get("spec"))),
+        ("resourceclaims", "", None) => requested(new.object(ResourceClaim::SPEC)),
+        ("resourceclaimtemplates", "", None) => {
+            requested(new.object_at(path![ResourceClaimTemplate::SPEC, ResourceClaimTemplateSpec::SPEC]))
+        }
         ("resourceclaims", "status", Some(old)) if granted(old).is_none() => granted(new),
         _ => None,
     }?;
@@ -25,19 +36,32 @@ pub(super) fn admin_access(write: &Write<'_>, new: &Object, old: Option<&Object>
         .then(|| Cause::forbidden(&path, format!("needs the label {LABEL}=true on the namespace")))
 }
 
+const OF_REQUEST: FieldName = ExactDeviceRequest::ADMIN_ACCESS;
+const OF_RESULT: FieldName = DeviceRequestAllocationResult::ADMIN_ACCESS;
+
 /// The reference reports templates as it does claims, and leaves `exactly` out.
-fn requested(spec: Option<&Value>) -> Option<FieldPath> {
-    let at = first_true(spec?.pointer("/devices/requests")?, "/exactly/adminAccess")?;
-    Some(FieldPath::of("spec.devices.requests").index(at).field("adminAccess"))
+fn requested(spec: Option<&Object>) -> Option<FieldPath> {
+    const REQUESTS: FieldChain = path![ResourceClaimSpec::DEVICES, DeviceClaim::REQUESTS];
+    const REPORTED: FieldChain = path![ResourceClaim::SPEC, ResourceClaimSpec::DEVICES, DeviceClaim::REQUESTS];
+    let asks =
+        |request: &Object| request.object(DeviceRequest::EXACTLY).is_some_and(|exactly| exactly.flag(OF_REQUEST));
+    let at = first(spec?, REQUESTS, asks)?;
+    Some(REPORTED.field_path().index(at).field(OF_REQUEST.as_str()))
 }
 
 fn granted(claim: &Object) -> Option<FieldPath> {
-    let at = first_true(claim.get("status")?.pointer("/allocation/devices/results")?, "/adminAccess")?;
-    Some(FieldPath::of("status.allocation.devices.results").index(at).field("adminAccess"))
+    const RESULTS: FieldChain = path![
+        ResourceClaim::STATUS,
+        ResourceClaimStatus::ALLOCATION,
+        AllocationResult::DEVICES,
+        DeviceAllocationResult::RESULTS
+    ];
+    let at = first(claim, RESULTS, |result| result.flag(OF_RESULT))?;
+    Some(RESULTS.field_path().index(at).field(OF_RESULT.as_str()))
 }
 
-fn first_true(list: &Value, pointer: &str) -> Option<usize> {
-    list.as_array()?.iter().position(|item| item.pointer(pointer) == Some(&Value::Bool(true)))
+fn first(part: &Object, list: FieldChain, is_it: impl Fn(&Object) -> bool) -> Option<usize> {
+    part.items_at(list).iter().position(|item| item.as_object().is_some_and(&is_it))
 }
 
 #[derive(Deserialize)]

@@ -4,6 +4,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gantry_codec::Format;
+use gantry_kinds::{
+    Members as _,
+    fields::{AnyObject, meta_v1::ObjectMeta},
+};
 use gantry_meta::{Object, ObjectView as _, Status, Value};
 
 use super::{
@@ -36,16 +40,16 @@ pub(super) async fn apply(
 ) -> Result<ApiResponse, Status> {
     let expected = (&*served.gvk.kind, &*served.gvk.api_version());
     let mut config = read_config(ctx, expected, applied.body, options.field_validation)?;
-    if config.get("metadata").is_some_and(|metadata| !metadata.is_object() && !metadata.is_null()) {
+    if config.member(AnyObject::METADATA).is_some_and(|metadata| !metadata.is_object()) {
         return Err(Status::bad_request("the metadata of an apply configuration must be an object"));
     }
     if !served.resource.namespaced {
-        config.get_mut("metadata").and_then(Value::as_object_mut).map(|metadata| metadata.remove("namespace"));
+        config.object_mut(AnyObject::METADATA).map(|metadata| metadata.unset(ObjectMeta::NAMESPACE));
     }
-    let names_itself = config.metadata().is_some_and(|metadata| metadata.contains_key("name"));
+    let names_itself = config.metadata().is_some_and(|metadata| metadata.contains_key(ObjectMeta::NAME.as_str()));
     let exists = read::current(state, served, &target.namespace, &target.name).await?.is_some();
     if exists && !names_itself {
-        config.metadata_mut().insert("name".into(), target.name.clone().into());
+        config.metadata_mut().set(ObjectMeta::NAME, target.name.clone());
     }
     metadata::check_name(target, &config)?;
     // Only checked: what the manager states, and what is noted of it, stays as it was sent.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     Write,
-    metadata::{self, is_generated},
+    metadata::{self, generated_base, is_generated},
     stages::{Accepted, Decoded, read_body},
 };
 use crate::{
@@ -97,7 +97,7 @@ fn warn_if_nothing_acts(write: &Write<'_>) {
 async fn store(write: &Write<'_>, accepted: Accepted) -> Result<ApiResponse, Status> {
     let served = write.served;
     let name = accepted.object().name().to_owned();
-    let prefixed = !accepted.object().meta_str("generateName").is_empty();
+    let prefixed = !generated_base(accepted.object()).is_empty();
     let exists = || if prefixed { served.generated_name_taken(&name) } else { served.already_exists(&name) };
     if write.options.dry_run {
         return dry_run(write, accepted, &name, exists).await;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gantry_admission::Operation;
-use gantry_meta::{Object, ObjectView as _, Reason, Status, StatusDetails, Value};
+use gantry_kinds::{Members as _, fields::meta_v1::ObjectMeta};
+use gantry_meta::{Object, ObjectView as _, Reason, Status, StatusDetails};
 use gantry_storage::{CommitError, Expect};
 use gantry_watch_cache::CachedObject;
 use jiff::{SignedDuration, Timestamp};
@@ -200,7 +201,7 @@ fn last_state(served: &Served, old: &Object, mut last: Object, now: Timestamp) -
         return old.clone();
     }
     if last.is_terminating() {
-        last.metadata_mut().insert("deletionGracePeriodSeconds".into(), 0.into());
+        last.metadata_mut().set(ObjectMeta::DELETION_GRACE_PERIOD_SECONDS, 0);
     } else {
         metadata::mark_deleting(&mut last, now, 0);
     }
@@ -218,8 +219,8 @@ fn mark(served: &Served, next: &mut Object, old: &Object, now: Timestamp, grace:
         let end = gantry_meta::time::parse_time(old.meta_str("deletionTimestamp"));
         let began = end.and_then(|end| end.checked_sub(SignedDuration::from_secs(before)).ok()).unwrap_or(now);
         let metadata = next.metadata_mut();
-        metadata.insert("deletionTimestamp".into(), gantry_meta::time::format_time(end_of_grace(began, grace)).into());
-        metadata.insert("deletionGracePeriodSeconds".into(), grace.into());
+        metadata.set(ObjectMeta::DELETION_TIMESTAMP, gantry_meta::time::format_time(end_of_grace(began, grace)));
+        metadata.set(ObjectMeta::DELETION_GRACE_PERIOD_SECONDS, grace);
     }
 }
 
@@ -254,8 +255,8 @@ fn set_finalizers(served: &Served, options: &DeleteOptions, object: &mut Object)
     }
     let metadata = object.metadata_mut();
     if after.is_empty() {
-        metadata.remove("finalizers");
+        metadata.unset(ObjectMeta::FINALIZERS);
     } else {
-        metadata.insert("finalizers".into(), after.into_iter().map(Value::from).collect());
+        metadata.set(ObjectMeta::FINALIZERS, after);
     }
 }

@@ -2,14 +2,27 @@
 
 use std::collections::HashSet;
 
-use gantry_meta::{Object, ObjectView as _, Status, Value, time};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::{
+        AnyObject,
+        meta_v1::{ObjectMeta, OwnerReference},
+    },
+};
+use gantry_meta::{Object, ObjectView as _, Status, time};
 use jiff::Timestamp;
 use rand::Rng as _;
 
-use crate::{request::Target, served::Served};
+use crate::{request::Target, served::Served, strategy::keep};
 
 /// Members that only the server sets, and that a client's new object loses.
-const NOT_ON_CREATE: [&str; 3] = ["deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"];
+const NOT_ON_CREATE: [FieldName; 3] =
+    [ObjectMeta::DELETION_TIMESTAMP, ObjectMeta::DELETION_GRACE_PERIOD_SECONDS, ObjectMeta::SELF_LINK];
+/// Members that an update cannot change.
+const KEPT: [FieldName; 3] = [ObjectMeta::CREATION_TIMESTAMP, ObjectMeta::GENERATION, ObjectMeta::RESOURCE_VERSION];
+/// Members that an update may state as a condition.
+const FILLED: [FieldName; 3] =
+    [ObjectMeta::UID, ObjectMeta::DELETION_TIMESTAMP, ObjectMeta::DELETION_GRACE_PERIOD_SECONDS];
 /// Of generated names: no vowels, so that no words come out.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 const SUFFIX: usize = 5;
@@ -20,9 +33,9 @@ const MAX_GENERATED: usize = 63;
 pub(super) fn settle_namespace(served: &Served, target: &Target, object: &mut Object) -> Result<(), Status> {
     check_namespace(served, target, object)?;
     if served.resource.namespaced {
-        object.metadata_mut().insert("namespace".into(), target.namespace.clone().into());
+        object.metadata_mut().set(ObjectMeta::NAMESPACE, target.namespace.clone());
     } else {
-        object.metadata_mut().remove("namespace");
+        object.metadata_mut().unset(ObjectMeta::NAMESPACE);
     }
     Ok(())
 }
@@ -51,66 +64,65 @@ pub(super) fn check_name(target: &Target, object: &Object) -> Result<(), Status>
 
 /// True if the object's name is for the server to make.
 pub(super) fn is_generated(object: &Object) -> bool {
-    object.name().is_empty() && !object.meta_str("generateName").is_empty()
+    object.name().is_empty() && !generated_base(object).is_empty()
+}
+
+/// `metadata.generateName`
+pub(super) fn generated_base(object: &Object) -> &str {
+    object.metadata().map(|metadata| metadata.text(ObjectMeta::GENERATE_NAME)).unwrap_or_default()
 }
 
 /// Names the object after its `generateName`.
 pub(super) fn generate_name(object: &mut Object) {
-    let base = object.meta_str("generateName");
+    let base = generated_base(object);
     let base = base.get(..MAX_GENERATED - SUFFIX).unwrap_or(base);
     let mut name = String::with_capacity(base.len() + SUFFIX);
     name.push_str(base);
     let mut random = rand::rng();
     name.extend((0..SUFFIX).map(|_| char::from(ALPHABET[random.random_range(0..ALPHABET.len())])));
-    object.metadata_mut().insert("name".into(), name.into());
+    object.metadata_mut().set(ObjectMeta::NAME, name);
 }
 
 /// Identity and time of birth. A dry run shows the version that was sent, as nothing takes its place.
 pub(super) fn fill_new(object: &mut Object, now: Timestamp, keeps_version: bool) {
     let metadata = object.metadata_mut();
-    NOT_ON_CREATE.iter().for_each(|member| _ = metadata.remove(*member));
+    NOT_ON_CREATE.iter().for_each(|member| _ = metadata.unset(*member));
     if !keeps_version {
-        metadata.remove("resourceVersion");
+        metadata.unset(ObjectMeta::RESOURCE_VERSION);
     }
-    metadata.insert("uid".into(), uuid::Uuid::new_v4().to_string().into());
-    metadata.insert("creationTimestamp".into(), time::format_time(now).into());
+    metadata.set(ObjectMeta::UID, uuid::Uuid::new_v4().to_string());
+    metadata.set(ObjectMeta::CREATION_TIMESTAMP, time::format_time(now));
 }
 
 /// What an update cannot change is kept; what it may state as a condition (uid, deletion) is filled in where absent.
 pub(super) fn keep_system_fields(new: &mut Object, old: &Object) {
     let Some(before) = old.metadata() else { return };
     let metadata = new.metadata_mut();
-    metadata.remove("selfLink");
+    metadata.unset(ObjectMeta::SELF_LINK);
     // A deletion that has begun goes on.
-    if let Some(began) = before.get("deletionTimestamp") {
-        metadata.insert("deletionTimestamp".into(), began.clone());
+    if let Some(began) = before.member(ObjectMeta::DELETION_TIMESTAMP) {
+        metadata.set(ObjectMeta::DELETION_TIMESTAMP, began.clone());
     }
-    for kept in ["creationTimestamp", "generation", "resourceVersion"] {
-        match before.get(kept) {
-            Some(value) => _ = metadata.insert(kept.into(), value.clone()),
-            None => _ = metadata.remove(kept),
-        }
-    }
-    for filled in ["uid", "deletionTimestamp", "deletionGracePeriodSeconds"] {
-        let absent = metadata.get(filled).is_none_or(|value| value.is_null() || value.as_str() == Some(""));
-        match before.get(filled) {
-            Some(value) if absent => _ = metadata.insert(filled.into(), value.clone()),
-            None if absent => _ = metadata.remove(filled),
-            _ => {}
+    KEPT.iter().for_each(|member| keep(*member, metadata, before));
+    for filled in FILLED {
+        if metadata.member(filled).is_none_or(|value| value == "") {
+            keep(filled, metadata, before);
         }
     }
 }
 
 /// Removes owner references that repeat an earlier one; their uids.
 pub(super) fn drop_repeated_owners(object: &mut Object) -> Vec<String> {
-    let references = object.get_mut("metadata").and_then(|metadata| metadata.get_mut("ownerReferences"));
-    let Some(references) = references.and_then(Value::as_array_mut) else { return Vec::new() };
+    let metadata = object.object_mut(AnyObject::METADATA);
+    let Some(references) = metadata.and_then(|metadata| metadata.list_mut(ObjectMeta::OWNER_REFERENCES)) else {
+        return Vec::new();
+    };
     // By their text: to compare each with all before it takes minutes where there are many.
     let (mut known, mut repeated) = (HashSet::with_capacity(references.len()), Vec::new());
     references.retain(|reference| {
         let is_new = known.insert(reference.to_string());
         if !is_new {
-            repeated.push(reference.get("uid").and_then(Value::as_str).unwrap_or_default().to_owned());
+            repeated.extend(reference.as_object().map(|reference| reference.text(OwnerReference::UID).to_owned()));
         }
         is_new
     });
@@ -121,22 +133,22 @@ pub(super) fn drop_repeated_owners(object: &mut Object) -> Vec<String> {
 pub(crate) fn mark_deleting(object: &mut Object, at: Timestamp, grace_seconds: i64) {
     let generation = object.generation();
     let metadata = object.metadata_mut();
-    metadata.insert("deletionTimestamp".into(), time::format_time(at).into());
-    metadata.insert("deletionGracePeriodSeconds".into(), grace_seconds.into());
+    metadata.set(ObjectMeta::DELETION_TIMESTAMP, time::format_time(at));
+    metadata.set(ObjectMeta::DELETION_GRACE_PERIOD_SECONDS, grace_seconds);
     if generation > 0 {
-        metadata.insert("generation".into(), (generation + 1).into());
+        metadata.set(ObjectMeta::GENERATION, generation + 1);
     }
 }
 
 /// `metadata.deletionGracePeriodSeconds`, if deletion has begun with one.
 pub(super) fn grace_period(object: &Object) -> Option<i64> {
-    object.metadata()?.get("deletionGracePeriodSeconds").and_then(Value::as_i64)
+    object.metadata()?.int(ObjectMeta::DELETION_GRACE_PERIOD_SECONDS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn object(value: Value) -> Object {
         value.as_object().cloned().unwrap()

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gantry_codec::{DecodeError, Expected, Format};
+use gantry_kinds::{Members as _, fields::AnyObject};
 use gantry_meta::{Object, ObjectView as _, Status, Value};
 use gantry_patch::PatchError;
 
@@ -124,8 +125,11 @@ pub(crate) fn decode(
     let Patched { object: mut patched, repeated, typed } = patched;
     if let (true, Value::Object(object)) = (typed, &mut patched) {
         let is_text = |value: &Value| value.is_null() || value.is_string();
-        object.retain(|name, value| !matches!(name.as_str(), "kind" | "apiVersion") || !is_text(value));
-    } else if patched.get("apiVersion").is_none_or(|version| version.is_null() || version == "") {
+        object.retain(|name, value| !says_kind(name) || !is_text(value));
+    } else if patched
+        .as_object()
+        .is_none_or(|patched| patched.member(AnyObject::API_VERSION).is_none_or(|version| version == ""))
+    {
         return Err(of_no_version(ctx, &patched, validation));
     }
     if validation == FieldValidation::Strict && !repeated.is_empty() {
@@ -138,16 +142,18 @@ pub(crate) fn decode(
     Ok(decoded.object)
 }
 
+/// Kind and version say what an object is, and are no fields of its type.
+fn says_kind(member: &str) -> bool {
+    [AnyObject::KIND, AnyObject::API_VERSION].iter().any(|name| name.as_str() == member)
+}
+
 /// What is of no version has no known fields, and so no name (400).
 fn of_no_version(ctx: &RequestContext, patched: &Value, validation: FieldValidation) -> Status {
     let Value::Object(members) = patched else {
         return PatchError::BadResult("the patched object has no kind or no apiVersion".into()).into();
     };
-    let unknown: Vec<String> = members
-        .keys()
-        .filter(|name| !matches!(name.as_str(), "kind" | "apiVersion"))
-        .map(|name| format!("unknown field {name:?}"))
-        .collect();
+    let unknown: Vec<String> =
+        members.keys().filter(|name| !says_kind(name)).map(|name| format!("unknown field {name:?}")).collect();
     match validation {
         FieldValidation::Strict if !unknown.is_empty() => {
             return PatchError::BadResult(DecodeError::Strict(unknown).to_string()).into();

@@ -2,6 +2,7 @@
 
 use gantry_admission::{Attributes, Operation};
 use gantry_codec::{DecodeError, Expected, Format, Strictness, Surroundings, apply_defaults, canonical};
+use gantry_kinds::{Members as _, fields::meta_v1::ObjectMeta};
 use gantry_meta::{Object, ObjectView as _, Status, Value};
 use gantry_patch::managed;
 use jiff::Timestamp;
@@ -147,7 +148,7 @@ pub(crate) struct Decoded {
 }
 
 fn is_labelled(object: &Object) -> bool {
-    object.metadata().and_then(|metadata| metadata.get("labels")?.as_object()).is_some_and(|labels| !labels.is_empty())
+    object.labels().is_some_and(|labels| !labels.is_empty())
 }
 
 impl Decoded {
@@ -195,7 +196,7 @@ impl Decoded {
             None => {
                 metadata::fill_new(&mut object, write.now, write.options.dry_run);
                 if resource.namespaced {
-                    object.metadata_mut().insert("namespace".into(), write.namespace.into());
+                    object.metadata_mut().set(ObjectMeta::NAMESPACE, write.namespace);
                 }
             }
             Some(old) => metadata::keep_system_fields(&mut object, old),

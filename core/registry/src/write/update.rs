@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use gantry_meta::{Cause, FieldPath, Object, ObjectView as _, Status, Value};
+use gantry_kinds::{
+    Members as _,
+    fields::{AnyObject, meta_v1::ObjectMeta},
+    path,
+};
+use gantry_meta::{Cause, Object, ObjectView as _, Status};
 use gantry_patch::managed;
 use gantry_storage::{CommitError, Expect};
 use gantry_watch_cache::CachedObject;
@@ -45,7 +50,7 @@ pub(crate) async fn update(
         if !object.uid().is_empty() {
             return Err(served.conflict(&target.name, "there is no object with the uid given"));
         }
-        object.metadata_mut().remove("resourceVersion");
+        object.metadata_mut().unset(ObjectMeta::RESOURCE_VERSION);
         return create::create_object(state, ctx, served, target, object, options).await;
     }
     let changed = change(&write, |old| {
@@ -89,7 +94,7 @@ pub(super) fn check_version(served: &Served, object: &Object, old: &Object) -> R
     match object.resource_version() {
         "" | "0" if served.resource.unconditional_update => Ok(false),
         "" | "0" => {
-            let path = FieldPath::root().field("metadata").field("resourceVersion");
+            let path = path![AnyObject::METADATA, ObjectMeta::RESOURCE_VERSION].field_path();
             let cause = Cause::invalid(&path, "must be specified for an update");
             Err(Status::invalid(&served.resource.group, &served.resource.plural, object.name(), vec![cause]))
         }
@@ -184,5 +189,5 @@ fn lets_go(served: &Served, new: &Object, old: &Object) -> bool {
     let waited_for = grace_period(new).unwrap_or_default() > 0;
     let had_hold = old.finalizers().next().is_some() || served.strategy.is_held(old);
     let has_hold = new.finalizers().next().is_some() || served.strategy.is_held(new);
-    new.get("metadata").is_some_and(Value::is_object) && new.is_terminating() && had_hold && !has_hold && !waited_for
+    new.metadata().is_some() && new.is_terminating() && had_hold && !has_hold && !waited_for
 }

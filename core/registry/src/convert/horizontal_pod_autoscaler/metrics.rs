@@ -1,127 +1,156 @@
 //! Metrics in the form of autoscaling/v1, which lives in annotations, and in that of autoscaling/v2.
 
+use gantry_kinds::{
+    FieldChain, FieldName, Members as _,
+    fields::{
+        autoscaling_v2::{
+            ContainerResourceMetricSource, ContainerResourceMetricStatus, CrossVersionObjectReference,
+            ExternalMetricSource, ExternalMetricStatus, MetricIdentifier, MetricSpec, MetricStatus, MetricTarget,
+            MetricValueStatus, ObjectMetricSource, ObjectMetricStatus, PodsMetricSource, PodsMetricStatus,
+            ResourceMetricSource, ResourceMetricStatus,
+        },
+        meta_v1::LabelSelector,
+    },
+    path,
+};
 use gantry_meta::{Object, Value};
 use serde_json::json;
 
 use super::text::{Form, Text};
 
-const REFERENCE: Form = Form::Ordered(&["kind", "name", "apiVersion"]);
-const SELECTOR: Form = Form::Ordered(&["matchLabels", "matchExpressions"]);
+const REFERENCE: Form = Form::Ordered(&[
+    CrossVersionObjectReference::KIND,
+    CrossVersionObjectReference::NAME,
+    CrossVersionObjectReference::API_VERSION,
+]);
+const SELECTOR: Form = Form::Ordered(&[LabelSelector::MATCH_LABELS, LabelSelector::MATCH_EXPRESSIONS]);
 
-/// A member of the older form, in the order of its type, and the JSON pointer of the newer one.
+/// A member of the older form, whose types no table has, in their order; and where the newer one has it.
 struct Member {
     older: &'static str,
-    newer: &'static str,
+    newer: FieldChain,
     form: Form,
     /// An amount that is written as `"0"` where it is absent.
     always: bool,
 }
 
-const fn plain(older: &'static str, newer: &'static str) -> Member {
+const fn plain(older: &'static str, newer: FieldChain) -> Member {
     Member { older, newer, form: Form::Plain, always: false }
 }
 
-const fn amount(older: &'static str, newer: &'static str) -> Member {
+const fn amount(older: &'static str, newer: FieldChain) -> Member {
     Member { older, newer, form: Form::Plain, always: true }
 }
 
-const fn of_form(older: &'static str, newer: &'static str, form: Form) -> Member {
+const fn of_form(older: &'static str, newer: FieldChain, form: Form) -> Member {
     Member { older, newer, form, always: false }
 }
 
 /// A metric or what is measured of it: the member of both forms that holds it, with its own members.
-type Source = (&'static str, &'static [Member]);
+type Source = (FieldName, &'static [Member]);
 
 static SPECS: [Source; 5] = [
     (
-        "object",
+        MetricSpec::OBJECT,
         &[
-            of_form("target", "/describedObject", REFERENCE),
-            plain("metricName", "/metric/name"),
-            amount("targetValue", "/target/value"),
-            of_form("selector", "/metric/selector", SELECTOR),
-            plain("averageValue", "/target/averageValue"),
+            of_form("target", path![ObjectMetricSource::DESCRIBED_OBJECT], REFERENCE),
+            plain("metricName", path![ObjectMetricSource::METRIC, MetricIdentifier::NAME]),
+            amount("targetValue", path![ObjectMetricSource::TARGET, MetricTarget::VALUE]),
+            of_form("selector", path![ObjectMetricSource::METRIC, MetricIdentifier::SELECTOR], SELECTOR),
+            plain("averageValue", path![ObjectMetricSource::TARGET, MetricTarget::AVERAGE_VALUE]),
         ],
     ),
     (
-        "pods",
+        MetricSpec::PODS,
         &[
-            plain("metricName", "/metric/name"),
-            amount("targetAverageValue", "/target/averageValue"),
-            of_form("selector", "/metric/selector", SELECTOR),
+            plain("metricName", path![PodsMetricSource::METRIC, MetricIdentifier::NAME]),
+            amount("targetAverageValue", path![PodsMetricSource::TARGET, MetricTarget::AVERAGE_VALUE]),
+            of_form("selector", path![PodsMetricSource::METRIC, MetricIdentifier::SELECTOR], SELECTOR),
         ],
     ),
     (
-        "resource",
+        MetricSpec::RESOURCE,
         &[
-            plain("name", "/name"),
-            plain("targetAverageUtilization", "/target/averageUtilization"),
-            plain("targetAverageValue", "/target/averageValue"),
+            plain("name", path![ResourceMetricSource::NAME]),
+            plain("targetAverageUtilization", path![ResourceMetricSource::TARGET, MetricTarget::AVERAGE_UTILIZATION]),
+            plain("targetAverageValue", path![ResourceMetricSource::TARGET, MetricTarget::AVERAGE_VALUE]),
         ],
     ),
     (
-        "containerResource",
+        MetricSpec::CONTAINER_RESOURCE,
         &[
-            plain("name", "/name"),
-            plain("targetAverageUtilization", "/target/averageUtilization"),
-            plain("targetAverageValue", "/target/averageValue"),
-            plain("container", "/container"),
+            plain("name", path![ContainerResourceMetricSource::NAME]),
+            plain(
+                "targetAverageUtilization",
+                path![ContainerResourceMetricSource::TARGET, MetricTarget::AVERAGE_UTILIZATION],
+            ),
+            plain("targetAverageValue", path![ContainerResourceMetricSource::TARGET, MetricTarget::AVERAGE_VALUE]),
+            plain("container", path![ContainerResourceMetricSource::CONTAINER]),
         ],
     ),
     (
-        "external",
+        MetricSpec::EXTERNAL,
         &[
-            plain("metricName", "/metric/name"),
-            of_form("metricSelector", "/metric/selector", SELECTOR),
-            plain("targetValue", "/target/value"),
-            plain("targetAverageValue", "/target/averageValue"),
+            plain("metricName", path![ExternalMetricSource::METRIC, MetricIdentifier::NAME]),
+            of_form("metricSelector", path![ExternalMetricSource::METRIC, MetricIdentifier::SELECTOR], SELECTOR),
+            plain("targetValue", path![ExternalMetricSource::TARGET, MetricTarget::VALUE]),
+            plain("targetAverageValue", path![ExternalMetricSource::TARGET, MetricTarget::AVERAGE_VALUE]),
         ],
     ),
 ];
 
 static STATUSES: [Source; 5] = [
     (
-        "object",
+        MetricStatus::OBJECT,
         &[
-            of_form("target", "/describedObject", REFERENCE),
-            plain("metricName", "/metric/name"),
-            amount("currentValue", "/current/value"),
-            of_form("selector", "/metric/selector", SELECTOR),
-            plain("averageValue", "/current/averageValue"),
+            of_form("target", path![ObjectMetricStatus::DESCRIBED_OBJECT], REFERENCE),
+            plain("metricName", path![ObjectMetricStatus::METRIC, MetricIdentifier::NAME]),
+            amount("currentValue", path![ObjectMetricStatus::CURRENT, MetricValueStatus::VALUE]),
+            of_form("selector", path![ObjectMetricStatus::METRIC, MetricIdentifier::SELECTOR], SELECTOR),
+            plain("averageValue", path![ObjectMetricStatus::CURRENT, MetricValueStatus::AVERAGE_VALUE]),
         ],
     ),
     (
-        "pods",
+        MetricStatus::PODS,
         &[
-            plain("metricName", "/metric/name"),
-            amount("currentAverageValue", "/current/averageValue"),
-            of_form("selector", "/metric/selector", SELECTOR),
+            plain("metricName", path![PodsMetricStatus::METRIC, MetricIdentifier::NAME]),
+            amount("currentAverageValue", path![PodsMetricStatus::CURRENT, MetricValueStatus::AVERAGE_VALUE]),
+            of_form("selector", path![PodsMetricStatus::METRIC, MetricIdentifier::SELECTOR], SELECTOR),
         ],
     ),
     (
-        "resource",
+        MetricStatus::RESOURCE,
         &[
-            plain("name", "/name"),
-            plain("currentAverageUtilization", "/current/averageUtilization"),
-            amount("currentAverageValue", "/current/averageValue"),
+            plain("name", path![ResourceMetricStatus::NAME]),
+            plain(
+                "currentAverageUtilization",
+                path![ResourceMetricStatus::CURRENT, MetricValueStatus::AVERAGE_UTILIZATION],
+            ),
+            amount("currentAverageValue", path![ResourceMetricStatus::CURRENT, MetricValueStatus::AVERAGE_VALUE]),
         ],
     ),
     (
-        "containerResource",
+        MetricStatus::CONTAINER_RESOURCE,
         &[
-            plain("name", "/name"),
-            plain("currentAverageUtilization", "/current/averageUtilization"),
-            amount("currentAverageValue", "/current/averageValue"),
-            plain("container", "/container"),
+            plain("name", path![ContainerResourceMetricStatus::NAME]),
+            plain(
+                "currentAverageUtilization",
+                path![ContainerResourceMetricStatus::CURRENT, MetricValueStatus::AVERAGE_UTILIZATION],
+            ),
+            amount(
+                "currentAverageValue",
+                path![ContainerResourceMetricStatus::CURRENT, MetricValueStatus::AVERAGE_VALUE],
+            ),
+            plain("container", path![ContainerResourceMetricStatus::CONTAINER]),
         ],
     ),
     (
-        "external",
+        MetricStatus::EXTERNAL,
         &[
-            plain("metricName", "/metric/name"),
-            of_form("metricSelector", "/metric/selector", SELECTOR),
-            amount("currentValue", "/current/value"),
-            plain("currentAverageValue", "/current/averageValue"),
+            plain("metricName", path![ExternalMetricStatus::METRIC, MetricIdentifier::NAME]),
+            of_form("metricSelector", path![ExternalMetricStatus::METRIC, MetricIdentifier::SELECTOR], SELECTOR),
+            amount("currentValue", path![ExternalMetricStatus::CURRENT, MetricValueStatus::VALUE]),
+            plain("currentAverageValue", path![ExternalMetricStatus::CURRENT, MetricValueStatus::AVERAGE_VALUE]),
         ],
     ),
 ];
@@ -137,21 +166,24 @@ pub(super) fn older_status(metric: &Value) -> String {
 }
 
 fn older(metric: &Value, sources: &[Source]) -> String {
-    let mut text = Text::default();
-    text.member("type", metric.get("type").unwrap_or(&json!("")), Form::Plain);
+    let (mut text, nothing) = (Text::default(), Object::new());
+    let metric = metric.as_object().unwrap_or(&nothing);
+    text.member(TYPE, metric.member(MetricSpec::TYPE).unwrap_or(&json!("")), Form::Plain);
     for (member, members) in sources {
-        if let Some(source) = metric.get(member).filter(|source| !source.is_null()) {
-            text.raw(member, &older_source(source, members));
+        if let Some(source) = metric.object(*member) {
+            text.raw(member.as_str(), &older_source(source, members));
         }
     }
     text.finish()
 }
 
-fn older_source(source: &Value, members: &[Member]) -> String {
+/// Of metrics in both forms.
+const TYPE: &str = MetricSpec::TYPE.as_str();
+
+fn older_source(source: &Object, members: &[Member]) -> String {
     let (mut text, none) = (Text::default(), json!("0"));
     for member in members {
-        let value = source.pointer(member.newer).filter(|value| !value.is_null());
-        if let Some(value) = value.or(member.always.then_some(&none)) {
+        if let Some(value) = source.at(member.newer).or(member.always.then_some(&none)) {
             text.member(member.older, value, member.form);
         }
     }
@@ -162,53 +194,58 @@ fn older_source(source: &Value, members: &[Member]) -> String {
 pub(super) fn newer_spec(metric: &Value) -> Value {
     let mut newer = newer(metric, &SPECS);
     for (member, _) in &SPECS {
-        let Some(target) = newer.get_mut(member).and_then(|source| source.get_mut("target")) else { continue };
-        let Some(target) = target.as_object_mut() else { continue };
-        let kind = target_type(member, target);
-        target.insert("type".into(), kind.into());
-        if *member == "object" && kind == "AverageValue" && target.get("value") == Some(&json!("0")) {
-            target.remove("value");
+        let source = newer.object_mut(*member);
+        let Some(target) = source.and_then(|source| source.object_mut(ObjectMetricSource::TARGET)) else { continue };
+        let kind = target_type(*member, target);
+        target.set(MetricTarget::TYPE, kind);
+        if *member == MetricSpec::OBJECT && kind == "AverageValue" && target.text(MetricTarget::VALUE) == "0" {
+            target.unset(MetricTarget::VALUE);
         }
     }
-    newer
+    newer.into()
 }
 
-fn target_type(member: &str, target: &Object) -> &'static str {
+fn target_type(member: FieldName, target: &Object) -> &'static str {
     match member {
-        "object" if !target.contains_key("averageValue") => "Value",
-        "external" if target.contains_key("value") => "Value",
-        "resource" | "containerResource" if target.contains_key("averageUtilization") => "Utilization",
+        MetricSpec::OBJECT if !target.has(MetricTarget::AVERAGE_VALUE) => "Value",
+        MetricSpec::EXTERNAL if target.has(MetricTarget::VALUE) => "Value",
+        MetricSpec::RESOURCE | MetricSpec::CONTAINER_RESOURCE if target.has(MetricTarget::AVERAGE_UTILIZATION) => {
+            "Utilization"
+        }
         _ => "AverageValue",
     }
 }
 
 /// `status.currentMetrics[i]` of the older form in the newer one.
 pub(super) fn newer_status(metric: &Value) -> Value {
-    newer(metric, &STATUSES)
+    newer(metric, &STATUSES).into()
 }
 
-fn newer(metric: &Value, sources: &[Source]) -> Value {
+fn newer(metric: &Value, sources: &[Source]) -> Object {
     let mut newer = Object::new();
-    newer.insert("type".into(), metric.get("type").cloned().unwrap_or_default());
+    newer.set(MetricSpec::TYPE, metric.get(TYPE).cloned().unwrap_or_default());
     for (member, members) in sources {
-        if let Some(source) = metric.get(member).filter(|source| source.is_object()) {
-            let mut made = json!({});
-            for of in *members {
-                if let Some(value) = source.get(of.older).filter(|value| !value.is_null()) {
-                    put(&mut made, of.newer, value.clone());
-                }
+        let Some(source) = metric.get(member.as_str()).and_then(Value::as_object) else { continue };
+        let mut made = Object::new();
+        for of in *members {
+            if let Some(value) = source.get(of.older).filter(|value| !value.is_null()) {
+                put(&mut made, of.newer.fields(), value.clone());
             }
-            newer.insert((*member).into(), made);
+        }
+        newer.set(*member, made);
+    }
+    newer
+}
+
+/// Sets what stands at the end of a way down, with the objects on it.
+fn put(object: &mut Object, path: &[FieldName], value: Value) {
+    match path {
+        [] => {}
+        [last] => object.set(*last, value),
+        [first, rest @ ..] => {
+            if let Some(below) = object.made(*first) {
+                put(below, rest, value);
+            }
         }
     }
-    Value::Object(newer)
-}
-
-/// Sets what a JSON pointer names, with the objects on the way to it.
-fn put(object: &mut Value, pointer: &str, value: Value) {
-    let mut place = object;
-    for name in pointer.split('/').skip(1) {
-        place = &mut place[name];
-    }
-    *place = value;
 }

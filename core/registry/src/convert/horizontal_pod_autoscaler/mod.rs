@@ -4,8 +4,20 @@ mod behavior;
 mod metrics;
 mod text;
 
+use gantry_kinds::{
+    FieldChain, FieldName, Members as _,
+    fields::{
+        autoscaling_v1::{HorizontalPodAutoscalerSpec as OlderSpec, HorizontalPodAutoscalerStatus as OlderStatus},
+        autoscaling_v2::{
+            HorizontalPodAutoscaler as Autoscaler, HorizontalPodAutoscalerCondition as Condition,
+            HorizontalPodAutoscalerSpec as Spec, HorizontalPodAutoscalerStatus as Status, MetricSpec, MetricStatus,
+            MetricTarget, MetricValueStatus, ResourceMetricSource, ResourceMetricStatus,
+        },
+        meta_v1::ObjectMeta,
+    },
+    object, path,
+};
 use gantry_meta::{Object, ObjectView, Value};
-use serde_json::json;
 
 use self::text::{Form, Text};
 use super::Conversion;
@@ -21,34 +33,46 @@ pub(crate) const OF_STATUS: [&str; 2] = [CURRENT_METRICS, CONDITIONS];
 /// Written by versions that had no better place, and kept by none.
 pub(crate) const TOLERANCES: [&str; 2] =
     ["autoscaling.alpha.kubernetes.io/scale-down-tolerance", "autoscaling.alpha.kubernetes.io/scale-up-tolerance"];
-const CONDITION: [&str; 5] = ["type", "status", "lastTransitionTime", "reason", "message"];
-
-/// What an autoscaler without any metric goes by.
-const DEFAULT_CPU_PERCENT: i32 = 80;
+const CONDITION: [FieldName; 5] =
+    [Condition::TYPE, Condition::STATUS, Condition::LAST_TRANSITION_TIME, Condition::REASON, Condition::MESSAGE];
+const CPU_TARGET: FieldChain =
+    path![MetricSpec::RESOURCE, ResourceMetricSource::TARGET, MetricTarget::AVERAGE_UTILIZATION];
+const CPU_CURRENT: FieldChain =
+    path![MetricStatus::RESOURCE, ResourceMetricStatus::CURRENT, MetricValueStatus::AVERAGE_UTILIZATION];
 
 pub(super) struct V1ToV2;
 
-fn is_cpu(metric: &Value) -> bool {
-    metric.pointer("/type") == Some(&json!("Resource")) && metric.pointer("/resource/name") == Some(&json!("cpu"))
+/// Of a specification or a status.
+fn is_cpu(metric: &Object) -> bool {
+    let name = metric.text_at(path![MetricSpec::RESOURCE, ResourceMetricSource::NAME]);
+    metric.text(MetricSpec::TYPE) == "Resource" && name == "cpu"
 }
 
-/// The CPU target in percent, if a metric is that.
-fn cpu_target(metric: &Value) -> Option<&Value> {
-    metric.pointer("/resource/target/averageUtilization").filter(|percent| is_cpu(metric) && !percent.is_null())
+/// What the CPU target or the CPU's use is in percent, if a metric is that.
+fn cpu_percent(metric: &Value, percent: FieldChain) -> Option<&Value> {
+    metric.as_object().filter(|metric| is_cpu(metric))?.at(percent)
 }
 
 fn cpu_metric(percent: Value) -> Value {
-    json!({"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": percent}}})
+    let target = object! { MetricTarget::TYPE => "Utilization", MetricTarget::AVERAGE_UTILIZATION => percent };
+    let resource = object! { ResourceMetricSource::NAME => "cpu", ResourceMetricSource::TARGET => target };
+    object! { MetricSpec::TYPE => "Resource", MetricSpec::RESOURCE => resource }.into()
+}
+
+fn cpu_status(percent: Value) -> Value {
+    let current = object! { MetricValueStatus::AVERAGE_UTILIZATION => percent };
+    let resource = object! { ResourceMetricStatus::NAME => "cpu", ResourceMetricStatus::CURRENT => current };
+    object! { MetricStatus::TYPE => "Resource", MetricStatus::RESOURCE => resource }.into()
 }
 
 /// Takes the JSON of an annotation out of the object.
 fn take_annotation(object: &mut Object, name: &str) -> Option<Value> {
     let metadata = object.metadata_mut();
-    let annotations = metadata.get_mut("annotations")?.as_object_mut()?;
+    let annotations = metadata.object_mut(ObjectMeta::ANNOTATIONS)?;
     let text = annotations.remove(name)?;
     let empty = annotations.is_empty();
     if empty {
-        metadata.remove("annotations");
+        metadata.unset(ObjectMeta::ANNOTATIONS);
     }
     serde_json::from_str(text.as_str()?).ok()
 }
@@ -58,66 +82,60 @@ fn take_list(object: &mut Object, name: &str) -> Option<Vec<Value>> {
 }
 
 fn put_annotation(object: &mut Object, name: &str, text: String) {
-    let annotations = object.metadata_mut().entry("annotations").or_insert_with(|| json!({}));
-    if let Some(annotations) = annotations.as_object_mut() {
+    if let Some(annotations) = object.metadata_mut().made(ObjectMeta::ANNOTATIONS) {
         annotations.insert(name.into(), text.into());
     }
 }
 
-fn part_mut<'a>(object: &'a mut Object, name: &str) -> Option<&'a mut Object> {
-    object.get_mut(name)?.as_object_mut()
-}
-
 /// A list member taken out; none if it is empty.
-fn take_items(part: &mut Object, name: &str) -> Option<Vec<Value>> {
-    part.remove(name)?.as_array().filter(|items| !items.is_empty()).cloned()
+fn take_items(part: &mut Object, name: FieldName) -> Option<Vec<Value>> {
+    part.unset(name)?.as_array().filter(|items| !items.is_empty()).cloned()
 }
 
 fn spec_to_stored(object: &mut Object) {
     let (others, behavior) = (take_list(object, METRICS), take_annotation(object, BEHAVIOR));
-    let Some(spec) = part_mut(object, "spec") else { return };
+    let Some(spec) = object.object_mut(Autoscaler::SPEC) else { return };
     let mut metrics: Vec<Value> = others.unwrap_or_default().iter().map(metrics::newer_spec).collect();
-    if let Some(percent) = spec.remove("targetCPUUtilizationPercentage").filter(|percent| !percent.is_null()) {
+    if let Some(percent) = spec.unset(OlderSpec::TARGET_CPU_UTILIZATION_PERCENTAGE).filter(|percent| !percent.is_null())
+    {
         metrics.push(cpu_metric(percent));
     }
     if metrics.is_empty() {
-        metrics.push(cpu_metric(DEFAULT_CPU_PERCENT.into()));
+        metrics.push(cpu_metric(OlderSpec::TARGET_CPU_UTILIZATION_PERCENTAGE_DEFAULT.into()));
     }
-    spec.insert("metrics".into(), metrics.into());
+    spec.set(Spec::METRICS, metrics);
     if let Some(behavior) = behavior.as_ref().and_then(behavior::read) {
-        spec.insert("behavior".into(), behavior);
+        spec.set(Spec::BEHAVIOR, behavior);
     }
 }
 
 /// What the annotations say of the status is more than the one number does, and takes its place.
 fn status_to_stored(object: &mut Object) {
     let (metrics, conditions) = (take_list(object, CURRENT_METRICS), take_list(object, CONDITIONS));
-    if metrics.is_none() && conditions.is_none() && !object.contains_key("status") {
+    if metrics.is_none() && conditions.is_none() && !object.contains_key(Autoscaler::STATUS.as_str()) {
         return;
     }
-    let status = object.entry("status").or_insert_with(|| json!({}));
-    let Some(status) = status.as_object_mut() else { return };
-    let percent = status.remove("currentCPUUtilizationPercentage").filter(|percent| !percent.is_null());
-    let percent = percent.map(|percent| {
-        vec![json!({"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": percent}}})]
-    });
+    let Some(status) = object.made(Autoscaler::STATUS) else { return };
+    let percent = status.unset(OlderStatus::CURRENT_CPU_UTILIZATION_PERCENTAGE).filter(|percent| !percent.is_null());
+    let percent = percent.map(|percent| vec![cpu_status(percent)]);
     let metrics = metrics.map(|metrics| metrics.iter().map(metrics::newer_status).collect::<Vec<_>>()).or(percent);
     if let Some(metrics) = metrics {
-        status.insert("currentMetrics".into(), metrics.into());
+        status.set(Status::CURRENT_METRICS, metrics);
     }
     if let Some(conditions) = conditions {
-        status.insert("conditions".into(), conditions.into());
+        status.set(Status::CONDITIONS, conditions);
     }
 }
 
 fn spec_to_served(object: &mut Object) {
-    let Some(spec) = part_mut(object, "spec") else { return };
-    let (metrics, behavior) = (take_items(spec, "metrics").unwrap_or_default(), spec.remove("behavior"));
-    if let Some(percent) = metrics.iter().find_map(cpu_target) {
-        spec.insert("targetCPUUtilizationPercentage".into(), percent.clone());
+    let Some(spec) = object.object_mut(Autoscaler::SPEC) else { return };
+    let (metrics, behavior) = (take_items(spec, Spec::METRICS).unwrap_or_default(), spec.unset(Spec::BEHAVIOR));
+    let target = |metric| cpu_percent(metric, CPU_TARGET);
+    if let Some(percent) = metrics.iter().find_map(target) {
+        spec.set(OlderSpec::TARGET_CPU_UTILIZATION_PERCENTAGE, percent.clone());
     }
     let others: Vec<String> =
-        metrics.iter().filter(|metric| cpu_target(metric).is_none()).map(metrics::older_spec).collect();
+        metrics.iter().filter(|metric| target(metric).is_none()).map(metrics::older_spec).collect();
     if !others.is_empty() {
         put_annotation(object, METRICS, text::list(others));
     }
@@ -127,12 +145,11 @@ fn spec_to_served(object: &mut Object) {
 }
 
 fn status_to_served(object: &mut Object) {
-    let Some(status) = part_mut(object, "status") else { return };
-    let (metrics, conditions) = (take_items(status, "currentMetrics"), take_items(status, "conditions"));
-    let current = metrics.iter().flatten().rev().filter(|metric| is_cpu(metric));
-    let mut percents = current.filter_map(|metric| metric.pointer("/resource/current/averageUtilization"));
-    if let Some(percent) = percents.find(|percent| !percent.is_null()) {
-        status.insert("currentCPUUtilizationPercentage".into(), percent.clone());
+    let Some(status) = object.object_mut(Autoscaler::STATUS) else { return };
+    let (metrics, conditions) = (take_items(status, Status::CURRENT_METRICS), take_items(status, Status::CONDITIONS));
+    let mut current = metrics.iter().flatten().rev();
+    if let Some(percent) = current.find_map(|metric| cpu_percent(metric, CPU_CURRENT)) {
+        status.set(OlderStatus::CURRENT_CPU_UTILIZATION_PERCENTAGE, percent.clone());
     }
     if let Some(metrics) = metrics {
         put_annotation(object, CURRENT_METRICS, text::list(metrics.iter().map(metrics::older_status)));
@@ -145,9 +162,9 @@ fn status_to_served(object: &mut Object) {
 fn condition_text(condition: &Value) -> String {
     let mut text = Text::default();
     for member in CONDITION {
-        match condition.get(member) {
-            Some(value) => text.member(member, value, Form::Plain),
-            None if member == "lastTransitionTime" => text.raw(member, "null"),
+        match condition.get(member.as_str()) {
+            Some(value) => text.member(member.as_str(), value, Form::Plain),
+            None if member == Condition::LAST_TRANSITION_TIME => text.raw(member.as_str(), "null"),
             None => {}
         }
     }
@@ -159,7 +176,7 @@ impl Conversion for V1ToV2 {
         spec_to_stored(&mut object);
         status_to_stored(&mut object);
         TOLERANCES.iter().for_each(|name| drop(take_annotation(&mut object, name)));
-        object.insert("apiVersion".into(), "autoscaling/v2".into());
+        object.set(Autoscaler::API_VERSION, "autoscaling/v2");
         object
     }
 
@@ -169,7 +186,7 @@ impl Conversion for V1ToV2 {
         }
         spec_to_served(&mut object);
         status_to_served(&mut object);
-        object.insert("apiVersion".into(), "autoscaling/v1".into());
+        object.set(Autoscaler::API_VERSION, "autoscaling/v1");
         object
     }
 
@@ -185,6 +202,7 @@ impl Conversion for V1ToV2 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn stored(spec: Value, status: Value) -> Object {
         json!({"kind": "HorizontalPodAutoscaler", "apiVersion": "autoscaling/v2", "metadata": {"name": "h"},
@@ -245,7 +263,7 @@ mod tests {
             "current": {"averageUtilization": 20, "averageValue": "3m"}}}]);
         let conditions =
             json!([{"type": "AbleToScale", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}]);
-        let spec = json!({"maxReplicas": 1, "metrics": [cpu_metric(DEFAULT_CPU_PERCENT.into())]});
+        let spec = json!({"maxReplicas": 1, "metrics": [cpu_metric(OlderSpec::TARGET_CPU_UTILIZATION_PERCENTAGE_DEFAULT.into())]});
         let newer = stored(spec, json!({"currentMetrics": current, "conditions": conditions}));
         let mut older = V1ToV2.to_served(newer.clone());
         assert_eq!(older["status"], json!({"currentCPUUtilizationPercentage": 20}));

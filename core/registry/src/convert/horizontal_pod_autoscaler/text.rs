@@ -1,5 +1,6 @@
 //! JSON as it stands in annotations: members in the order of the reference's types, which clients compare as text.
 
+use gantry_kinds::FieldName;
 use gantry_meta::{Object, Value};
 
 /// How a member is written.
@@ -8,7 +9,7 @@ pub(super) enum Form {
     /// As it is, maps by their keys.
     Plain,
     /// The members named first and in this order, each as it is.
-    Ordered(&'static [&'static str]),
+    Ordered(&'static [FieldName]),
 }
 
 /// An object that is being written, member by member.
@@ -38,8 +39,8 @@ impl Text {
 fn written(value: &Value, form: Form) -> String {
     let (Form::Ordered(order), Value::Object(members)) = (form, value) else { return value.to_string() };
     let mut text = Text::default();
-    let first = order.iter().filter_map(|name| members.get_key_value(*name));
-    let others = members.iter().filter(|(name, _)| !order.contains(&name.as_str()));
+    let first = order.iter().filter_map(|name| members.get_key_value(name.as_str()));
+    let others = members.iter().filter(|(name, _)| order.iter().all(|first| first.as_str() != name.as_str()));
     first.chain(others).for_each(|(name, value)| text.member(name, value, Form::Plain));
     text.finish()
 }
@@ -50,7 +51,7 @@ pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
 }
 
 /// A member, whatever the case of its name: some annotations come from types whose names begin with a capital.
-pub(super) fn any_case<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
-    let found = object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+pub(super) fn any_case(object: &Object, name: FieldName) -> Option<&Value> {
+    let found = object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name.as_str()));
     found.map(|(_, value)| value).filter(|value| !value.is_null())
 }

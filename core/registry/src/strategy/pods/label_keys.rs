@@ -35,7 +35,8 @@ fn affinity_terms(affinity: &mut Object, change: impl Fn(&mut Object)) {
 /// Each key that the pod has a label for becomes a requirement. Constraints of spreading have the fields of terms for it.
 fn select(term: &mut Object, labels: &Object) {
     let mut requirements = Vec::new();
-    for (member, operator) in [(PodAffinityTerm::MATCH_LABEL_KEYS, "In"), (PodAffinityTerm::MISMATCH_LABEL_KEYS, "NotIn")]
+    for (member, operator) in
+        [(PodAffinityTerm::MATCH_LABEL_KEYS, "In"), (PodAffinityTerm::MISMATCH_LABEL_KEYS, "NotIn")]
     {
         for key in term.items(member).iter().filter_map(Value::as_str) {
             if let Some(value) = labels.get(key) {

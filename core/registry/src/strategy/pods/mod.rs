@@ -14,7 +14,7 @@ use gantry_kinds::{
     },
     object, path,
 };
-use gantry_meta::{Cause, FieldPath, Object, ObjectView, Value};
+use gantry_meta::{Cause, Object, ObjectView, Value};
 
 use self::qos::qos_class;
 use super::{Strategy, keep, keep_all_but, keep_in_metadata};
@@ -83,7 +83,7 @@ impl Strategy for Pods {
         if subresource != "resize" || !is_resizable(old) || qos_class(new) == qos_class(old) {
             return Vec::new();
         }
-        let spec = FieldPath::root().field(Pod::SPEC.as_str());
+        let spec = path![Pod::SPEC].field_path();
         vec![Cause::invalid(&spec, "Pod QOS Class may not change as a result of resizing")]
     }
 

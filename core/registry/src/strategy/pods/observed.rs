@@ -13,8 +13,7 @@ pub(super) fn keep(new: &mut Object, old: &Object) {
     let Some(status) = new.object_mut(Pod::STATUS) else { return };
     let before = old.object(Pod::STATUS);
     keep_in(status, before.map(generation).unwrap_or_default());
-    let mut known: Vec<&Object> =
-        before.into_iter().flat_map(|status| status.objects(PodStatus::CONDITIONS)).collect();
+    let mut known: Vec<&Object> = before.into_iter().flat_map(|status| status.objects(PodStatus::CONDITIONS)).collect();
     for condition in status.objects_mut(PodStatus::CONDITIONS) {
         // Each of those of one type in turn.
         let kind = condition.member(PodCondition::TYPE);

@@ -64,7 +64,8 @@ fn is_load_balancer(service: &Object) -> bool {
 }
 
 fn is_reached_from_outside(service: &Object) -> bool {
-    has_node_ports(service) || (service_type(service) == "ClusterIP" && !items(service, ServiceSpec::EXTERNAL_IPS).is_empty())
+    has_node_ports(service)
+        || (service_type(service) == "ClusterIP" && !items(service, ServiceSpec::EXTERNAL_IPS).is_empty())
 }
 
 /// All of them, unless the request names one that the service did not have.

@@ -79,7 +79,9 @@ fn is_health_checked(service: &Object) -> bool {
 
 /// A new service's single `clusterIP` is the list.
 fn follow_one_address(service: &mut Object) {
-    let Some(ip) = member(service, ServiceSpec::CLUSTER_IP).filter(|ip| ip.as_str() != Some("")).cloned() else { return };
+    let Some(ip) = member(service, ServiceSpec::CLUSTER_IP).filter(|ip| ip.as_str() != Some("")).cloned() else {
+        return;
+    };
     if let (true, Some(spec)) = (items(service, ServiceSpec::CLUSTER_IPS).is_empty(), spec_mut(service)) {
         spec.set(ServiceSpec::CLUSTER_IPS, vec![ip]);
     }
