@@ -91,6 +91,12 @@ fn canonicalise_value(shape: &Shape, value: &mut Value) {
     }
 }
 
+/// Whole numbers are written without a fraction.
+pub(crate) fn double(value: f64) -> Value {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

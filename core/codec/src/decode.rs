@@ -1,5 +1,6 @@
 //! Decoding of request bodies and of patched objects.
 
+mod members;
 mod path;
 mod protobuf;
 mod repeated;
@@ -8,11 +9,10 @@ mod seed;
 mod text;
 mod tree;
 
-use crate::{DecodeError, canonical, yaml};
+use crate::{DecodeError, canonical, problems::Problems, yaml};
 use gantry_kinds::{Resource, Subresource, Type};
 use gantry_meta::{Object, Value};
 use seed::Seed;
-pub(crate) use seed::{Problems, double};
 use serde::de::DeserializeSeed;
 use serde_json::error::Category;
 

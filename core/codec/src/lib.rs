@@ -11,6 +11,7 @@ pub mod discovery;
 mod encode;
 mod error;
 pub mod openapi;
+mod problems;
 mod protobuf;
 pub mod table;
 mod wire;

@@ -1,26 +1,11 @@
 //! All that is served, in the order of discovery.
 
 use crate::{
-    field::{Text, Type},
-    resource::Resource,
+    field::Type,
+    resource::{Group, Resource, Version},
     tables,
 };
 use std::sync::LazyLock;
-
-/// A group of the API. The core group's name is empty.
-#[derive(Clone, Debug)]
-pub struct Group {
-    pub name: Text,
-    /// Preferred version first.
-    pub versions: Vec<Version>,
-}
-
-/// A version of a group with its resources.
-#[derive(Clone, Debug)]
-pub struct Version {
-    pub name: Text,
-    pub resources: Vec<Resource>,
-}
 
 /// Groups, versions and resources, with look-ups. [`catalog`] has the built-in ones.
 #[derive(Clone, Debug)]
@@ -102,7 +87,10 @@ impl Catalog {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::field::{Literal, Shape, Topology};
+    use crate::{
+        field::{Shape, Topology},
+        literal::Literal,
+    };
 
     #[test]
     fn groups_and_resources_stand_in_the_order_served() {

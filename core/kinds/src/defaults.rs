@@ -1,6 +1,6 @@
 //! What decoding fills in by what else a struct holds: the rows of the defaults table that have a condition.
 
-use crate::field::{List, Literal, Text};
+use crate::literal::{List, Literal, Text};
 use gantry_meta::{Object, Value};
 
 /// A row of the defaults table that applies where its condition holds.
@@ -23,7 +23,7 @@ pub struct ConditionalDefault {
 #[derive(Clone, Debug)]
 pub enum When {
     Set(Text),
-    /// Absent, null or an empty text.
+    /// Absent, null, an empty text or an empty list.
     Unset(Text),
     OneOf(Text, List<Text>),
 }
@@ -75,6 +75,7 @@ fn is_set(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => false,
         Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(items)) => !items.is_empty(),
         Some(_) => true,
     }
 }

@@ -7,16 +7,18 @@
 mod catalog;
 mod defaults;
 mod field;
+mod literal;
 mod members;
 mod name;
 mod resource;
 mod tables;
 
-pub use catalog::{Catalog, Group, Version, catalog, description};
+pub use catalog::{Catalog, catalog, description};
 pub use defaults::{ConditionalDefault, DefaultValue, When};
-pub use field::{Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type};
+pub use field::{Field, Gate, PatchStrategy, Ref, SchemaAlternative, Shape, Topology, Type};
 pub use gantry_meta::Value;
+pub use literal::{List, Literal, Text};
 pub use members::{Members, object_of};
 pub use name::{FieldChain, FieldName, fields};
-pub use resource::{Column, FieldNames, Resource, ScaleFields, SelectableField, Subresource};
+pub use resource::{Column, FieldNames, Group, Resource, ScaleFields, SelectableField, Subresource, Version};
 pub use tables::{FOLLOWED_VERSION, TABLES_FINGERPRINT};

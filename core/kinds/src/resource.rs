@@ -1,6 +1,24 @@
 //! What is served under a group and version.
 
-use crate::field::{List, Ref, Text, Type};
+use crate::{
+    field::{Ref, Type},
+    literal::{List, Text},
+};
+
+/// A group of the API. The core group's name is empty.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub name: Text,
+    /// Preferred version first.
+    pub versions: Vec<Version>,
+}
+
+/// A version of a group with its resources.
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub name: Text,
+    pub resources: Vec<Resource>,
+}
 
 /// Names of fields that lead from an object to one in it: `metadata`, `labels`.
 pub type FieldNames = List<Text>;

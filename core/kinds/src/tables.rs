@@ -1,12 +1,10 @@
 //! The statics that `build.rs` generates from `facts/`.
 
 use crate::{
-    catalog::{Group, Version},
     defaults::{ConditionalDefault, DefaultValue, When},
-    field::{
-        Field, Gate, List, Literal, PatchStrategy, Ref, SchemaAlternative, Shape, Text, Topology, Type, name_start,
-    },
-    resource::{Column, Resource, ScaleFields, SelectableField, Subresource},
+    field::{Field, Gate, PatchStrategy, Ref, SchemaAlternative, Shape, Topology, Type, name_start},
+    literal::{List, Literal, Text},
+    resource::{Column, Group, Resource, ScaleFields, SelectableField, Subresource, Version},
 };
 
 include!(concat!(env!("OUT_DIR"), "/tables.rs"));

@@ -1,9 +1,8 @@
-//! What a pod asks for as a whole. Source: upstream's resource helpers (`PodRequests`), with sidecars (KEP-753) and pod-level
-//! resources (KEP-2837).
+//! What a pod asks for as a whole, pod-level resources (KEP-2837) included.
 
 use std::collections::BTreeMap;
 
-use gantry_meta::quantity::Quantity;
+use gantry_meta::quantity::{self, Demand, Quantity};
 use serde::Deserialize;
 
 /// For spreading, a container that asks for nothing counts as this much.
@@ -11,7 +10,7 @@ const NONZERO_CPU_MILLI: i64 = 100;
 const NONZERO_MEMORY_BYTES: i64 = 200 << 20;
 
 /// CPU in millicores, everything else in its own unit.
-pub(crate) type Amounts = BTreeMap<String, i64>;
+pub(crate) type Amounts = quantity::Amounts<i64>;
 
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
@@ -77,41 +76,21 @@ pub(crate) fn requested(pod: &Asking<'_>) -> Requested {
 
 /// Containers run at once, init containers one after the other beside the sidecars started before them.
 fn total(pod: &Asking<'_>, of: &dyn Fn(&Container) -> Amounts) -> Amounts {
-    let mut together = Amounts::new();
-    pod.containers.iter().for_each(|container| add(&mut together, &of(container)));
-    let (mut sidecars, mut peak) = (Amounts::new(), Amounts::new());
+    let mut demand = Demand::default();
+    pod.containers.iter().for_each(|container| demand.runs(&of(container)));
     for container in pod.init_containers {
-        let mut asked = of(container);
-        if container.restart_policy == "Always" {
-            add(&mut together, &asked);
-            add(&mut sidecars, &asked);
-            raise(&mut peak, &sidecars);
-        } else {
-            add(&mut asked, &sidecars);
-            raise(&mut peak, &asked);
+        match container.restart_policy.as_str() {
+            "Always" => demand.stays(&of(container)),
+            _ => demand.ends(of(container)),
         }
     }
-    raise(&mut together, &peak);
+    let mut together = demand.total();
     if let Some(pod_level) = pod.pod_level {
         // What the pod states for itself replaces what its containers add up to.
         together.extend(amounts(pod_level.requests.as_ref()));
     }
-    add(&mut together, &amounts(pod.overhead));
+    quantity::add_amounts(&mut together, &amounts(pod.overhead));
     together
-}
-
-fn add(to: &mut Amounts, more: &Amounts) {
-    for (resource, value) in more {
-        let sum = to.entry(resource.clone()).or_default();
-        *sum = sum.saturating_add(*value);
-    }
-}
-
-fn raise(to: &mut Amounts, at_least: &Amounts) {
-    for (resource, value) in at_least {
-        let current = to.entry(resource.clone()).or_default();
-        *current = (*current).max(*value);
-    }
 }
 
 #[cfg(test)]

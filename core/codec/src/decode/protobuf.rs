@@ -4,24 +4,24 @@
 //! the struct around are messages of their own (tags of more than one part), and times, quantities, ports and free JSON are
 //! small messages. Fields that come twice are merged as the wire form's rules say.
 
+mod leaf;
+
+use self::leaf::{bytes, int_or_string, mismatch, number, number_of, quantity, text, time_of, unpack};
 use super::{
+    members,
     path::Path,
-    scalar,
-    seed::{self, MAX_KEPT_DEPTH, Problems, Seed},
+    seed::{self, Seed},
     with_json,
 };
 use crate::{
     DecodeError, canonical,
+    problems::{MAX_KEPT_DEPTH, Problems},
     wire::{MAGIC, Payload, Reader, envelope, holds_json, is_list_message, malformed},
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
-use gantry_meta::{Object, Value, time};
-use jiff::Timestamp;
+use gantry_meta::{Object, Value};
 use serde::de::DeserializeSeed;
-
-/// The second that Go's zero time stands for: it counts as unset.
-const ZERO_TIME_SECONDS: i64 = -62_135_596_800;
 
 /// Reads the envelope and the message in it.
 pub(super) fn enveloped(ty: &Type, body: &[u8], problems: &mut Problems) -> Result<Object, DecodeError> {
@@ -110,7 +110,7 @@ impl Decoder<'_> {
                     let path = path.name(&field.name);
                     let before = object.remove(&*field.name);
                     let value = self.member(field, (number, payload), &mut reader, before, &path)?;
-                    seed::store(object, field, value);
+                    members::store(object, field, value);
                 }
                 Some(Known::Inline(inner)) => self.message(&inner, bytes(payload)?, object, path)?,
                 // Of a newer version, perhaps: numbers are no misspelt names, so nobody is told.
@@ -315,99 +315,4 @@ impl Decoder<'_> {
         self.problems.depth += 1;
         if self.problems.depth > MAX_KEPT_DEPTH { Err(DecodeError::TooDeep(MAX_KEPT_DEPTH)) } else { Ok(()) }
     }
-}
-
-fn bytes(payload: Payload<'_>) -> Result<&[u8], DecodeError> {
-    if let Payload::Bytes(bytes) = payload { Ok(bytes) } else { Err(malformed("a number where bytes are expected")) }
-}
-
-fn number_of(payload: Payload<'_>) -> Result<u64, DecodeError> {
-    if let Payload::Varint(value) = payload { Ok(value) } else { Err(malformed("no varint where one is expected")) }
-}
-
-/// Bytes that are not UTF-8 become U+FFFD, as in JSON.
-fn text(payload: Payload<'_>) -> Result<Value, DecodeError> {
-    Ok(Value::String(String::from_utf8_lossy(bytes(payload)?).into_owned()))
-}
-
-/// Numbers wider than their type lose the upper bits, as the wire form's rules say.
-fn number(shape: &Shape, payload: Payload<'_>) -> Result<Value, DecodeError> {
-    Ok(match (shape, payload) {
-        (Shape::Double, Payload::Fixed64(bits)) => seed::double(f64::from_bits(bits)),
-        (Shape::Bool, Payload::Varint(bits)) => Value::Bool(bits != 0),
-        (Shape::Int32, Payload::Varint(bits)) => Value::from(bits as i32),
-        (Shape::Int64, Payload::Varint(bits)) => Value::from(bits as i64),
-        _ => return Err(malformed("a value is not of the field's wire type")),
-    })
-}
-
-fn unpack(shape: &Shape, packed: &[u8], items: &mut Vec<Value>) -> Result<(), DecodeError> {
-    let mut reader = Reader::new(packed);
-    while !reader.is_empty() {
-        let payload = match shape {
-            Shape::Double => Payload::Fixed64(reader.fixed64()?),
-            _ => Payload::Varint(reader.varint()?),
-        };
-        items.push(number(shape, payload)?);
-    }
-    Ok(())
-}
-
-/// An empty text is zero.
-fn quantity(payload: Payload<'_>, in_resource_list: bool, path: &Path<'_>) -> Result<Value, DecodeError> {
-    let mut given = "0".into();
-    let mut reader = Reader::new(bytes(payload)?);
-    while let Some((number, payload)) = reader.field()? {
-        match bytes(payload)? {
-            b"" => {}
-            text if number == 1 => given = String::from_utf8_lossy(text),
-            _ => {}
-        }
-    }
-    let normal = scalar::quantity(&given, in_resource_list);
-    Ok(Value::String(normal.ok_or_else(|| mismatch(path, "quantity"))?.into_owned()))
-}
-
-fn int_or_string(payload: Payload<'_>, path: &Path<'_>) -> Result<Value, DecodeError> {
-    let (mut kind, mut int, mut string) = (0, 0_i32, Value::String(String::new()));
-    let mut reader = Reader::new(bytes(payload)?);
-    while let Some((number, payload)) = reader.field()? {
-        match number {
-            1 => kind = number_of(payload)?,
-            2 => int = number_of(payload)? as i32,
-            3 => string = text(payload)?,
-            _ => {}
-        }
-    }
-    match kind {
-        0 => Ok(Value::from(int)),
-        1 => Ok(string),
-        _ => Err(mismatch(path, "int32 or string")),
-    }
-}
-
-fn time_of(shape: &Shape, message: &[u8], path: &Path<'_>) -> Result<Option<Value>, DecodeError> {
-    let (mut seconds, mut nanos) = (0_i64, 0_i32);
-    let mut reader = Reader::new(message);
-    while let Some((number, payload)) = reader.field()? {
-        match number {
-            1 => seconds = number_of(payload)? as i64,
-            2 => nanos = number_of(payload)? as i32,
-            _ => {}
-        }
-    }
-    if message.is_empty() || (seconds, nanos) == (ZERO_TIME_SECONDS, 0) {
-        return Ok(None);
-    }
-    let nanos = if matches!(shape, Shape::MicroTime) { nanos } else { 0 };
-    let at = Timestamp::new(seconds, nanos).ok().filter(|at| at.as_second() >= ZERO_TIME_SECONDS);
-    let at = at.ok_or_else(|| mismatch(path, "time"))?;
-    Ok(Some(Value::String(match shape {
-        Shape::MicroTime => time::format_micro_time(at),
-        _ => time::format_time(at),
-    })))
-}
-
-fn mismatch(path: &Path<'_>, expected: &str) -> DecodeError {
-    DecodeError::Type(format!("{path}: expected {expected}, found another value"))
 }

@@ -1,62 +1,18 @@
 //! The typed pass over a body: a serde visitor that knows from the field table what may come next.
 
-use super::{path::Path, repeated, scalar};
-use crate::canonical;
-use gantry_kinds::{Field, Gate, SchemaAlternative, Shape, Type};
+use super::{
+    members::{Member, Name, Seen, store},
+    path::Path,
+    repeated, scalar,
+};
+use crate::{
+    canonical::{self, double},
+    problems::Problems,
+};
+use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
 use gantry_meta::{Object, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
-
-/// Values that are kept may nest this deep; everything that walks trees recurses, so this bounds the stack.
-pub(super) const MAX_KEPT_DEPTH: usize = 120;
-
-/// More problems than these are not listed.
-const MAX_PROBLEMS: usize = 100;
-
-/// Unknown and repeated fields met so far.
-#[derive(Default)]
-pub(crate) struct Problems {
-    texts: Vec<String>,
-    pub(super) depth: usize,
-}
-
-impl Problems {
-    /// What was told already is not told again.
-    pub(crate) fn add(&mut self, text: impl FnOnce() -> String) {
-        if self.texts.len() >= MAX_PROBLEMS {
-            return;
-        }
-        let text = text();
-        if !self.texts.contains(&text) {
-            self.texts.push(text);
-        }
-    }
-
-    /// For what is kept as it was sent, whose members nobody looks at.
-    fn unheard(&self) -> Self {
-        Self { texts: Vec::new(), depth: self.depth }
-    }
-
-    /// Makes one of those met so far, if there are any.
-    pub(super) fn gather(&mut self, make: impl FnOnce(&[String]) -> String) {
-        if !self.texts.is_empty() {
-            self.texts = vec![make(&self.texts)];
-        }
-    }
-
-    pub(crate) fn into_texts(self) -> Vec<String> {
-        self.texts
-    }
-
-    /// Enters a list or an object.
-    pub(super) fn enter<E: Error>(&mut self) -> Result<(), E> {
-        self.depth += 1;
-        if self.depth > MAX_KEPT_DEPTH {
-            return Err(E::custom(format_args!("nested deeper than {MAX_KEPT_DEPTH} levels")));
-        }
-        Ok(())
-    }
-}
 
 /// What is expected at a place.
 #[derive(Clone, Copy)]
@@ -252,6 +208,7 @@ fn byte_numbers<'de, A: SeqAccess<'de>>(mut items: A) -> Result<Value, A::Error>
     Ok(Value::String(scalar::to_base64(&bytes)))
 }
 
+/// The members of a struct. Fields that come twice are merged, those that the type lacks are told of.
 fn struct_members<'de, A: MapAccess<'de>>(
     ty: &Type,
     path: &Path<'_>,
@@ -300,44 +257,6 @@ fn member_value<'de, A: MapAccess<'de>>(
     }
 }
 
-/// `null` leaves a field unset; so does a zero that the reference would not write.
-pub(super) fn store(object: &mut Object, field: &Field, value: Option<Value>) {
-    let marks = value.is_some() && field.gate == Gate::OffWithParent;
-    let value = value.and_then(|mut value| {
-        forget_gated(field, &mut value);
-        is_kept(field, &value).then_some(value)
-    });
-    match value.or(marks.then_some(Value::Null)) {
-        Some(value) => {
-            object.insert(field.name.clone().into_owned(), value);
-        }
-        None => {
-            object.remove(&*field.name);
-        }
-    }
-}
-
-/// A member that takes its struct along left a null there: it goes, and with it a struct that has nothing else.
-pub(super) fn forget_gated(field: &Field, value: &mut Value) {
-    let (Shape::Struct(ty), Value::Object(members)) = (&field.shape, &mut *value) else { return };
-    let is_mark = |name: &str| ty.field(name).is_some_and(|field| field.gate == Gate::OffWithParent);
-    let before = members.len();
-    if members.values().any(Value::is_null) {
-        members.retain(|name, value| !(value.is_null() && is_mark(name)));
-    }
-    if members.is_empty() && before > 0 {
-        *value = Value::Null;
-    }
-}
-
-/// Whether a field with this value counts as set. An empty list of managed fields does, because in an update it asks for them
-/// to be cleared; so does one that keeps defaults from being filled in. One that is always written stays for now: who sent it
-/// owns it, and it is stored as null.
-pub(super) fn is_kept(field: &Field, value: &Value) -> bool {
-    let stays_empty = || field.name == "managedFields" || (field.pointer && value.is_array());
-    field.gate == Gate::Open && (!canonical::is_omitted(field, value) || stays_empty())
-}
-
 fn map_entries<'de, A: MapAccess<'de>>(
     target: Target<'_>,
     path: &Path<'_>,
@@ -374,57 +293,7 @@ pub(super) fn zero(target: Target<'_>) -> Value {
     }
 }
 
-/// Whole numbers are written without a fraction.
-pub(crate) fn double(value: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if value.fract() == 0.0 && value.abs() < EXACT { Value::from(value as i64) } else { Value::from(value) }
-}
-
 /// The start of a text, for a message.
 fn shortened(text: &str) -> &str {
     text.char_indices().nth(64).map_or(text, |(at, _)| &text[..at])
-}
-
-/// Which fields of a struct came already, by index.
-#[derive(Default)]
-struct Seen([u64; 4]);
-
-impl Seen {
-    /// Notes the field; true if it came before. Fields beyond the 256th are not watched: no type has so many.
-    fn again(&mut self, at: usize) -> bool {
-        let Some(word) = self.0.get_mut(at / 64) else { return false };
-        let bit = 1 << (at % 64);
-        let again = *word & bit != 0;
-        *word |= bit;
-        again
-    }
-}
-
-/// Looks a member's name up without copying it.
-struct Name<'a>(&'a Type);
-
-enum Member {
-    /// The field's place.
-    Known(usize),
-    Unknown(String),
-}
-
-impl<'de> DeserializeSeed<'de> for Name<'_> {
-    type Value = Member;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for Name<'_> {
-    type Value = Member;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a name")
-    }
-
-    fn visit_str<E: Error>(self, name: &str) -> Result<Member, E> {
-        Ok(self.0.place(name).map_or_else(|| Member::Unknown(name.to_owned()), Member::Known))
-    }
 }

@@ -2,10 +2,11 @@
 //! object is in its normal form, and stays where it is.
 
 use super::{
+    members::{forget_gated, is_kept},
     path::Path,
-    seed::{Problems, Seed, Target, forget_gated, is_kept, zero},
+    seed::{Seed, Target, zero},
 };
-use crate::canonical;
+use crate::{canonical, problems::Problems};
 use gantry_kinds::{Field, Gate, SchemaAlternative, Shape, Type};
 use gantry_meta::{Object, Value};
 use serde::de::DeserializeSeed as _;

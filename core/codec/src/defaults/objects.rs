@@ -16,7 +16,7 @@ use gantry_kinds::{
 };
 use gantry_meta::{Object, ObjectView, Value};
 
-use super::rules::copy_missing;
+use super::pod::copy_missing;
 
 /// Metrics of the newer version travel through the older one in it.
 const METRICS_ANNOTATION: &str = "autoscaling.alpha.kubernetes.io/metrics";

@@ -10,10 +10,12 @@ use gantry_kinds::{
         meta_v1::ObjectMeta,
     },
 };
-use gantry_meta::{Object, Value, quantity::Quantity};
-use std::collections::BTreeMap;
+use gantry_meta::{
+    Object, Value,
+    quantity::{self, Demand, Quantity},
+};
 
-use super::{image, rules::copy_missing};
+use super::image;
 
 const LIMITS: FieldName = ResourceRequirements::LIMITS;
 const REQUESTS: FieldName = ResourceRequirements::REQUESTS;
@@ -138,6 +140,16 @@ fn add_requests(requests: &mut Amounts, limits: &Amounts, spec: &Object) {
     }
 }
 
+/// Copies the members of one map that the other lacks.
+pub(super) fn copy_missing(parent: &mut Object, from: FieldName, to: FieldName) {
+    let Some(source) = parent.object(from).filter(|source| !source.is_empty()).cloned() else { return };
+    if let Some(target) = parent.made(to) {
+        for (key, value) in source {
+            target.entry(key).or_insert(value);
+        }
+    }
+}
+
 fn is_huge_page(key: &str) -> bool {
     key.starts_with("hugepages-")
 }
@@ -146,7 +158,7 @@ fn is_pod_level(key: &str) -> bool {
     matches!(key, "cpu" | "memory") || is_huge_page(key)
 }
 
-type Amounts = BTreeMap<String, Quantity>;
+type Amounts = quantity::Amounts<Quantity>;
 
 fn amounts(list: Option<&Object>) -> Amounts {
     list.into_iter().flatten().filter_map(|(key, v)| Some((key.clone(), Quantity::parse(v.as_str()?).ok()?))).collect()
@@ -167,36 +179,13 @@ fn write_amounts(resources: &mut Object, name: FieldName, amounts: Amounts) {
 /// What all containers come to: running ones and sidecars add up, and an init container counts where it alone needs more.
 fn container_sum(spec: &Object, name: FieldName) -> Amounts {
     let of = |container: &Object| amounts(container.object(Container::RESOURCES).and_then(|r| r.object(name)));
-    let mut sum = Amounts::new();
-    spec.objects(PodSpec::CONTAINERS).for_each(|container| add(&mut sum, of(container)));
-    let (mut sidecars, mut peak) = (Amounts::new(), Amounts::new());
+    let mut demand = Demand::default();
+    spec.objects(PodSpec::CONTAINERS).for_each(|container| demand.runs(&of(container)));
     for container in spec.objects(PodSpec::INIT_CONTAINERS) {
-        let own = of(container);
-        if container.text(Container::RESTART_POLICY) == "Always" {
-            add(&mut sum, own.clone());
-            add(&mut sidecars, own);
-            raise(&mut peak, sidecars.clone());
-        } else {
-            let mut needed = own;
-            add(&mut needed, sidecars.clone());
-            raise(&mut peak, needed);
+        match container.text(Container::RESTART_POLICY) {
+            "Always" => demand.stays(&of(container)),
+            _ => demand.ends(of(container)),
         }
     }
-    raise(&mut sum, peak);
-    sum
-}
-
-fn add(sum: &mut Amounts, more: Amounts) {
-    for (key, amount) in more {
-        let total = sum.get(&key).copied().unwrap_or(Quantity::ZERO).plus(amount);
-        sum.insert(key, total);
-    }
-}
-
-fn raise(sum: &mut Amounts, floor: Amounts) {
-    for (key, amount) in floor {
-        if sum.get(&key).is_none_or(|held| *held < amount) {
-            sum.insert(key, amount);
-        }
-    }
+    demand.total()
 }

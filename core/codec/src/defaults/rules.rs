@@ -1,9 +1,6 @@
-//! Which types have defaults that the tables cannot say, and what their rules share.
+//! Which types have defaults that the tables cannot say.
 
-use gantry_kinds::{
-    FieldName, Members as _,
-    fields::{apiextensions_v1, apps_v1, autoscaling_v1, core_v1},
-};
+use gantry_kinds::fields::{apiextensions_v1, apps_v1, autoscaling_v1, core_v1};
 use gantry_meta::Object;
 
 use super::{objects, pod};
@@ -32,14 +29,4 @@ pub(super) fn of(type_name: &str) -> Option<Rule> {
         apiextensions_v1::CustomResourceDefinitionSpec::TYPE_NAME => objects::definition_spec,
         _ => return None,
     })
-}
-
-/// Copies the members of one map that the other lacks.
-pub(super) fn copy_missing(parent: &mut Object, from: FieldName, to: FieldName) {
-    let Some(source) = parent.object(from).filter(|source| !source.is_empty()).cloned() else { return };
-    if let Some(target) = parent.made(to) {
-        for (key, value) in source {
-            target.entry(key).or_insert(value);
-        }
-    }
 }

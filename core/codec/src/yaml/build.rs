@@ -1,7 +1,7 @@
 //! Builds a JSON tree from the events of the YAML parser, without recursion and with bounds on depth and on aliases.
 
 use super::scalar;
-use crate::{DecodeError, decode::Problems};
+use crate::{DecodeError, problems::Problems};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use gantry_meta::{Object, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};

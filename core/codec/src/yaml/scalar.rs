@@ -60,7 +60,7 @@ fn float(text: &str) -> Option<Value> {
         return None;
     }
     // Written as JSON, a whole number has no fraction: `1e3` is an integer.
-    text.parse::<f64>().ok().filter(|f| f.is_finite()).map(crate::decode::double)
+    text.parse::<f64>().ok().filter(|f| f.is_finite()).map(crate::canonical::double)
 }
 
 /// How a key that is no text is written in JSON.

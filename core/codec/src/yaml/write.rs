@@ -262,7 +262,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decode::Problems, yaml::from_yaml};
+    use crate::{problems::Problems, yaml::from_yaml};
     use proptest::prelude::*;
     use serde_json::json;
 

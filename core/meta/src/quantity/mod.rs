@@ -4,12 +4,14 @@
 //! Its wire form keeps the family of the suffix it was written with. Like the reference, a text that is already nearly
 //! canonical is sent back as it came (`+5`, `007`, `1e3`); everything else is rewritten (`1000k` → `1M`, `1.5Gi` → `1536Mi`).
 
+mod demand;
 mod parse;
 
 use std::{borrow::Cow, cmp::Ordering, fmt};
 
 use thiserror::Error;
 
+pub use demand::{Amount, Amounts, Demand, add_amounts};
 use parse::Parsed;
 
 /// Finest exponent that is kept.

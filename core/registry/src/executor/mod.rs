@@ -25,7 +25,8 @@ use crate::{
     served::{Served, ServedResources},
     services::ServiceClaims,
     state::State,
-    subresource, write,
+    subresource::{self, scale},
+    write,
 };
 
 /// Runs API requests: authorise, decode, default, admit, prepare, validate, commit. Cheap to clone.
@@ -161,6 +162,9 @@ impl State {
         warn_of_deprecation(ctx, served);
         check_name(&request.target().name)?;
         match request {
+            ApiRequest::Get { target, options } if scale::is_scale(&target) => {
+                scale::get(self, served, &target, &options).await
+            }
             ApiRequest::Get { target, options } => read::get(self, served, &target, &options).await,
             ApiRequest::List { target, options } => read::list(self, served, &target, &options).await,
             ApiRequest::Watch { target, options } => read::watch(self, served, &target, &options).await,
@@ -169,6 +173,12 @@ impl State {
             }
             ApiRequest::Create { target, body, options } => {
                 write::create(self, ctx, served, &target, &body, &options).await
+            }
+            ApiRequest::Update { target, body, options } if scale::is_scale(&target) => {
+                scale::update(self, ctx, served, &target, &body, &options).await
+            }
+            ApiRequest::Patch { target, patch, options } if scale::is_scale(&target) => {
+                scale::patch(self, ctx, served, &target, &patch, &options).await
             }
             ApiRequest::Update { target, body, options } => {
                 write::update(self, ctx, served, &target, &body, &options).await

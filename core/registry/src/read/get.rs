@@ -14,7 +14,6 @@ use crate::{
     response::{ApiResponse, ObjectResponse},
     served::Served,
     state::State,
-    subresource,
 };
 
 pub(crate) async fn get(
@@ -23,13 +22,20 @@ pub(crate) async fn get(
     target: &Target,
     options: &GetOptions,
 ) -> Result<ApiResponse, Status> {
+    let object = fresh(state, served, target, options).await?;
+    Ok(ApiResponse::Object(ObjectResponse { code: 200, kind: served.gvk.clone(), json: served_wire(served, &object) }))
+}
+
+/// What is stored, as new as is asked for.
+pub(crate) async fn fresh(
+    state: &State,
+    served: &Served,
+    target: &Target,
+    options: &GetOptions,
+) -> Result<Arc<CachedObject>, Status> {
     fresh_enough(state, served, &options.resource_version).await?;
     let key = served.key(&target.namespace, &target.name);
-    let object = state.cache.get(&key).ok_or_else(|| served.not_found(&target.name))?;
-    if target.subresource == "scale" {
-        return subresource::scale_read(served, &served_tree(served, &object));
-    }
-    Ok(ApiResponse::Object(ObjectResponse { code: 200, kind: served.gvk.clone(), json: served_wire(served, &object) }))
+    state.cache.get(&key).ok_or_else(|| served.not_found(&target.name))
 }
 
 async fn fresh_enough(state: &State, served: &Served, resource_version: &str) -> Result<(), Status> {

@@ -7,7 +7,7 @@ mod rules;
 mod selection;
 mod watch;
 
-pub(crate) use get::{current, get, served_tree, served_wire};
+pub(crate) use get::{current, fresh, get, served_tree, served_wire};
 pub(crate) use list::{answer, list, page_to_delete};
 use selection::Selection;
 pub(crate) use watch::watch;

@@ -24,12 +24,12 @@ mod template_labels;
 mod workloads;
 
 use gantry_kinds::{
-    FieldName, Members as _,
+    FieldName, Members as _, Resource,
     fields::{AnyObject, meta_v1::ObjectMeta},
 };
 use gantry_meta::{Cause, Object, ObjectView as _, Value};
 
-use crate::{request::Propagation, served::Served};
+use crate::request::Propagation;
 
 /// Rules of one resource. `subresource` is empty for the object itself.
 pub(crate) trait Strategy: Send + Sync {
@@ -218,36 +218,42 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
 }
 
 /// The generic part of a create, then the resource's own.
-pub(crate) fn prepare_create(served: &Served, new: &mut Object) {
-    if served.resource.status_reset {
+pub(crate) fn prepare_create(resource: &Resource, own: &dyn Strategy, new: &mut Object) {
+    if resource.status_reset {
         new.unset(AnyObject::STATUS);
     }
     // Where nothing counts, what the client says stands.
-    if served.resource.manages_generation {
+    if resource.manages_generation {
         set_generation(new, Some(1));
     }
-    served.strategy.prepare_create(new);
+    own.prepare_create(new);
 }
 
 /// The generic part of an update, then the resource's own: a request writes the status or everything else, never both.
-pub(crate) fn prepare_update(served: &Served, subresource: &str, new: &mut Object, old: &Object) {
+pub(crate) fn prepare_update(
+    resource: &Resource,
+    own: &dyn Strategy,
+    subresource: &str,
+    new: &mut Object,
+    old: &Object,
+) {
     if subresource == "status" {
         keep_all_but(&[AnyObject::METADATA, AnyObject::STATUS], new, old);
-        keep_in_metadata(served.strategy.kept_by_status(), new, old);
-    } else if subresource.is_empty() && served.resource.subresource("status").is_some() {
+        keep_in_metadata(own.kept_by_status(), new, old);
+    } else if subresource.is_empty() && resource.subresource("status").is_some() {
         keep(AnyObject::STATUS, new, old);
     }
-    served.strategy.prepare_update(subresource, new, old);
+    own.prepare_update(subresource, new, old);
     let generation = old.metadata().and_then(|metadata| metadata.int(ObjectMeta::GENERATION));
     // A status says nothing of what is wanted.
-    let counted = if subresource == "status" { &[] } else { served.strategy.counted_metadata() };
-    let exactly = served.strategy.tells_empty_lists();
+    let counted = if subresource == "status" { &[] } else { own.counted_metadata() };
+    let exactly = own.tells_empty_lists();
     let differs = || generation::desired_state_differs(new, old, exactly) || metadata_differs(counted, new, old);
-    let own_rule = served.strategy.is_new_generation(new, old);
-    let counts = own_rule.unwrap_or_else(|| served.resource.manages_generation && differs());
+    let own_rule = own.is_new_generation(new, old);
+    let counts = own_rule.unwrap_or_else(|| resource.manages_generation && differs());
     let before = generation.unwrap_or_default();
     set_generation(new, if counts { Some(before + 1) } else { generation });
-    served.strategy.drop_from_update(new, old);
+    own.drop_from_update(new, old);
 }
 
 /// As [`keep`], of members of metadata.

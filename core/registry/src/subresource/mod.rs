@@ -4,10 +4,8 @@ mod binding;
 mod disruption;
 mod eviction;
 mod reviews;
-mod scale;
+pub(crate) mod scale;
 mod token;
-
-pub(crate) use scale::{scale_apply, scale_patch, scale_read, scale_update};
 
 use std::sync::Arc;
 

@@ -3,14 +3,21 @@
 use std::sync::Arc;
 
 use gantry_codec::{Expected, Strictness};
-use gantry_kinds::{ScaleFields, Shape, Text, Type};
-use gantry_meta::{Cause, FieldPath, GroupVersionKind, LabelSelector, Object, ObjectView as _, Status, Value};
+use gantry_kinds::{
+    FieldName, Members as _, ScaleFields, Shape, Text, Type,
+    fields::{
+        autoscaling_v1::{Scale, ScaleSpec, ScaleStatus},
+        meta_v1::ObjectMeta,
+    },
+    object, path,
+};
+use gantry_meta::{Cause, GroupVersionKind, LabelSelector, Object, ObjectView as _, Status, Value};
 use gantry_patch::managed;
-use serde_json::json;
 
 use crate::{
     context::RequestContext,
-    request::{Body, Patch, Target, WriteOptions},
+    read,
+    request::{Body, GetOptions, Patch, Target, WriteOptions},
     response::{ApiResponse, ObjectResponse},
     served::{self, Served},
     state::State,
@@ -20,12 +27,27 @@ use crate::{
 const KIND: &str = "Scale";
 const GROUP: &str = "autoscaling";
 
-pub(crate) fn scale_read(served: &Served, object: &Object) -> Result<ApiResponse, Status> {
+/// True for a request about the scale of a workload.
+pub(crate) fn is_scale(target: &Target) -> bool {
+    target.subresource == "scale"
+}
+
+pub(crate) async fn get(
+    state: &State,
+    served: &Served,
+    target: &Target,
+    options: &GetOptions,
+) -> Result<ApiResponse, Status> {
+    let object = read::fresh(state, served, target, options).await?;
+    shown(served, &read::served_tree(served, &object))
+}
+
+fn shown(served: &Served, object: &Object) -> Result<ApiResponse, Status> {
     let json = gantry_codec::encode(&scale_of(served, fields(served)?, object)).into();
     Ok(ApiResponse::Object(ObjectResponse { code: 200, kind: GroupVersionKind::new(GROUP, "v1", KIND), json }))
 }
 
-pub(crate) async fn scale_update(
+pub(crate) async fn update(
     state: &State,
     ctx: &RequestContext,
     served: &Arc<Served>,
@@ -44,7 +66,7 @@ pub(crate) async fn scale_update(
     .await
 }
 
-pub(crate) async fn scale_patch(
+pub(crate) async fn patch(
     state: &State,
     ctx: &RequestContext,
     served: &Arc<Served>,
@@ -52,6 +74,12 @@ pub(crate) async fn scale_patch(
     patch: &Patch,
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
+    if let Patch::Apply { body, force } = patch {
+        return apply(state, ctx, served, target, &Applied { body, force: *force }, options).await;
+    }
+    if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
+        return Err(served.not_found(&target.name));
+    }
     let expected = expected(served)?;
     // A patch is made anew from what another writer left; only a version that it names itself can conflict.
     let write = write::write_of(state, ctx, served, target, options);
@@ -76,7 +104,7 @@ fn fields(served: &Served) -> Result<&ScaleFields, Status> {
 }
 
 /// Applies a Scale: its manager comes to own the replicas of the workload, and nothing else.
-pub(crate) async fn scale_apply(
+async fn apply(
     state: &State,
     ctx: &RequestContext,
     served: &Arc<Served>,
@@ -87,7 +115,7 @@ pub(crate) async fn scale_apply(
     let expected = expected(served)?;
     let mut config = write::read_config(ctx, (KIND, expected.api_version), applied.body, options.field_validation)?;
     if config.name().is_empty() {
-        config.metadata_mut().insert("name".into(), target.name.clone().into());
+        config.metadata_mut().set(ObjectMeta::NAME, target.name.clone());
     }
     let pinned = !matches!(config.resource_version(), "" | "0");
     let write = write::write_of(state, ctx, served, target, options);
@@ -159,53 +187,62 @@ async fn change(
         scaled.bring_back(&scale, &mut new);
         Ok((Decoded::recorded(write, new, old), pinned))
     });
-    scale_read(served, &changed.await?.into_tree(served))
+    shown(served, &changed.await?.into_tree(served))
 }
 
 fn replicas_of(scale: &Object) -> i64 {
-    scale.get("spec").and_then(|spec| spec.get("replicas")).and_then(Value::as_i64).unwrap_or_default()
+    scale.object(Scale::SPEC).and_then(|spec| spec.int(ScaleSpec::REPLICAS)).unwrap_or_default()
 }
 
 fn check_replicas(replicas: i64, name: &str) -> Result<(), Status> {
     if replicas >= 0 {
         return Ok(());
     }
-    let path = FieldPath::root().field("spec").field("replicas");
+    let path = path![Scale::SPEC, ScaleSpec::REPLICAS].field_path();
     let cause = Cause::invalid(&path, "must be greater than or equal to 0");
     Err(Status::invalid(GROUP, KIND, name, vec![cause]))
 }
 
+/// What a scale repeats of the metadata of its workload.
+const REPEATED: [FieldName; 5] = [
+    ObjectMeta::NAME,
+    ObjectMeta::NAMESPACE,
+    ObjectMeta::UID,
+    ObjectMeta::RESOURCE_VERSION,
+    ObjectMeta::CREATION_TIMESTAMP,
+];
+
 fn scale_of(served: &Served, fields: &ScaleFields, object: &Object) -> Object {
     let mut metadata = Object::new();
-    for member in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        if let Some(value) = object.metadata().and_then(|m| m.get(member)) {
-            metadata.insert(member.into(), value.clone());
+    for member in REPEATED {
+        if let Some(value) = object.metadata().and_then(|metadata| metadata.member(member)) {
+            metadata.set(member, value.clone());
         }
     }
-    let number = |of: &[Text]| get(object, of).and_then(Value::as_i64).unwrap_or_default();
-    let (mut spec, mut status) = (Object::new(), Object::new());
+    let number = |of: &[Text]| look_up(object, of).and_then(Value::as_i64).unwrap_or_default();
+    let mut spec = Object::new();
+    let mut status = object! { ScaleStatus::REPLICAS => number(&fields.status_replicas) };
     if number(&fields.replicas) != 0 {
-        spec.insert("replicas".into(), number(&fields.replicas).into());
+        spec.set(ScaleSpec::REPLICAS, number(&fields.replicas));
     }
-    status.insert("replicas".into(), number(&fields.status_replicas).into());
-    let selector = get(object, &fields.selector).and_then(Value::as_object);
+    let selector = look_up(object, &fields.selector).and_then(Value::as_object);
     let selector = selector.map(|selector| selector_text(is_map(&served.resource.root, &fields.selector), selector));
     if let Some(selector) = selector.filter(|text| !text.is_empty()) {
-        status.insert("selector".into(), selector.into());
+        status.set(ScaleStatus::SELECTOR, selector);
     }
-    let mut scale = Object::new();
-    scale.insert("kind".into(), KIND.into());
-    scale.insert("apiVersion".into(), "autoscaling/v1".into());
-    for (member, value) in [("metadata", metadata), ("spec", spec), ("status", status)] {
-        scale.insert(member.into(), Value::Object(value));
+    object! {
+        Scale::KIND => KIND,
+        Scale::API_VERSION => "autoscaling/v1",
+        Scale::METADATA => metadata,
+        Scale::SPEC => spec,
+        Scale::STATUS => status,
     }
-    scale
 }
 
-fn get<'o>(object: &'o Object, field: &[Text]) -> Option<&'o Value> {
+fn look_up<'o>(object: &'o Object, field: &[Text]) -> Option<&'o Value> {
     let [name, rest @ ..] = field else { return None };
     let value = object.get(&**name)?;
-    if rest.is_empty() { Some(value) } else { get(value.as_object()?, rest) }
+    if rest.is_empty() { Some(value) } else { look_up(value.as_object()?, rest) }
 }
 
 /// Sets a field, and makes the structs that lead to it.
@@ -213,7 +250,7 @@ fn set(object: &mut Object, field: &[Text], value: Value) {
     let [name, rest @ ..] = field else { return };
     if rest.is_empty() {
         object.insert((**name).into(), value);
-    } else if let Some(object) = object.entry(&**name).or_insert_with(|| json!({})).as_object_mut() {
+    } else if let Some(object) = object.entry(&**name).or_insert_with(|| Object::new().into()).as_object_mut() {
         set(object, rest, value);
     }
 }

@@ -20,7 +20,6 @@ use crate::{
     response::ApiResponse,
     served::Served,
     state::State,
-    subresource,
 };
 
 pub(crate) async fn patch(
@@ -33,16 +32,10 @@ pub(crate) async fn patch(
 ) -> Result<ApiResponse, Status> {
     if let Patch::Apply { body, force } = patch {
         let applied = Applied { body, force: *force };
-        return match target.subresource.as_str() {
-            "scale" => subresource::scale_apply(state, ctx, served, target, &applied, options).await,
-            _ => apply::apply(state, ctx, served, target, &applied, options).await,
-        };
+        return apply::apply(state, ctx, served, target, &applied, options).await;
     }
     if read::current(state, served, &target.namespace, &target.name).await?.is_none() {
         return Err(served.not_found(&target.name));
-    }
-    if target.subresource == "scale" {
-        return subresource::scale_patch(state, ctx, served, target, patch, options).await;
     }
     let write = write_of(state, ctx, served, target, options);
     let changed = change(&write, |old| {

@@ -241,17 +241,20 @@ pub(crate) struct Admitted {
 }
 
 impl Admitted {
-    /// Refuses what the client may not give away, puts back what the request may not write, brings the object into its canonical form, and validates it.
+    /// Refuses what the client may not give away, puts back what the request may not write, brings the object into its canonical
+    /// form, and validates it.
     pub fn prepare(self, write: &Write<'_>, old: Option<&Object>) -> Result<Prepared, Status> {
-        let Self { mut object, labelled } = self;
+        let (Self { mut object, labelled }, served) = (self, write.served);
         accept::check_escalation(write, &object, old)?;
         match old {
             None => {
                 let warnings = write.served.strategy.modernise(&mut object);
                 warnings.into_iter().for_each(|warning| write.ctx.warn(warning));
-                strategy::prepare_create(write.served, &mut object);
+                strategy::prepare_create(&served.resource, served.strategy, &mut object);
             }
-            Some(old) => strategy::prepare_update(write.served, write.subresource, &mut object, old),
+            Some(old) => {
+                strategy::prepare_update(&served.resource, served.strategy, write.subresource, &mut object, old);
+            }
         }
         canonical::canonicalise(&write.served.resource.root, &mut object);
         accept::validate(write, &object, old)?;

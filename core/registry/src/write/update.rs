@@ -26,7 +26,6 @@ use crate::{
     response::{ApiResponse, ObjectResponse},
     served::Served,
     state::State,
-    subresource,
 };
 
 pub(crate) async fn update(
@@ -37,9 +36,6 @@ pub(crate) async fn update(
     body: &Body,
     options: &WriteOptions,
 ) -> Result<ApiResponse, Status> {
-    if target.subresource == "scale" {
-        return subresource::scale_update(state, ctx, served, target, body, options).await;
-    }
     let mut object = read_body(ctx, (&served.resource).into(), body, options.field_validation)?;
     metadata::settle_namespace(served, target, &mut object)?;
     metadata::check_name(target, &object)?;

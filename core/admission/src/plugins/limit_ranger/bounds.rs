@@ -1,26 +1,34 @@
 //! What a limit range lets nobody exceed.
 
-use gantry_meta::{Object, Value, quantity::Quantity};
+use gantry_kinds::{
+    FieldName, Members as _,
+    fields::core_v1::{LimitRangeItem, PersistentVolumeClaim, Pod, PodSpec, ResourceRequirements},
+};
+use gantry_meta::{Object, quantity::Quantity};
 
 use super::{
     demand::{self, Amounts},
     items,
 };
-use crate::tree;
+
+const REQUESTS: FieldName = ResourceRequirements::REQUESTS;
+const LIMITS: FieldName = ResourceRequirements::LIMITS;
 
 /// What of a pod is out of bounds, one text each.
 pub(super) fn of_pod(pod: &Object, range: &Object) -> Vec<String> {
     let mut broken = Vec::new();
-    let containers = ["containers", "initContainers"].map(|list| tree::spec(pod).map(|spec| tree::items(spec, list)));
-    let containers: Vec<&Object> = containers.into_iter().flatten().flatten().filter_map(Value::as_object).collect();
+    let lists = pod.object(Pod::SPEC).into_iter();
+    let containers: Vec<&Object> = lists
+        .flat_map(|spec| spec.objects(PodSpec::CONTAINERS).chain(spec.objects(PodSpec::INIT_CONTAINERS)))
+        .collect();
     for item in items(range, "Container") {
         for container in &containers {
-            let (requests, limits) = (demand::stated(container, "requests"), demand::stated(container, "limits"));
+            let (requests, limits) = (demand::stated(container, REQUESTS), demand::stated(container, LIMITS));
             Bounds { kind: "Container", item }.check(&requests, &limits, &mut broken);
         }
     }
     for item in items(range, "Pod") {
-        let (requests, limits) = (demand::of_pod(pod, "requests"), demand::of_pod(pod, "limits"));
+        let (requests, limits) = (demand::of_pod(pod, REQUESTS), demand::of_pod(pod, LIMITS));
         Bounds { kind: "Pod", item }.check(&requests, &limits, &mut broken);
     }
     broken
@@ -28,12 +36,13 @@ pub(super) fn of_pod(pod: &Object, range: &Object) -> Vec<String> {
 
 /// What of a claim is out of bounds: of what it requests alone.
 pub(super) fn of_claim(claim: &Object, range: &Object) -> Vec<String> {
-    let requests = tree::spec(claim).map(|spec| demand::stated(spec, "requests")).unwrap_or_default();
+    let requests =
+        claim.object(PersistentVolumeClaim::SPEC).map(|spec| demand::stated(spec, REQUESTS)).unwrap_or_default();
     let mut broken = Vec::new();
     for item in items(range, "PersistentVolumeClaim") {
         let bounds = Bounds { kind: "PersistentVolumeClaim", item };
-        broken.extend(bounds.of("min").filter_map(|bound| bound.minimum(&requests, &Amounts::new())));
-        broken.extend(bounds.of("max").filter_map(|bound| bound.maximum_request(&requests)));
+        broken.extend(bounds.of(LimitRangeItem::MIN).filter_map(|bound| bound.minimum(&requests, &Amounts::new())));
+        broken.extend(bounds.of(LimitRangeItem::MAX).filter_map(|bound| bound.maximum_request(&requests)));
     }
     broken
 }
@@ -45,14 +54,15 @@ struct Bounds<'a> {
 
 impl<'a> Bounds<'a> {
     fn check(&self, requests: &Amounts, limits: &Amounts, broken: &mut Vec<String>) {
-        broken.extend(self.of("min").filter_map(|bound| bound.minimum(requests, limits)));
-        broken.extend(self.of("max").filter_map(|bound| bound.maximum(requests, limits)));
-        broken.extend(self.of("maxLimitRequestRatio").filter_map(|bound| bound.ratio(requests, limits)));
+        broken.extend(self.of(LimitRangeItem::MIN).filter_map(|bound| bound.minimum(requests, limits)));
+        broken.extend(self.of(LimitRangeItem::MAX).filter_map(|bound| bound.maximum(requests, limits)));
+        broken
+            .extend(self.of(LimitRangeItem::MAX_LIMIT_REQUEST_RATIO).filter_map(|bound| bound.ratio(requests, limits)));
     }
 
-    fn of(&self, member: &str) -> impl Iterator<Item = Bound<'a>> + use<'a> {
+    fn of(&self, member: FieldName) -> impl Iterator<Item = Bound<'a>> + use<'a> {
         let kind = self.kind;
-        let amounts = self.item.get(member).and_then(Value::as_object).into_iter().flatten();
+        let amounts = self.item.object(member).into_iter().flatten();
         amounts.filter_map(move |(resource, amount)| {
             Some(Bound { kind, resource, amount: Quantity::parse(amount.as_str()?).ok()? })
         })

@@ -9,9 +9,13 @@ mod given;
 use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
-use gantry_meta::{Object, Status, Value};
+use gantry_kinds::{
+    Members as _,
+    fields::core_v1::{LimitRange, LimitRangeItem, LimitRangeSpec},
+};
+use gantry_meta::{Object, ObjectView as _, Status};
 
-use crate::{Attributes, ClusterView, MutatingPlugin, Operation, ValidatingPlugin, tree};
+use crate::{Attributes, ClusterView, MutatingPlugin, Operation, ValidatingPlugin};
 
 pub struct LimitRanger {
     view: Arc<dyn ClusterView>,
@@ -29,8 +33,8 @@ impl LimitRanger {
 
 /// The items of a limit range that are for one type (`Container`, `Pod`, `PersistentVolumeClaim`).
 fn items<'a>(range: &'a Object, kind: &'a str) -> impl Iterator<Item = &'a Object> {
-    let items = tree::spec(range).into_iter().flat_map(|spec| tree::items(spec, "limits"));
-    items.filter_map(Value::as_object).filter(move |item| tree::text(item, "type") == kind)
+    let items = range.object(LimitRange::SPEC).into_iter().flat_map(|spec| spec.objects(LimitRangeSpec::LIMITS));
+    items.filter(move |item| item.text(LimitRangeItem::TYPE) == kind)
 }
 
 fn is_pod(attributes: &Attributes<'_>) -> bool {
@@ -45,8 +49,7 @@ fn is_claim(attributes: &Attributes<'_>) -> bool {
 
 /// What is on its way out is not looked at.
 fn is_going(old: Option<&Object>) -> bool {
-    let deleted = old.and_then(|old| old.get("metadata")?.get("deletionTimestamp"));
-    deleted.is_some_and(|at| !at.is_null())
+    old.is_some_and(|old| old.is_terminating())
 }
 
 #[async_trait]

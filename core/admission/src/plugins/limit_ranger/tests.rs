@@ -1,5 +1,5 @@
 use gantry_auth::UserInfo;
-use gantry_meta::GroupVersionResource;
+use gantry_meta::{GroupVersionResource, Value};
 use serde_json::json;
 
 use super::*;

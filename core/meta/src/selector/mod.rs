@@ -4,9 +4,14 @@
 //! `k in (a,b)`, `k notin (a,b)`, `k>1`, `k<1`. Field grammar: comma-separated `path=value`, `path==value`, `path!=value`,
 //! with `\\`, `\,` and `\=` escaped in values.
 
+mod field;
+mod parse;
+
 use std::{collections::BTreeSet, fmt};
 
 use thiserror::Error;
+
+pub use field::{FieldSelector, FieldTerm};
 
 use crate::{Object, Value, names};
 
@@ -54,17 +59,7 @@ pub struct LabelSelector {
 impl LabelSelector {
     /// Parses the query-parameter form.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let mut parser = Parser { tokens: lex(text)?, at: 0, text };
-        let mut requirements = Vec::new();
-        while !parser.done() {
-            requirements.push(parser.requirement()?);
-            if !parser.done() {
-                parser.expect(&Token::Comma)?;
-                if parser.done() {
-                    return Err(SelectorError::Syntax(format!("{text:?} ends with a comma")));
-                }
-            }
-        }
+        let requirements = parse::requirements(text)?;
         Ok(Self { requirements })
     }
 
@@ -168,247 +163,6 @@ impl fmt::Display for LabelSelector {
         }
         Ok(())
     }
-}
-
-#[derive(Clone, Debug, PartialEq)]
-enum Token {
-    Word(String),
-    Comma,
-    Open,
-    Close,
-    Not,
-    Equal,
-    NotEqual,
-    Greater,
-    Less,
-}
-
-fn lex(text: &str) -> Result<Vec<Token>, SelectorError> {
-    let mut tokens = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let (token, used) = match first {
-            ',' => (Token::Comma, 1),
-            '(' => (Token::Open, 1),
-            ')' => (Token::Close, 1),
-            '=' if rest.starts_with("==") => (Token::Equal, 2),
-            '=' => (Token::Equal, 1),
-            '!' if rest.starts_with("!=") => (Token::NotEqual, 2),
-            '!' => (Token::Not, 1),
-            '>' => (Token::Greater, 1),
-            '<' => (Token::Less, 1),
-            _ => {
-                let end = rest.find([',', '(', ')', '=', '!', '>', '<', ' ', '\t', '\n', '\r']).unwrap_or(rest.len());
-                (Token::Word(rest[..end].to_owned()), end)
-            }
-        };
-        if used == 0 {
-            return Err(SelectorError::Syntax(format!("unexpected {first:?} in {text:?}")));
-        }
-        tokens.push(token);
-        rest = rest[used..].trim_start();
-    }
-    Ok(tokens)
-}
-
-struct Parser<'a> {
-    tokens: Vec<Token>,
-    at: usize,
-    text: &'a str,
-}
-
-impl Parser<'_> {
-    fn done(&self) -> bool {
-        self.at >= self.tokens.len()
-    }
-
-    fn next(&mut self) -> Option<Token> {
-        let token = self.tokens.get(self.at).cloned();
-        self.at += 1;
-        token
-    }
-
-    fn syntax(&self, what: &str) -> SelectorError {
-        SelectorError::Syntax(format!("{what} in {:?}", self.text))
-    }
-
-    fn expect(&mut self, token: &Token) -> Result<(), SelectorError> {
-        if self.next().as_ref() == Some(token) { Ok(()) } else { Err(self.syntax(&format!("expected {token:?}"))) }
-    }
-
-    fn key(&mut self) -> Result<String, SelectorError> {
-        match self.next() {
-            Some(Token::Word(key)) => checked_key(&key),
-            _ => Err(self.syntax("expected a key")),
-        }
-    }
-
-    fn requirement(&mut self) -> Result<Requirement, SelectorError> {
-        if self.tokens.get(self.at) == Some(&Token::Not) {
-            self.at += 1;
-            return Ok(Requirement::Absent(self.key()?));
-        }
-        let key = self.key()?;
-        match self.tokens.get(self.at).cloned() {
-            None | Some(Token::Comma) => Ok(Requirement::Exists(key)),
-            Some(Token::Equal) => {
-                self.at += 1;
-                checked_in(&key, [self.value()].into())
-            }
-            Some(Token::NotEqual) => {
-                self.at += 1;
-                negate(checked_in(&key, [self.value()].into())?)
-            }
-            Some(Token::Greater) => {
-                self.at += 1;
-                Ok(Requirement::Greater(key, self.number()?))
-            }
-            Some(Token::Less) => {
-                self.at += 1;
-                Ok(Requirement::Less(key, self.number()?))
-            }
-            Some(Token::Word(word)) if word == "in" => {
-                self.at += 1;
-                checked_in(&key, self.values()?)
-            }
-            Some(Token::Word(word)) if word == "notin" => {
-                self.at += 1;
-                negate(checked_in(&key, self.values()?)?)
-            }
-            Some(_) => Err(self.syntax("expected an operator")),
-        }
-    }
-
-    /// The value after an operator; absent (before a comma or the end) means empty.
-    fn value(&mut self) -> String {
-        match self.tokens.get(self.at) {
-            Some(Token::Word(value)) => {
-                self.at += 1;
-                value.clone()
-            }
-            _ => String::new(),
-        }
-    }
-
-    fn number(&mut self) -> Result<i64, SelectorError> {
-        let value = self.value();
-        // A sign is no part of a label's value.
-        let digits = value.starts_with(|c: char| c.is_ascii_digit()).then_some(value.as_str());
-        let number = digits.and_then(|digits| digits.parse().ok());
-        number.ok_or_else(|| self.syntax("for '>' and '<' the value must be an integer"))
-    }
-
-    fn values(&mut self) -> Result<BTreeSet<String>, SelectorError> {
-        self.expect(&Token::Open)?;
-        let mut values = BTreeSet::new();
-        loop {
-            values.insert(self.value());
-            match self.next() {
-                Some(Token::Comma) => {}
-                Some(Token::Close) => return Ok(values),
-                _ => return Err(self.syntax("expected ',' or ')'")),
-            }
-        }
-    }
-}
-
-fn negate(requirement: Requirement) -> Result<Requirement, SelectorError> {
-    match requirement {
-        Requirement::In(key, values) => Ok(Requirement::NotIn(key, values)),
-        other => Ok(other),
-    }
-}
-
-/// One term of a field selector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldTerm {
-    pub field: String,
-    pub value: String,
-    /// `true` for `!=`.
-    pub negated: bool,
-}
-
-/// A conjunction of comparisons of fields with texts. The default matches everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldSelector {
-    terms: Vec<FieldTerm>,
-}
-
-impl FieldSelector {
-    pub fn parse(text: &str) -> Result<Self, SelectorError> {
-        let mut terms = Vec::new();
-        for part in split_unescaped(text) {
-            if part.is_empty() {
-                continue;
-            }
-            terms.push(parse_term(part).ok_or_else(|| SelectorError::Syntax(format!("{part:?} in {text:?}")))?);
-        }
-        Ok(Self { terms })
-    }
-
-    pub fn is_everything(&self) -> bool {
-        self.terms.is_empty()
-    }
-
-    pub fn terms(&self) -> &[FieldTerm] {
-        &self.terms
-    }
-
-    /// The value that `field` must equal, if the selector says so.
-    pub fn required_value(&self, field: &str) -> Option<&str> {
-        self.terms.iter().find(|t| !t.negated && t.field == field).map(|t| t.value.as_str())
-    }
-
-    /// Matches with the text of each field given by lookup; an absent field is the empty text.
-    pub fn matches_with<'a>(&self, value_of: impl Fn(&str) -> std::borrow::Cow<'a, str>) -> bool {
-        self.terms.iter().all(|t| (value_of(&t.field) == t.value.as_str()) != t.negated)
-    }
-}
-
-fn split_unescaped(text: &str) -> Vec<&str> {
-    let (mut parts, mut start, mut escaped) = (Vec::new(), 0, false);
-    for (i, b) in text.bytes().enumerate() {
-        match b {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b',' => {
-                parts.push(&text[start..i]);
-                start = i + 1;
-            }
-            _ => {}
-        }
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-fn parse_term(part: &str) -> Option<FieldTerm> {
-    let at = part.find(['=', '!'])?;
-    let (field, rest) = part.split_at(at);
-    let (negated, value) = if let Some(value) = rest.strip_prefix("!=") {
-        (true, value)
-    } else if let Some(value) = rest.strip_prefix("==") {
-        (false, value)
-    } else {
-        (false, rest.strip_prefix('=')?)
-    };
-    Some(FieldTerm { field: field.to_owned(), value: unescape(value)?, negated })
-}
-
-fn unescape(value: &str) -> Option<String> {
-    let mut out = String::with_capacity(value.len());
-    let mut chars = value.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next()? {
-                c @ ('\\' | ',' | '=') => out.push(c),
-                _ => return None,
-            },
-            ',' | '=' => return None,
-            c => out.push(c),
-        }
-    }
-    Some(out)
 }
 
 #[cfg(test)]
