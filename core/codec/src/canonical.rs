@@ -16,8 +16,12 @@ pub fn fill(ty: &Type, object: &mut Object) {
     }
 }
 
-/// The zero of a struct has members of its own that are always written.
+/// The zero of a struct has members of its own that are always written; that of what has no type is written as null, whatever
+/// its schema gives as a default.
 fn zero_of(field: &Field, zero: &Literal) -> Value {
+    if matches!(field.shape, Shape::Raw | Shape::RawObject) {
+        return Value::Null;
+    }
     let mut value = zero.to_value();
     if let (Value::Object(members), Some(ty)) = (&mut value, field.shape.as_struct()) {
         fill(ty, members);
@@ -57,37 +61,78 @@ pub fn null_if_empty(field: &Field, value: &mut Value) {
     }
 }
 
-/// Brings a tree that code has built or changed into canonical form: as [`crate::decode`] leaves it.
-pub fn canonicalise(ty: &Type, object: &mut Object) {
-    let mut all_kept = true;
-    for (name, value) in object.iter_mut() {
-        let Some(field) = ty.field(name) else { continue };
-        canonicalise_value(&field.shape, value);
-        null_if_empty(field, value);
-        all_kept &= !is_omitted(field, value);
-    }
-    // Mostly nothing goes, and taking members out costs more than looking at them.
-    if !all_kept {
-        object.retain(|name, value| ty.field(name).is_none_or(|field| !is_omitted(field, value)));
-    }
-    fill(ty, object);
+/// True for an empty list or map of a field for which that says something else than none. Rules see it; it is not stored.
+pub fn is_stated_empty(field: &Field, value: &Value) -> bool {
+    let is_empty = match (&field.shape, value) {
+        (Shape::List(_), Value::Array(items)) => items.is_empty(),
+        (Shape::Map(_), Value::Object(members)) => members.is_empty(),
+        _ => false,
+    };
+    is_empty && field.pointer
 }
 
-fn canonicalise_value(shape: &Shape, value: &mut Value) {
-    match (shape, value) {
-        (Shape::Struct(ty) | Shape::SchemaOr(ty, _), Value::Object(members)) => canonicalise(ty, members),
-        (Shape::SchemaOr(ty, _), Value::Array(items)) => {
-            for item in items.iter_mut().filter_map(Value::as_object_mut) {
-                canonicalise(ty, item);
+/// Brings a tree that code has built or changed into the form in which it is stored.
+pub fn canonicalise(ty: &Type, object: &mut Object) {
+    Form { stated: false, found: false }.of_struct(ty, object);
+}
+
+/// As [`canonicalise`], but for what [`is_stated_empty`]: that stays for the rules to see. Returns whether there is any.
+#[must_use]
+pub fn canonicalise_for_rules(ty: &Type, object: &mut Object) -> bool {
+    let mut form = Form { stated: true, found: false };
+    form.of_struct(ty, object);
+    form.found
+}
+
+/// One walk over a tree.
+struct Form {
+    /// Whether empty lists and maps that say something stay.
+    stated: bool,
+    /// Whether one did.
+    found: bool,
+}
+
+impl Form {
+    fn of_struct(&mut self, ty: &Type, object: &mut Object) {
+        let mut all_kept = true;
+        for (name, value) in object.iter_mut() {
+            let Some(field) = ty.field(name) else { continue };
+            self.of_value(&field.shape, value);
+            null_if_empty(field, value);
+            all_kept &= self.keeps(field, value);
+        }
+        // Mostly nothing goes, and taking members out costs more than looking at them.
+        if !all_kept {
+            object.retain(|name, value| ty.field(name).is_none_or(|field| self.keeps(field, value)));
+        }
+        fill(ty, object);
+    }
+
+    fn keeps(&mut self, field: &Field, value: &Value) -> bool {
+        if !is_omitted(field, value) {
+            return true;
+        }
+        let stays = self.stated && is_stated_empty(field, value);
+        self.found |= stays;
+        stays
+    }
+
+    fn of_value(&mut self, shape: &Shape, value: &mut Value) {
+        match (shape, value) {
+            (Shape::Struct(ty) | Shape::SchemaOr(ty, _), Value::Object(members)) => self.of_struct(ty, members),
+            (Shape::SchemaOr(ty, _), Value::Array(items)) => {
+                for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                    self.of_struct(ty, item);
+                }
             }
+            (Shape::List(item), Value::Array(items)) if item.leaf_type().is_some() => {
+                items.iter_mut().for_each(|v| self.of_value(item, v));
+            }
+            (Shape::Map(inner), Value::Object(members)) if inner.leaf_type().is_some() => {
+                members.values_mut().for_each(|v| self.of_value(inner, v));
+            }
+            _ => {}
         }
-        (Shape::List(item), Value::Array(items)) if item.leaf_type().is_some() => {
-            items.iter_mut().for_each(|v| canonicalise_value(item, v));
-        }
-        (Shape::Map(inner), Value::Object(members)) if inner.leaf_type().is_some() => {
-            members.values_mut().for_each(|v| canonicalise_value(inner, v));
-        }
-        _ => {}
     }
 }
 
@@ -113,5 +158,18 @@ mod tests {
         let expected = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {}, "status": {},
             "spec": {"containers": [{"name": "", "resources": {}}], "terminationGracePeriodSeconds": 0}});
         assert_eq!(Value::Object(tree), expected);
+    }
+
+    #[test]
+    fn what_is_empty_and_says_something_stays_for_the_rules_alone() {
+        let pod = catalog().type_of_kind("", "v1", "Pod").unwrap();
+        let tree = json!({"kind": "Pod", "apiVersion": "v1", "metadata": {}, "status": {},
+            "spec": {"containers": [{"name": "c", "args": [], "resources": {}}], "overhead": {}}});
+        let Value::Object(mut tree) = tree else { unreachable!("json! made an object") };
+        assert!(canonicalise_for_rules(pod, &mut tree));
+        assert_eq!(tree["spec"], json!({"containers": [{"name": "c", "resources": {}}], "overhead": {}}));
+        canonicalise(pod, &mut tree);
+        assert_eq!(tree["spec"], json!({"containers": [{"name": "c", "resources": {}}]}));
+        assert!(!canonicalise_for_rules(pod, &mut tree));
     }
 }

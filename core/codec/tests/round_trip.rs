@@ -97,8 +97,11 @@ proptest! {
         let expected = Expected::from(resource);
         let decoded = decode_value(expected, body.clone(), Strictness::Strict).expect("made from the tables").object;
         let mut again = decoded.clone();
-        canonical::canonicalise(&resource.root, &mut again);
+        let states_empty = canonical::canonicalise_for_rules(&resource.root, &mut again);
         prop_assert_eq!(bare(&again), bare(&decoded), "decoding leaves the canonical form");
+        if states_empty {
+            canonical::canonicalise(&resource.root, &mut again);
+        }
         let decoded = again;
         let json = encode(&decoded);
         prop_assert_eq!(&decode(expected, &json, Format::Json, Strictness::Strict).expect("JSON").object, &decoded, "JSON");

@@ -361,12 +361,35 @@ impl Causes {
         }
     }
 
-    /// [`Causes::invalid`] unless both are equal, absent and null being the same.
+    /// [`Causes::invalid`] unless both are [`alike`].
     pub fn immutable(&mut self, new: &Field<'_>, old: &Field<'_>) {
-        if new.value() != old.value() {
+        if !alike(new.value(), old.value()) {
             self.invalid(new, "field is immutable");
         }
     }
+}
+
+/// Whether two values say the same to the reference: at any depth null is as good as absent, and so is a list without items.
+pub fn alike(one: Option<&Value>, other: Option<&Value>) -> bool {
+    let says_nothing = |value: Option<&Value>| match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    };
+    one == other
+        || match (one, other) {
+            (Some(Value::Object(one)), Some(Value::Object(other))) => objects_alike(one, other),
+            (Some(Value::Array(one)), Some(Value::Array(other))) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(one, other)| alike(Some(one), Some(other)))
+            }
+            _ => says_nothing(one) && says_nothing(other),
+        }
+}
+
+/// As [`alike`], of the members of objects.
+pub fn objects_alike(one: &Object, other: &Object) -> bool {
+    let mut names = one.keys().chain(other.keys().filter(|name| !one.contains_key(*name)));
+    names.all(|name| alike(one.get(name), other.get(name)))
 }
 
 /// Longest value that is repeated in a message.
@@ -395,6 +418,14 @@ mod tests {
     use super::*;
     use gantry_kinds::fields::core_v1::{Container, PodSpec};
     use serde_json::json;
+
+    #[test]
+    fn a_list_without_items_says_as_much_as_none_and_a_struct_without_members_more() {
+        let (one, other) = (json!({"a": [{"b": [], "c": null}]}), json!({"a": [{}], "d": []}));
+        assert!(alike(Some(&one), Some(&other)));
+        assert!(!alike(Some(&json!({"a": {}})), Some(&json!({}))));
+        assert!(!alike(Some(&json!([1])), None));
+    }
 
     #[test]
     fn fields_know_their_path_even_when_absent() {

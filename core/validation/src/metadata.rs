@@ -48,7 +48,7 @@ pub fn object_meta(object: Root<'_>, namespaced: bool, rule: NameRule, causes: &
     self::namespace(&meta.member(ObjectMeta::NAMESPACE), namespaced, causes);
     causes.non_negative(&meta.member(ObjectMeta::GENERATION));
     labels(&meta.member(ObjectMeta::LABELS), causes);
-    annotations(&meta.member(ObjectMeta::ANNOTATIONS), causes);
+    annotations_of(object, causes);
     owner_references(&meta.member(ObjectMeta::OWNER_REFERENCES), causes);
     finalizers(&meta.member(ObjectMeta::FINALIZERS), causes);
     managed_fields(&meta.member(ObjectMeta::MANAGED_FIELDS), causes);
@@ -112,8 +112,22 @@ pub fn labels(labels: &Field<'_>, causes: &mut Causes) {
 
 /// Keys of annotations and their size in all.
 pub fn annotations(annotations: &Field<'_>, causes: &mut Causes) {
+    annotations_but(annotations, "", causes);
+}
+
+/// [`annotations`] of an object. What the reference keeps in a field of its own and shows as an annotation does not count.
+fn annotations_of(object: Root<'_>, causes: &mut Causes) {
+    let shown = match (object.member(AnyObject::API_VERSION).text(), object.member(AnyObject::KIND).text()) {
+        ("apps/v1", "DaemonSet") => "deprecated.daemonset.template.generation",
+        ("apps/v1", "Deployment") => "deprecated.deployment.rollback.revision",
+        _ => "",
+    };
+    annotations_but(&object.member(AnyObject::METADATA).member(ObjectMeta::ANNOTATIONS), shown, causes);
+}
+
+fn annotations_but(annotations: &Field<'_>, shown: &str, causes: &mut Causes) {
     let mut bytes = 0;
-    for (key, value) in annotations.entries() {
+    for (key, value) in annotations.entries().filter(|(key, _)| shown.is_empty() || *key != shown) {
         causes.invalid_each(annotations, names::qualified_name(&key.to_lowercase()));
         bytes += key.len() + value.text().len();
     }
@@ -204,8 +218,8 @@ pub fn field_manager(manager: &Field<'_>, causes: &mut Causes) {
 }
 
 /// What an update may not do to metadata.
-pub fn object_meta_update(new: Root<'_>, old: Root<'_>, causes: &mut Causes) {
-    let (new, old) = (new.member(AnyObject::METADATA), old.member(AnyObject::METADATA));
+pub fn object_meta_update(object: Root<'_>, old: Root<'_>, causes: &mut Causes) {
+    let (new, old) = (object.member(AnyObject::METADATA), old.member(AnyObject::METADATA));
     if old.member(ObjectMeta::DELETION_TIMESTAMP).is_set() {
         no_new_finalizers(&new.member(ObjectMeta::FINALIZERS), &old.member(ObjectMeta::FINALIZERS), causes);
     }
@@ -228,7 +242,7 @@ pub fn object_meta_update(new: Root<'_>, old: Root<'_>, causes: &mut Causes) {
         }
     }
     labels(&new.member(ObjectMeta::LABELS), causes);
-    annotations(&new.member(ObjectMeta::ANNOTATIONS), causes);
+    annotations_of(object, causes);
     owner_references(&new.member(ObjectMeta::OWNER_REFERENCES), causes);
     managed_fields(&new.member(ObjectMeta::MANAGED_FIELDS), causes);
 }

@@ -37,10 +37,10 @@ pub(super) fn forget_gated(field: &Field, value: &mut Value) {
 }
 
 /// Whether a field with this value counts as set. An empty list of managed fields does, because in an update it asks for them
-/// to be cleared; so does one that keeps defaults from being filled in. One that is always written stays for now: who sent it
-/// owns it, and it is stored as null.
+/// to be cleared; so does what says something else than none. One that is always written stays for now: who sent it owns it,
+/// and it is stored as null.
 pub(super) fn is_kept(field: &Field, value: &Value) -> bool {
-    let stays_empty = || field.name == "managedFields" || (field.pointer && value.is_array());
+    let stays_empty = || field.name == "managedFields" || canonical::is_stated_empty(field, value);
     field.gate == Gate::Open && (!canonical::is_omitted(field, value) || stays_empty())
 }
 

@@ -11,7 +11,8 @@ use crate::{
 };
 use gantry_kinds::{Field, SchemaAlternative, Shape, Type};
 use gantry_meta::{Object, Value};
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize as _, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// What is expected at a place.
@@ -59,11 +60,38 @@ impl<'de> DeserializeSeed<'de> for Seed<'_, '_, '_> {
     type Value = Option<Value>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
+        match self.target {
+            Target::Shape(Shape::Quantity) => self.amount(deserializer, false),
+            Target::Shape(Shape::ResourceQuantity) => self.amount(deserializer, true),
+            _ => deserializer.deserialize_any(self),
+        }
     }
 }
 
 impl Seed<'_, '_, '_> {
+    /// A quantity is read by its own text, also where it is written as a number: no digit of it is lost.
+    fn amount<'de, D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+        in_resource_list: bool,
+    ) -> Result<Option<Value>, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        match raw.get().as_bytes() {
+            b"null" => Ok(None),
+            [b'"', inner @ .., b'"'] if !inner.contains(&b'\\') => {
+                self.quantity(raw.get().trim_matches('"'), in_resource_list)
+            }
+            [b'"', ..] => {
+                let text: String = serde_json::from_str(raw.get()).map_err(D::Error::custom)?;
+                self.quantity(&text, in_resource_list)
+            }
+            [b'-' | b'0'..=b'9', ..] => self.quantity(raw.get(), in_resource_list),
+            [b't' | b'f', ..] => Err(self.mismatch("boolean")),
+            [b'[', ..] => Err(self.mismatch("array")),
+            _ => Err(self.mismatch("object")),
+        }
+    }
+
     pub(super) fn mismatch<E: Error>(&self, found: &str) -> E {
         let expected = match self.target {
             Target::Struct(_) => "object",
@@ -79,7 +107,6 @@ impl Seed<'_, '_, '_> {
         if let Target::Shape(shape) = self.target { Some(shape) } else { None }
     }
 
-    /// Quantities may be written as numbers.
     fn quantity<E: Error>(&self, text: &str, in_resource_list: bool) -> Result<Option<Value>, E> {
         let normal = scalar::quantity(text, in_resource_list).ok_or_else(|| self.mismatch(&format!("{text:?}")))?;
         Ok(Some(Value::String(normal.into_owned())))
@@ -114,8 +141,6 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
             Some(Shape::Int32 | Shape::IntOrString | Shape::Int64 | Shape::Double | Shape::Raw | Shape::RawObject) => {
                 Ok(Some(Value::from(value)))
             }
-            Some(Shape::Quantity) => self.quantity(itoa::Buffer::new().format(value), false),
-            Some(Shape::ResourceQuantity) => self.quantity(itoa::Buffer::new().format(value), true),
             _ => Err(self.mismatch("number")),
         }
     }
@@ -126,8 +151,6 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         }
         match self.shape() {
             Some(Shape::Raw | Shape::RawObject) => Ok(Some(Value::from(value))),
-            Some(Shape::Quantity) => self.quantity(itoa::Buffer::new().format(value), false),
-            Some(Shape::ResourceQuantity) => self.quantity(itoa::Buffer::new().format(value), true),
             _ => self.visit_f64(value as f64),
         }
     }
@@ -136,8 +159,6 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
         match self.shape() {
             Some(Shape::Double) => Ok(Some(double(value))),
             Some(Shape::Raw | Shape::RawObject) => Ok(Some(Value::from(value))),
-            Some(Shape::Quantity) => self.quantity(&value.to_string(), false),
-            Some(Shape::ResourceQuantity) => self.quantity(&value.to_string(), true),
             // `-0` is read as a fraction to keep its sign.
             Some(Shape::Int32 | Shape::Int64 | Shape::IntOrString) if value == 0.0 && value.is_sign_negative() => {
                 Ok(Some(Value::from(0)))
@@ -155,8 +176,6 @@ impl<'de> Visitor<'de> for Seed<'_, '_, '_> {
             Some(Shape::MicroTime) if scalar::is_zero_time(text) && text.contains('.') => return Ok(None),
             Some(Shape::Time) => scalar::time(text).ok_or_else(|| bad("string"))?,
             Some(Shape::MicroTime) => scalar::micro_time(text).ok_or_else(|| bad("string"))?,
-            Some(Shape::Quantity) => return self.quantity(text, false),
-            Some(Shape::ResourceQuantity) => return self.quantity(text, true),
             _ => return Err(bad("string")),
         };
         Ok(Some(Value::String(normal)))

@@ -152,6 +152,10 @@ fn quantities_times_and_text_are_put_into_their_normal_form() {
     let limits = r#"{"spec":{"limits":[{"type":"Pod","max":{"cpu":2,"memory":"1024Mi"},"min":{"cpu":0.5}}]}}"#;
     let limits = &tree("limitranges", limits)["spec"]["limits"][0];
     assert_eq!((&limits["max"], &limits["min"]), (&json!({"cpu": "2", "memory": "1Gi"}), &json!({"cpu": "500m"})));
+    let limits =
+        r#"{"spec":{"limits":[{"type":"Pod","max":{"a":12345678901234567890123,"b":1e3,"c":"\u0031Ki","d":-0.5}}]}}"#;
+    let max = json!({"a": "12345678901234567890123", "b": "1e3", "c": "1Ki", "d": "-500m"});
+    assert_eq!(tree("limitranges", limits)["spec"]["limits"][0]["max"], max, "no digit is lost");
     let lone = tree("configmaps", r#"{"data":{"lone":"\ud800x","pair":"\ud83d\ude00"}}"#);
     assert_eq!(lone["data"], json!({"lone": "\u{fffd}x", "pair": "😀"}));
     let event = tree("events", r#"{"eventTime":null,"firstTimestamp":"2024-05-06T07:08:09+02:00"}"#);

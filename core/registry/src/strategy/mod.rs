@@ -16,6 +16,7 @@ mod persistent_volume_claims;
 mod persistent_volumes;
 mod pods;
 mod replication_controllers;
+mod resource_claims;
 mod secrets;
 mod service_accounts;
 mod services;
@@ -204,7 +205,8 @@ pub(crate) fn of(group: &str, plural: &str) -> &'static dyn Strategy {
         ("scheduling.k8s.io", "priorityclasses") => &PriorityClasses,
         ("storage.k8s.io", "csidrivers") => &CsiDrivers,
         ("storage.k8s.io", "csistoragecapacities") => &Generic,
-        ("storage.k8s.io", "volumeattachments") | ("resource.k8s.io", "resourceclaims") => &status::DevicesAndVolumes,
+        ("storage.k8s.io", "volumeattachments") => &status::VolumeAttachments,
+        ("resource.k8s.io", "resourceclaims") => &resource_claims::ResourceClaims,
         ("storage.k8s.io" | "resource.k8s.io", _) => &ReturnsDeleted,
         ("admissionregistration.k8s.io", "validatingadmissionpolicies") => &status::AdmissionPolicies,
         ("flowcontrol.apiserver.k8s.io", _) => &status::FlowControl,

@@ -5,7 +5,7 @@ use gantry_kinds::{FieldName, fields::meta_v1::ObjectMeta};
 use super::Strategy;
 
 /// What clients set in metadata.
-const SET_BY_CLIENTS: &[FieldName] = &[
+pub(super) const SET_BY_CLIENTS: &[FieldName] = &[
     ObjectMeta::LABELS,
     ObjectMeta::ANNOTATIONS,
     ObjectMeta::FINALIZERS,
@@ -41,9 +41,9 @@ impl Strategy for StatusAlone {
 }
 
 /// As [`StatusAlone`], and deletions answer with the object.
-pub(super) struct DevicesAndVolumes;
+pub(super) struct VolumeAttachments;
 
-impl Strategy for DevicesAndVolumes {
+impl Strategy for VolumeAttachments {
     fn kept_by_status(&self) -> &'static [FieldName] {
         SET_BY_CLIENTS
     }

@@ -256,27 +256,34 @@ impl Admitted {
                 strategy::prepare_update(&served.resource, served.strategy, write.subresource, &mut object, old);
             }
         }
-        canonical::canonicalise(&write.served.resource.root, &mut object);
+        let states_empty = canonical::canonicalise_for_rules(&write.served.resource.root, &mut object);
         accept::validate(write, &object, old)?;
         let bare = if old.is_none() { !labelled } else { !is_labelled(&object) };
         if bare {
             write.served.strategy.fill_labels(&mut object);
         }
-        Ok(Prepared(object))
+        Ok(Prepared { object, states_empty })
     }
 }
 
 /// Valid, but not yet seen by validating admission.
-pub(crate) struct Prepared(Object);
+pub(crate) struct Prepared {
+    object: Object,
+    /// Whether it has empty lists or maps that rules may ask for, and that are not stored.
+    states_empty: bool,
+}
 
 impl Prepared {
     /// Validating admission.
     pub async fn accept(self, write: &Write<'_>, old: Option<&Object>) -> Result<Accepted, Status> {
-        let Self(object) = self;
+        let Self { mut object, states_empty } = self;
         let operation = if old.is_some() { Operation::Update } else { Operation::Create };
         let name = object.name().to_owned();
         let attributes = write.attributes(operation, &name);
         write.state.admission.validate(&attributes, Some(&object), old).await?;
+        if states_empty {
+            canonical::canonicalise(&write.served.resource.root, &mut object);
+        }
         Ok(Accepted(object))
     }
 }

@@ -129,9 +129,51 @@ pub fn update(update: Update<'_>, causes: &mut Causes) {
     update.look(Look::Changes, causes);
 }
 
-/// What is issued: nothing yet, or PEM blocks.
+/// What is issued: nothing yet, or PEM blocks of certificates and nothing else.
 fn is_certificate(certificate: &Field<'_>) -> bool {
-    certificate.is_empty() || holds_block(certificate.text(), "CERTIFICATE")
+    certificate.is_empty() || (holds_block(certificate.text(), "CERTIFICATE") && holds_certificates(certificate.text()))
+}
+
+/// Whether each block of the PEM in a base64 text is a certificate by its outer form.
+fn holds_certificates(base64: &str) -> bool {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let pem = STANDARD.decode(base64).unwrap_or_default();
+    let pem = String::from_utf8_lossy(&pem);
+    let blocks = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
+    blocks.filter_map(|rest| rest.split_once("-----END CERTIFICATE-----")).all(|(body, _)| {
+        let body: String = body.split_whitespace().collect();
+        STANDARD.decode(body).is_ok_and(|der| is_signed_sequence(&der))
+    })
+}
+
+/// X.509 in DER: a sequence of what is signed (a sequence), the algorithm (a sequence) and the signature (a string of bits).
+fn is_signed_sequence(der: &[u8]) -> bool {
+    const SEQUENCE: u8 = 0x30;
+    const BITS: u8 = 0x03;
+    let Some((SEQUENCE, mut inner, [])) = element(der) else { return false };
+    for wanted in [SEQUENCE, SEQUENCE, BITS] {
+        match element(inner) {
+            Some((tag, content, rest)) if tag == wanted && !content.is_empty() => inner = rest,
+            _ => return false,
+        }
+    }
+    inner.is_empty()
+}
+
+/// The first element of DER: its tag, its content, and what follows.
+fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = der.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = match *first {
+        short @ ..=0x7f => (usize::from(short), rest),
+        long @ 0x81..=0x84 => {
+            let (bytes, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
+            (bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*tag, content, rest))
 }
 
 /// Each type once, the types that decide being `True`. What was otherwise before may stay so.

@@ -59,7 +59,8 @@ fn immutable_data(update: Update<'_>, members: &[FieldName], causes: &mut Causes
     }
     for member in members {
         let (new, old) = (update.new.member(*member), update.old.member(*member));
-        if new.value() != old.value() && !(new.is_empty() && old.is_empty()) {
+        // To the reference an empty map is another than none here.
+        if new.value() != old.value() {
             causes.forbidden(&new, "field is immutable when `immutable` is set");
         }
     }

@@ -89,7 +89,7 @@ fn queuing(queuing: &Field<'_>, causes: &mut Causes) {
         causes.invalid(&hand, "must be positive");
     } else if size > number {
         causes.invalid(&hand, "should not be greater than queues");
-    } else if (0..size).map(|dealt| ((number - dealt) as f64).log2()).sum::<f64>() > DEALING_MAX_BITS {
+    } else if ((number as f64).log2() * size as f64).ceil() > DEALING_MAX_BITS {
         causes.invalid(&hand, "required entropy bits of deckSize and handSize should not be greater than 60");
     }
 }

@@ -23,7 +23,7 @@ use serde_json::json;
 
 use super::{persistent_volume_claim, pod};
 use crate::{
-    field::{Causes, Field, Root},
+    field::{Causes, Field, Root, objects_alike},
     names,
     ratchet::Ratchet,
     rules::{numbers, selector},
@@ -414,7 +414,7 @@ pub mod stateful_set {
             rest.retain(|member, _| !CHANGEABLE.iter().any(|changeable| changeable.as_str() == member));
             rest
         };
-        if rest(&new) != rest(&old) {
+        if !objects_alike(&rest(&new), &rest(&old)) {
             causes.forbidden(&new, "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
         }
     }

@@ -1,5 +1,7 @@
 //! How a webhook is reached: by URL, or as a service.
 
+use std::net::Ipv6Addr;
+
 use gantry_kinds::fields::apiextensions_v1::{ServiceReference, WebhookClientConfig};
 
 use super::numbers;
@@ -56,7 +58,31 @@ fn split(url: &str) -> Option<(String, &str)> {
         _ if !url.starts_with('/') && url.split('/').next().is_some_and(|step| step.contains(':')) => return None,
         _ => (String::new(), url),
     };
-    (printable && escapes_are_sound(rest)).then_some((scheme, rest))
+    (printable && escapes_are_sound(rest) && authority_is_sound(rest)).then_some((scheme, rest))
+}
+
+/// The part between `//` and the path: what RFC 3986 lets names, addresses and ports consist of.
+fn authority_is_sound(rest: &str) -> bool {
+    let Some(rest) = rest.strip_prefix("//") else { return true };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let of_user = |b: u8| b.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&b);
+    user.bytes().all(of_user) && host_is_sound(host)
+}
+
+/// A name, or an address of IPv6 in brackets, and a port.
+fn host_is_sound(host: &str) -> bool {
+    let is_port = |port: &str| port.is_empty() || port.strip_prefix(':').is_some_and(is_number);
+    if let Some((address, port)) = host.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')) {
+        let address = address.split("%25").next().unwrap_or_default();
+        return is_port(port) && address.parse::<Ipv6Addr>().is_ok();
+    }
+    let (name, port) = host.split_at(host.find(':').unwrap_or(host.len()));
+    !name.contains(|c: char| c == ' ' || "[\\^`{|}".contains(c)) && is_port(port)
+}
+
+fn is_number(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Each `%` is followed by two hexadecimal digits.

@@ -1,6 +1,6 @@
 //! Rules whose edges are easily missed.
 
-use crate::support::{create, update_through};
+use crate::support::{create, update, update_status_of, update_through};
 use crate::{NOTHING, container, pod, pod_with, template};
 use gantry_meta::Value;
 use serde_json::json;
@@ -161,4 +161,95 @@ fn parameters_of_a_driver_are_an_object_or_wrong() {
     assert_eq!(class(json!({})), NOTHING);
     assert_eq!(class(json!([])), ["Invalid:spec.config[0].opaque.parameters"]);
     assert_eq!(class(Value::Null), ["Required:spec.config[0].opaque.parameters"]);
+}
+
+#[test]
+fn hosts_of_webhooks_are_hosts() {
+    let hook = |url: &str| {
+        let hook = json!({"name": "a.b.example", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": {"url": url}});
+        create("admissionregistration.k8s.io/mutatingwebhookconfigurations", json!({"webhooks": [hook]}))
+    };
+    for good in ["https://hooks.example:8443/x", "https://[fd00::1]:1/x", "https://hooks.example:/x"] {
+        assert_eq!(hook(good), NOTHING, "{good}");
+    }
+    for bad in [
+        "https://my hooks/x",
+        "https://hooks.example:http/x",
+        "https://[fd00::1/x",
+        "https://[1.2.3.4]/x",
+        "https://a:1:2/x",
+    ] {
+        assert_eq!(hook(bad), ["Required:webhooks[0].clientConfig.url"], "{bad}");
+    }
+}
+
+#[test]
+fn a_hand_is_dealt_with_sixty_bits() {
+    let level = |queues: u32, hand: u32| {
+        let queuing = json!({"queues": queues, "handSize": hand, "queueLengthLimit": 1});
+        let limited = json!({"nominalConcurrencyShares": 1, "limitResponse": {"type": "Queue", "queuing": queuing}});
+        create(
+            "flowcontrol.apiserver.k8s.io/prioritylevelconfigurations",
+            json!({"spec": {"type": "Limited", "limited": limited}}),
+        )
+    };
+    assert_eq!(level(64, 10), NOTHING);
+    assert_eq!(level(64, 11), ["Invalid:spec.limited.limitResponse.queuing.handSize"]);
+    assert_eq!(level(20, 14), ["Invalid:spec.limited.limitResponse.queuing.handSize"], "each card counts as the first");
+}
+
+#[test]
+fn a_revision_without_data_is_none() {
+    assert_eq!(create("apps/controllerrevisions", json!({"revision": 1})), ["Required:data"]);
+    assert_eq!(create("apps/controllerrevisions", json!({"revision": 1, "data": {}})), NOTHING);
+}
+
+#[test]
+fn annotations_that_show_a_field_do_not_count() {
+    let set = |key: &str| {
+        json!({"metadata": {"annotations": {"a": "x".repeat(262_140), key: "12"}},
+            "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template(json!({"a": "b"}))}})
+    };
+    assert_eq!(create("apps/daemonsets", set("deprecated.daemonset.template.generation")), NOTHING);
+    assert_eq!(create("apps/daemonsets", set("other")), ["TooLong:metadata.annotations"]);
+    assert_eq!(
+        create("apps/replicasets", set("deprecated.daemonset.template.generation")),
+        ["TooLong:metadata.annotations"]
+    );
+}
+
+#[test]
+fn what_is_issued_is_a_certificate_by_its_form() {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let pem = |der: &[u8]| {
+        let text = format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", STANDARD.encode(der));
+        json!({ "certificate": STANDARD.encode(text) })
+    };
+    let csr = json!({"spec": {"request": "", "signerName": "a.example/b", "usages": ["client auth"]}});
+    let issued =
+        |der: &[u8]| update_status_of("certificates.k8s.io/certificatesigningrequests", &csr, json!({}), pem(der));
+    let signed = [0x30, 12, 0x30, 2, 5, 0, 0x30, 2, 5, 0, 0x03, 2, 0, 1];
+    assert_eq!(issued(&signed), NOTHING);
+    assert_eq!(issued(&signed[..13]), ["Invalid:status.certificate"]);
+    assert_eq!(issued(&[0, 0, 0]), ["Invalid:status.certificate"]);
+}
+
+#[test]
+fn what_is_stated_empty_is_stated() {
+    let windows = json!({"os": {"name": "windows"}, "securityContext": {"supplementalGroups": []}});
+    assert_eq!(create("pods", pod(windows)), ["Forbidden:spec.securityContext.supplementalGroups"]);
+    assert_eq!(create("pods", pod(json!({"resources": {"claims": []}}))), ["Forbidden:spec.resources.claims"]);
+    let frozen = json!({"immutable": true, "data": {"a": "b"}});
+    let emptied = json!({"immutable": true, "data": {"a": "b"}, "binaryData": {}});
+    assert_eq!(update("configmaps", frozen, emptied), ["Forbidden:binaryData"]);
+    let slice = json!({"spec": {"driver": "d.example", "pool": {"name": "p", "resourceSliceCount": 1}, "allNodes": true,
+        "devices": [{"name": "d"}], "sharedCounters": []}});
+    assert_eq!(create("resource.k8s.io/resourceslices", slice), ["Invalid:spec"]);
+}
+
+#[test]
+fn a_pod_that_states_an_empty_list_more_is_the_same_pod() {
+    let stated = pod_with(json!({"resources": {"claims": []}}));
+    assert_eq!(update("pods", pod_with(json!({"resources": {}})), stated), NOTHING);
 }

@@ -67,6 +67,7 @@ impl Strategy for Pods {
     }
 
     fn prepare_update(&self, subresource: &str, new: &mut Object, old: &Object) {
+        forget_empty_overhead(new);
         match subresource {
             "status" => {
                 keep_in_metadata(&[ObjectMeta::OWNER_REFERENCES, ObjectMeta::DELETION_TIMESTAMP], new, old);
@@ -110,6 +111,15 @@ fn keep_qos_class(new: &mut Object, old: &Object) {
 fn is_resizable(pod: &Object) -> bool {
     let is_windows = pod.text_at(path![Pod::SPEC, PodSpec::OS, PodOS::NAME]) == "windows";
     !is_windows && pod.annotations().is_none_or(|annotations| !annotations.contains_key("kubernetes.io/config.mirror"))
+}
+
+/// Only a new pod may not state that it has none.
+fn forget_empty_overhead(pod: &mut Object) {
+    if let Some(spec) = pod.get_mut("spec").and_then(Value::as_object_mut)
+        && spec.get("overhead").and_then(Value::as_object).is_some_and(Object::is_empty)
+    {
+        spec.remove("overhead");
+    }
 }
 
 /// Only the list of ephemeral containers is taken from the request, and an empty one too.

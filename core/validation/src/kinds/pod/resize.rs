@@ -10,7 +10,7 @@ use gantry_kinds::{
 
 use super::{annotations, metadata_and_spec, refuse_whole};
 use crate::{
-    field::{Causes, Field},
+    field::{Causes, Field, alike},
     rules::resources::amount,
     table::Update,
 };
@@ -129,9 +129,8 @@ fn of_pod(new_spec: &Field<'_>, old_spec: &Field<'_>, causes: &mut Causes) {
         return causes.forbidden(&new, "pod-level resources cannot be removed");
     }
     none_removed(&new, &old, causes);
-    if new.member(ResourceRequirements::CLAIMS).value() != old.member(ResourceRequirements::CLAIMS).value()
-        || !same_others(&new, &old)
-    {
+    let [claims, before] = [&new, &old].map(|resources| resources.member(ResourceRequirements::CLAIMS));
+    if !alike(claims.value(), before.value()) || !same_others(&new, &old) {
         causes.forbidden(new_spec, "only cpu and memory resources are mutable at pod-level");
     }
 }

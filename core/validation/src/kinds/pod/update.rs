@@ -8,7 +8,7 @@ use gantry_meta::{Object, Value};
 
 use super::{affinity, annotations, ephemeral, image_is_trimmed, metadata_and_spec, resize, status};
 use crate::{
-    field::{Causes, Field},
+    field::{Causes, Field, objects_alike},
     table::Update,
 };
 
@@ -36,13 +36,13 @@ fn pod(update: Update<'_>, causes: &mut Causes) {
     only_added_tolerations(&new.member(PodSpec::TOLERATIONS), &old.member(PodSpec::TOLERATIONS), causes);
     only_removed_gates(&new.member(PodSpec::SCHEDULING_GATES), &old.member(PodSpec::SCHEDULING_GATES), causes);
     let (Some(new_spec), Some(old_spec)) = (new.object(), old.object()) else { return };
-    if new_spec == old_spec {
+    if objects_alike(new_spec, old_spec) {
         return;
     }
     if !old.member(PodSpec::SCHEDULING_GATES).is_empty() {
         gated_placement(&new, &old, causes);
     }
-    if with_changeable_put_back(new_spec, old_spec) != *old_spec {
+    if !objects_alike(&with_changeable_put_back(new_spec, old_spec), old_spec) {
         causes.forbidden(&new, "pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, `spec.activeDeadlineSeconds`, `spec.tolerations` (only additions to existing tolerations), `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
     }
 }
