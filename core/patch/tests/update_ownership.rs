@@ -196,3 +196,10 @@ fn a_list_that_is_emptied_is_owned_by_nobody() {
     let third = write(ty, "three", "", Some(&second), policy(json!([])));
     assert_eq!(owners(&third), owners(&first));
 }
+
+#[test]
+fn a_map_that_is_empty_until_it_is_stored_gets_no_owner() {
+    let ty = ty("", "v1", "ConfigMap");
+    let made = write(ty, "one", "", None, config_map(json!({})));
+    assert_eq!(owners(&made), [("one".into(), json!({"f:metadata": {"f:labels": {".": {}, "f:l": {}}}}))]);
+}

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gantry_kinds::{FieldNames, Shape, Type};
+use gantry_kinds::{Field, FieldNames, Shape, Type};
 use gantry_meta::{Object, ObjectView as _, Value, time};
 use jiff::Timestamp;
 
@@ -115,14 +115,22 @@ fn reconciled<'a>(writer: Writer<'_>, mut entries: Vec<Entry<'a>>) -> Vec<Entry<
     entries
 }
 
-/// The object as it will be stored: some empty lists are kept until then, and nobody comes to own them.
+/// The object as it will be stored: some empty lists and maps are kept until then, and nobody comes to own them.
 fn without_empty_lists<'a>(ty: &Type, object: &'a Object) -> Cow<'a, Object> {
-    if !object.iter().any(|(name, value)| name != "metadata" && has_empty_list(value)) {
+    let is_empty_map = |name: &str, value: &Value| ty.field(name).is_some_and(|field| is_unowned_map(field, value));
+    let concerns =
+        |(name, value): (&String, &Value)| name != "metadata" && (has_empty_list(value) || is_empty_map(name, value));
+    if !object.iter().any(concerns) {
         return Cow::Borrowed(object);
     }
     let mut object = object.clone();
     drop_empty_lists(ty, &mut object);
     Cow::Owned(object)
+}
+
+/// Whether an empty map is kept for the rules alone, as some lists are.
+fn is_unowned_map(field: &Field, value: &Value) -> bool {
+    field.pointer && matches!(field.shape, Shape::Map(_)) && value.as_object().is_some_and(Object::is_empty)
 }
 
 fn has_empty_list(value: &Value) -> bool {
@@ -136,6 +144,7 @@ fn has_empty_list(value: &Value) -> bool {
 fn drop_empty_lists(ty: &Type, object: &mut Object) {
     object.retain(|name, value| match (ty.field(name), value) {
         (Some(field), Value::Array(items)) if items.is_empty() => field.emitted.is_some(),
+        (Some(field), value) if is_unowned_map(field, value) => false,
         (Some(field), value) => {
             drop_empty_lists_of(&field.shape, value);
             true
