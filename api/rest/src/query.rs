@@ -69,12 +69,13 @@ pub fn list_options(query: &Query<'_>) -> Result<ListOptions, Status> {
 /// Delete options from the query; a body replaces them altogether.
 pub fn delete_options(query: &Query<'_>) -> Result<DeleteOptions, Status> {
     let orphan = query.get("orphanDependents").map(|_| query.flag("orphanDependents"));
+    let condition = |key: &str| query.get(key).filter(|value| !value.is_empty()).map(str::to_owned);
     Ok(DeleteOptions {
         dry_run: dry_run_of(query.all("dryRun"), DeleteOptions::KIND)?,
         grace_period_seconds: query.number("gracePeriodSeconds")?,
         preconditions: Preconditions {
-            uid: query.get("uid").map(str::to_owned),
-            resource_version: query.get("resourceVersion").map(str::to_owned),
+            uid: condition("uid"),
+            resource_version: condition("resourceVersion"),
         },
         propagation: Propagation::of(query.get("propagationPolicy"), orphan)?,
         asks_to_cascade: orphan == Some(false),
@@ -89,6 +90,15 @@ mod tests {
     fn a_flag_is_false_only_when_absent_zero_or_false() {
         let query = Query::parse("a&b=0&c=False&d=maybe&e=1");
         assert_eq!(["a", "b", "c", "d", "e", "f"].map(|k| query.flag(k)), [true, false, false, true, true, false]);
+    }
+
+    #[test]
+    fn an_empty_condition_of_a_deletion_is_none() {
+        let conditions = |text: &str| delete_options(&Query::parse(text)).unwrap().preconditions;
+        let asked = conditions("uid=u&resourceVersion=7");
+        assert_eq!((asked.uid.as_deref(), asked.resource_version.as_deref()), (Some("u"), Some("7")));
+        let none = conditions("uid=&resourceVersion=");
+        assert_eq!((none.uid, none.resource_version), (None, None));
     }
 
     #[test]

@@ -112,8 +112,10 @@ impl Table {
     /// The topic of `scope`, reaching back to just after `from`. Give it back with [`Self::unsubscribe`].
     pub fn subscribe(&self, scope: &Scope, from: Revision) -> Result<Arc<Topic>, Expired> {
         let mut state = self.state.write();
-        if from < state.floor {
-            return Err(Expired { floor: state.floor });
+        // What was forgotten counts, and not the floor: a resource that did not change has lost nothing by it.
+        let forgotten = state.all.dropped();
+        if from < forgotten {
+            return Err(Expired { floor: forgotten });
         }
         Ok(state.subscribe(&self.config, scope, from))
     }
@@ -122,48 +124,47 @@ impl Table {
         self.state.write().unsubscribe(&self.config, scope, topic);
     }
 
-    /// Objects as of `at`, in key order, after `after`, from at most [`CHUNK`] keys. `None` in the second place: the end.
-    pub fn chunk(&self, scope: &Scope, at: Revision, after: Option<&Key>) -> Result<Chunk, Expired> {
+    /// Objects as of `at`, in key order, from `from` on (`None`: from the first), of at most [`CHUNK`] keys.
+    pub fn chunk(&self, scope: &Scope, at: Revision, from: Option<&Key>) -> Result<Chunk, Expired> {
         let state = self.state.read();
         if at < state.floor {
             return Err(Expired { floor: state.floor });
         }
         let mut chunk = Chunk { objects: Vec::new(), resume: None };
         let mut seen = 0;
-        state.walk(&self.config, scope, after, |key, chain| {
+        state.walk(&self.config, scope, from, |key, chain| {
             chunk.objects.extend(chain.at(at).cloned());
             seen += 1;
             if seen < CHUNK {
                 return ControlFlow::Continue(());
             }
-            chunk.resume = Some(key.clone());
+            chunk.resume = Some(behind(key));
             ControlFlow::Break(())
         });
         Ok(chunk)
     }
 
-    /// How many objects of `scope` stand at `at`, if that is known without walking them.
+    /// How many objects of `scope` stand at `at`, if that is known without walking them: those of now, less what came since.
     pub fn count(&self, scope: &Scope, at: Revision) -> Option<u64> {
         let state = self.state.read();
-        if state.newest > at {
-            return None;
-        }
-        match scope {
-            Scope::All => Some(state.live.values().sum()),
-            Scope::Namespace(namespace) => Some(state.live.get(namespace).copied().unwrap_or_default()),
-            Scope::Object { .. } | Scope::Indexed { .. } => None,
-        }
+        let now = match scope {
+            Scope::All => state.live.values().sum(),
+            Scope::Namespace(namespace) => state.live.get(namespace).copied().unwrap_or_default(),
+            Scope::Object { .. } | Scope::Indexed { .. } => return None,
+        };
+        let came = state.all.came_since(at, |event| in_scope(&self.config, scope, &event.object))?;
+        Some(now.saturating_add_signed(-came))
     }
 
     /// The fingerprint of all objects as of `at`.
     pub fn digest(&self, at: Revision) -> Result<ResourceDigest, Expired> {
         let mut digest = ResourceDigest::default();
-        let mut after = None;
+        let mut from = None;
         loop {
-            let chunk = self.chunk(&Scope::All, at, after.as_ref())?;
+            let chunk = self.chunk(&Scope::All, at, from.as_ref())?;
             chunk.objects.iter().for_each(|o| digest.add(o.key().as_str(), o.revision()));
-            after = chunk.resume;
-            if after.is_none() {
+            from = chunk.resume;
+            if from.is_none() {
                 return Ok(digest);
             }
         }
@@ -191,7 +192,7 @@ impl State {
             newest_objects: Newest::default(),
             live: HashMap::new(),
             indexes: config.attributes.indexed_fields().iter().map(index).collect(),
-            all: Arc::new(Topic::new(floor)),
+            all: Arc::new(Topic::since(floor)),
             namespaces: HashMap::new(),
             objects: HashMap::new(),
             floor,
@@ -365,19 +366,19 @@ impl State {
         &self,
         config: &ResourceConfig,
         scope: &Scope,
-        after: Option<&Key>,
+        from: Option<&Key>,
         mut visit: impl FnMut(&Key, &Chain) -> ControlFlow<()>,
     ) {
         let prefix = match scope {
             Scope::Namespace(namespace) => namespace_prefix(config, namespace),
             Scope::All | Scope::Object { .. } | Scope::Indexed { .. } => String::new(),
         };
-        let start = after.map_or(Bound::Included(&*prefix), |key| Bound::Excluded(key.as_str()));
-        let bounds = (start, Bound::Unbounded);
+        let start = from.map_or(&*prefix, |key| key.as_str().max(&*prefix));
+        let bounds = (Bound::Included(start), Bound::Unbounded);
         match scope {
             Scope::Object { namespace, name } => {
                 let key = key_of(config, namespace, name);
-                let found = self.keys.get(&key).filter(|_| after.is_none_or(|a| *a < key));
+                let found = self.keys.get(&key).filter(|_| from.is_none_or(|from| *from <= key));
                 _ = found.map(|chain| visit(&key, chain));
             }
             Scope::Indexed { field, value } if self.indexes.iter().any(|i| i.field == *field) => {
@@ -406,6 +407,11 @@ impl FieldIndex {
             self.keys.remove(value);
         }
     }
+}
+
+/// The first place behind a key.
+pub(crate) fn behind(key: &Key) -> Key {
+    Key::from_stored(&[key.as_str(), "\0"].concat())
 }
 
 fn namespace_prefix(config: &ResourceConfig, namespace: &str) -> String {

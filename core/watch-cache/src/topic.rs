@@ -47,6 +47,18 @@ impl Topic {
         Self { ring: RwLock::new(ring), handed: Mutex::default(), bell: Notify::new() }
     }
 
+    /// The topic of a whole resource, of which nothing is known before `floor`.
+    pub fn since(floor: Revision) -> Self {
+        let topic = Self::new(floor);
+        topic.ring.write().dropped = floor;
+        topic
+    }
+
+    /// The newest revision that a watch must have seen, as its event is no longer here.
+    pub fn dropped(&self) -> Revision {
+        self.ring.read().dropped
+    }
+
     /// Adds the newest event. The caller rings the bell once its batch is complete.
     pub fn push(&self, event: Arc<Event>) {
         self.ring.write().events.push_back((event.revision, event));
@@ -99,6 +111,14 @@ impl Topic {
 
     pub fn newest(&self) -> Option<Revision> {
         self.ring.read().events.back().map(|(r, _)| *r)
+    }
+
+    /// How many more objects stand since `cursor`, of those that `belongs` accepts; `None`: the ring does not reach so far.
+    pub fn came_since(&self, cursor: Revision, belongs: impl Fn(&Event) -> bool) -> Option<i64> {
+        let ring = self.ring.read();
+        let events = ring.after(cursor, ring.events.len()).ok()?;
+        let came = |event: &Event| i64::from(!event.deleted) - i64::from(event.previous.is_some());
+        Some(events.filter(|(_, event)| belongs(event)).map(|(_, event)| came(event)).sum())
     }
 
     /// Up to `limit` events after `cursor`, in order.

@@ -8,7 +8,7 @@ use futures::StreamExt as _;
 use gantry_meta::{Reason, Status};
 use gantry_registry::{Body, MediaType, Patch};
 
-use crate::headers::header;
+use crate::{headers::header, proxy};
 
 /// A body of exactly this size is read, one byte more is 413.
 pub(crate) const BODY_MAX_BYTES: usize = 3 << 20;
@@ -17,10 +17,13 @@ pub(crate) const BODY_MAX_BYTES: usize = 3 << 20;
 const DISCARD_MAX_BYTES: usize = 4 * BODY_MAX_BYTES;
 const DISCARD_PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
+pub(super) async fn read(request: &HttpRequest, mut payload: web::Payload) -> Result<Bytes, Status> {
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();
-    while let Some(chunk) = payload.next().await {
+    let end = length_beside_upgrade(request);
+    while end.is_none_or(|end| all.len() + first.as_ref().map_or(0, Bytes::len) < end)
+        && let Some(chunk) = payload.next().await
+    {
         let chunk = chunk.map_err(|error| Status::bad_request(format!("the body cannot be read: {error}")))?;
         let length = all.len() + first.as_ref().map_or(0, Bytes::len) + chunk.len();
         if length > BODY_MAX_BYTES {
@@ -39,6 +42,12 @@ pub(super) async fn read(mut payload: web::Payload) -> Result<Bytes, Status> {
         }
     }
     Ok(first.unwrap_or_else(|| all.freeze()))
+}
+
+/// Where a body ends that asks to upgrade what cannot be upgraded: its connection goes on behind it for ever.
+fn length_beside_upgrade(request: &HttpRequest) -> Option<usize> {
+    proxy::wanted_upgrade(request)?;
+    Some(header(request.headers(), "content-length").and_then(|length| length.parse().ok()).unwrap_or(0))
 }
 
 pub(crate) async fn discard(payload: &mut web::Payload) {

@@ -50,7 +50,7 @@ pub(super) async fn handle(
             if !is_log && rest.is_empty() && matches!(*request.method(), Method::GET | Method::HEAD) {
                 return Ok(with_slash(path, request.query_string()));
             }
-            let bytes = body::read(payload).await?;
+            let bytes = body::read(request, payload).await?;
             let prefix = path.strip_suffix(&rest).unwrap_or(path);
             proxy::forward(&*state.dial, &to, (request, prefix), bytes, refusals, counted).await
         }

@@ -124,7 +124,7 @@ async fn read(
     let bytes = match found.verb {
         Verb::Get | Verb::List | Verb::Watch => Bytes::new(),
         Verb::Create | Verb::Update | Verb::Patch | Verb::Delete | Verb::DeleteCollection => {
-            body::read(payload).await?
+            body::read(request, payload).await?
         }
     };
     Ok(match found.verb {

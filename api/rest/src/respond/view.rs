@@ -63,6 +63,8 @@ impl View {
             Self::Partial { version } => {
                 let api_version = version.api_version();
                 let items: Vec<Value> = objects.map(|object| partial_metadata(&object, api_version)).collect();
+                // None at all are `null`, as they are in the reference.
+                let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
                 json!({"kind": "PartialObjectMetadataList", "apiVersion": api_version, "metadata": meta, "items": items})
             }
             Self::Table { printer, stored, include, version } => {

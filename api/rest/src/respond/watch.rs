@@ -43,7 +43,7 @@ pub(crate) struct EventWriter {
     protobuf: bool,
     /// The next event is the watch's first.
     first: bool,
-    /// Single objects are no lists: such a watch ends before its first event, as the reference's does.
+    /// Single objects are no lists: such a watch ends before its first object, as the reference's does.
     empty: bool,
 }
 
@@ -73,8 +73,12 @@ impl EventWriter {
 
     /// The events that are to be written, until the server ends.
     pub fn events(&self, answer: WatchResponse, shutdown: CancellationToken) -> BoxStream<'static, WatchEvents> {
-        let all = if self.empty { 0 } else { usize::MAX };
-        answer.events.take_until(shutdown.cancelled_owned()).take(all).boxed()
+        let events = answer.events.take_until(shutdown.cancelled_owned());
+        if !self.empty {
+            return events.boxed();
+        }
+        let is_error = |events: &WatchEvents| matches!(events, WatchEvents::Own(own) if own.iter().all(is_error));
+        events.take_while(move |events| std::future::ready(is_error(events))).boxed()
     }
 
     /// All of them as a stream carries them, where that was written for every watch that takes them so.
@@ -106,6 +110,10 @@ impl EventWriter {
             None => out.extend_from_slice(event.frame_tail()),
         }
     }
+}
+
+fn is_error(event: &WatchEvent) -> bool {
+    event.event_type == WatchEventType::Error
 }
 
 fn write_protobuf(kind: WatchEventType, json: &[u8], out: &mut BytesMut) {

@@ -2,6 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    body::BodyStream,
     http::{StatusCode, header::HeaderMap},
     rt, web,
 };
@@ -16,7 +17,11 @@ use gantry_registry::{WatchEvent, WatchResponse};
 use tokio::io::{AsyncWriteExt as _, DuplexStream, WriteHalf};
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Error, Message, handshake::derive_accept_key, protocol::Role},
+    tungstenite::{
+        Error, Message, Utf8Bytes,
+        handshake::derive_accept_key,
+        protocol::{CloseFrame, Role, frame::coding::CloseCode},
+    },
 };
 use tokio_util::{io::ReaderStream, sync::CancellationToken};
 
@@ -45,7 +50,7 @@ impl Handshake {
         if header(headers, "sec-websocket-version") != Some("13") {
             return Err(Status::bad_request("websocket: Sec-WebSocket-Version must be 13"));
         }
-        let key = header(headers, "sec-websocket-key");
+        let key = header(headers, "sec-websocket-key").filter(|key| !key.is_empty());
         let key = key.ok_or_else(|| Status::bad_request("websocket: a Sec-WebSocket-Key is needed"))?;
         Ok(Some(Self { accept_key: derive_accept_key(key.as_bytes()), protocol: first_protocol(headers) }))
     }
@@ -105,7 +110,8 @@ pub(crate) fn open_socket(
     if let Some(protocol) = handshake.protocol {
         response.insert_header((socket_token::PROTOCOLS, protocol));
     }
-    response.streaming(ReaderStream::new(to_client))
+    // Not as a stream of actix's, which would say what type it is of.
+    response.body(BodyStream::new(ReaderStream::new(to_client)))
 }
 
 /// Copies what the client sends; its end is the socket's.
@@ -119,21 +125,35 @@ async fn feed(mut payload: web::Payload, mut socket: WriteHalf<DuplexStream>) {
     let _ = socket.shutdown().await;
 }
 
+/// However it comes to its end, a close is the last that is said.
 async fn converse(
     mut socket: WebSocketStream<DuplexStream>,
+    messages: BoxStream<'static, Message>,
+) -> Result<(), Error> {
+    exchange(&mut socket, messages).await?;
+    let close = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
+    match socket.close(Some(close)).await {
+        // It was the client that closed first: the answer to that waits to be sent.
+        Err(Error::Protocol(_)) => socket.flush().await,
+        sent => sent,
+    }
+}
+
+/// Until there are no more messages, or the client closes or says what cannot be understood. Fails if it is gone.
+async fn exchange(
+    socket: &mut WebSocketStream<DuplexStream>,
     mut messages: BoxStream<'static, Message>,
 ) -> Result<(), Error> {
     loop {
         tokio::select! {
             message = messages.next() => match message {
                 Some(message) => socket.send(message).await?,
-                None => return socket.close(None).await,
+                None => return Ok(()),
             },
             // Reading answers pings; what else the client says means nothing here.
             heard = socket.next() => match heard {
-                Some(Ok(Message::Close(_))) | None => return Ok(()),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error),
             },
         }
     }

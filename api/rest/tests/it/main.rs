@@ -3,6 +3,7 @@
 mod audit;
 mod connect;
 mod deletions;
+mod lists;
 mod lives;
 mod paths;
 mod requests;
@@ -10,3 +11,4 @@ mod rules;
 mod services;
 mod sockets;
 mod support;
+mod watches;

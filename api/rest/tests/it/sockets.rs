@@ -4,11 +4,21 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures::{SinkExt as _, StreamExt as _};
 use http::Method;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, client::IntoClientRequest as _},
+    tungstenite::{
+        Message,
+        client::IntoClientRequest as _,
+        protocol::frame::{
+            Frame, FrameHeader,
+            coding::{CloseCode, Data, OpCode},
+        },
+    },
 };
 
 use crate::support::TestServer;
@@ -23,6 +33,7 @@ async fn open(server: &TestServer, path: &str, accept: &str) -> Socket {
     request.headers_mut().insert("sec-websocket-protocol", "events.example.com".parse().unwrap());
     let (socket, answer) = tokio_tungstenite::client_async(request, server.http1().connect().await).await.unwrap();
     assert_eq!(answer.headers()["sec-websocket-protocol"], "events.example.com");
+    assert!(!answer.headers().contains_key("content-type"), "what follows is of no type");
     socket
 }
 
@@ -78,7 +89,38 @@ async fn a_watch_that_ends_closes_its_socket() {
     while let Some(Ok(message)) = socket.next().await {
         last = Some(message);
     }
-    assert!(matches!(last, Some(Message::Close(_))), "{last:?}");
+    let Some(Message::Close(Some(close))) = last else { panic!("{last:?}") };
+    assert_eq!((close.code, close.reason.as_str()), (CloseCode::Normal, ""));
+}
+
+#[tokio::test]
+async fn a_client_that_closes_hears_a_close() {
+    let server = TestServer::memory().await;
+    let path = format!("{CONFIG_MAPS}?watch=1&resourceVersion=1&fieldSelector=metadata.name%3Dnone");
+    let mut socket = open(&server, &path, "application/json").await;
+    socket.close(None).await.unwrap();
+    let answer = socket.next().await;
+    assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_says_what_cannot_be_understood_hears_a_close() {
+    let server = TestServer::memory().await;
+    let path = format!("{CONFIG_MAPS}?watch=1&resourceVersion=1");
+    for frame in [
+        Frame::from_payload(FrameHeader { is_final: false, ..FrameHeader::default() }, "cut".into()),
+        Frame::from_payload(
+            FrameHeader { opcode: OpCode::Data(Data::Reserved(3)), ..FrameHeader::default() },
+            "".into(),
+        ),
+    ] {
+        let mut socket = open(&server, &path, "application/json").await;
+        // A second beginning, or a kind of frame that there is none of.
+        socket.send(Message::Frame(frame.clone())).await.unwrap();
+        socket.send(Message::Frame(frame)).await.unwrap();
+        let answer = socket.next().await;
+        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+    }
 }
 
 #[tokio::test]
@@ -105,16 +147,32 @@ async fn a_browser_brings_its_token_as_a_protocol() {
     assert_eq!(answer.headers()["sec-websocket-protocol"], "events.example.com", "the token is not said again");
 }
 
+async fn first_bytes(server: &TestServer, head: &str) -> String {
+    let mut stream = server.http1().connect().await;
+    stream.write_all(format!("{head}Host: localhost\r\n\r\n").as_bytes()).await.unwrap();
+    let mut start = [0; 12];
+    stream.read_exact(&mut start).await.unwrap();
+    String::from_utf8_lossy(&start).into_owned()
+}
+
+#[tokio::test]
+async fn a_write_that_asks_to_upgrade_is_answered_as_any_other() {
+    let server = TestServer::memory().await;
+    create(&server, "a").await;
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    let delete = format!("DELETE {CONFIG_MAPS}/a HTTP/1.1\r\n{upgrade}");
+    assert_eq!(first_bytes(&server, &delete).await, "HTTP/1.1 200");
+    let create = format!("POST {CONFIG_MAPS} HTTP/1.1\r\n{upgrade}Content-Type: application/json\r\n");
+    assert_eq!(first_bytes(&server, &create).await, "HTTP/1.1 400", "there is no body");
+}
+
 #[tokio::test]
 async fn a_handshake_that_lacks_its_key_is_refused() {
     let server = TestServer::memory().await;
     let head = format!(
         "GET {CONFIG_MAPS}?watch=1 HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     );
-    let mut stream = server.http1().connect().await;
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    stream.write_all(format!("{head}Host: localhost\r\n\r\n").as_bytes()).await.unwrap();
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).await.unwrap();
-    assert_eq!(&start, b"HTTP/1.1 400");
+    for key in ["", "Sec-WebSocket-Key: \r\n"] {
+        assert_eq!(first_bytes(&server, &format!("{head}{key}")).await, "HTTP/1.1 400", "{key:?}");
+    }
 }

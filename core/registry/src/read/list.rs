@@ -1,8 +1,10 @@
 //! Collections, whole or page by page, at one revision.
 
+use std::sync::Arc;
+
 use gantry_meta::Status;
 use gantry_storage::Revision;
-use gantry_watch_cache::{At, CachedObject, ListError, ListRequest, Page};
+use gantry_watch_cache::{At, CachedObject, Filter, ListError, ListRequest, Page, PageCursor, Scope};
 
 use super::{PATIENCE, Selection, continue_token::ContinueToken, rules, served_wire};
 use crate::{
@@ -24,13 +26,12 @@ pub(crate) async fn list(
         Selection::new(served, target, options)?;
         return Ok(ApiResponse::List(nothing(served)));
     }
-    Ok(ApiResponse::List(answer(served, page(state, served, target, options).await?)))
+    Ok(ApiResponse::List(answer(served, target, page(state, served, target, options).await?)))
 }
 
 /// 0: everything. Who takes any version, however old, gets it in one piece, as clients that fill a cache rely on.
 fn page_limit(options: &ListOptions) -> usize {
-    let any_version = options.resource_version == "0" && options.continue_token.is_empty();
-    if any_version { 0 } else { usize::try_from(options.limit).unwrap_or_default() }
+    if options.resource_version == "0" { 0 } else { usize::try_from(options.limit).unwrap_or_default() }
 }
 
 /// What a deletecollection is about: a page as a list's.
@@ -51,19 +52,30 @@ pub(crate) async fn page_to_delete(
 /// One page as the options ask for it, at the revision they name.
 async fn page(state: &State, served: &Served, target: &Target, options: &ListOptions) -> Result<Page, Status> {
     let selection = Selection::new(served, target, options)?;
-    let start = Start::read(served, options)?;
+    let one = matches!(selection.scope, Scope::Object { .. });
+    let start = Start::read(served, target, options, one)?;
     let at = start.reach(state, served).await?;
+    // Whatever the selector, it is not said how many objects are left.
+    let uncounted = || (!selection.unselective).then(|| Arc::new(|_: &CachedObject| true) as Filter);
     let request = ListRequest {
         scope: selection.scope,
         at,
         cursor: start.token.map(|token| token.cursor),
         limit: page_limit(options),
-        filter: selection.filter,
+        filter: selection.filter.or_else(uncounted),
     };
     state.cache.list(&served.prefix, &request).map_err(|error| match (error, &request.cursor) {
-        (ListError::Expired(_), Some(cursor)) => expired_page(served, cursor.clone()),
+        (ListError::Expired(_), Some(cursor)) => expired_page(served, target, cursor.clone()),
         (error, _) => list_failed(error),
     })
+}
+
+/// The prefix of the keys in a list, by the path it was asked for under.
+fn prefix_of(served: &Served, target: &Target) -> String {
+    match target.namespace.as_str() {
+        "" if served.resource.namespaced => served.prefix.to_string(),
+        namespace => served.key(namespace, "").as_str().to_owned(),
+    }
 }
 
 /// Where and when a list begins.
@@ -74,12 +86,13 @@ struct Start {
 }
 
 impl Start {
-    fn read(served: &Served, options: &ListOptions) -> Result<Self, Status> {
+    /// `one`: the selectors name a single object.
+    fn read(served: &Served, target: &Target, options: &ListOptions, one: bool) -> Result<Self, Status> {
         let version = rules::version(&options.resource_version)?;
         if options.continue_token.is_empty() {
-            // Without a match, a version with a limit means that very version, as it always did.
+            // Without a match, a version with a limit means that very version, as it always did where there can be pages.
             let exact = match options.resource_version_match.as_str() {
-                "" => options.limit > 0 && version.is_some_and(|version| version > 0),
+                "" => options.limit > 0 && !one && version.is_some_and(|version| version > 0),
                 wanted => wanted == "Exact",
             };
             return Ok(Self { token: None, version, exact });
@@ -87,7 +100,7 @@ impl Start {
         if version.is_some_and(|version| version > 0) {
             return Err(Status::bad_request("specifying resource version is not allowed when using continue"));
         }
-        let token = ContinueToken::decode(&options.continue_token, &served.prefix)?;
+        let token = ContinueToken::decode(&options.continue_token, &prefix_of(served, target))?;
         Ok(Self {
             version: token.revision.map(|revision| revision.0),
             exact: token.revision.is_some(),
@@ -114,8 +127,9 @@ impl Start {
 }
 
 /// 410, with a token to go on from here at the newest state instead.
-fn expired_page(served: &Served, cursor: gantry_watch_cache::PageCursor) -> Status {
-    let token = ContinueToken { revision: None, cursor }.encode(&served.prefix);
+fn expired_page(served: &Served, target: &Target, cursor: PageCursor) -> Status {
+    let cursor = PageCursor { remaining: None, ..cursor };
+    let token = ContinueToken { revision: None, cursor }.encode(&prefix_of(served, target));
     let message = "The provided continue parameter is too old to display a consistent list result. You can start a new \
                    list without the continue parameter, or use the continue token in this response to go on with an \
                    inconsistent list.";
@@ -135,11 +149,11 @@ fn nothing(served: &Served) -> ListResponse {
 }
 
 /// The answer that shows a page.
-pub(crate) fn answer(served: &Served, page: Page) -> ListResponse {
-    let token = page
-        .next
-        .as_ref()
-        .map(|cursor| ContinueToken { revision: Some(page.revision), cursor: cursor.clone() }.encode(&served.prefix));
+pub(crate) fn answer(served: &Served, target: &Target, page: Page) -> ListResponse {
+    let token = page.next.as_ref().map(|cursor| {
+        let token = ContinueToken { revision: Some(page.revision), cursor: cursor.clone() };
+        token.encode(&prefix_of(served, target))
+    });
     ListResponse {
         resource: served.gvr.clone(),
         kind: served.gvk.clone(),

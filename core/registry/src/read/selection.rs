@@ -16,6 +16,8 @@ pub(crate) struct Selection {
     pub scope: Scope,
     /// `None`: everything in scope.
     pub filter: Option<Filter>,
+    /// No selector was given, not even one that only repeats the scope.
+    pub unselective: bool,
 }
 
 impl Selection {
@@ -27,7 +29,8 @@ impl Selection {
             .map_err(|error| Status::bad_request(format!("unable to parse field selector: {error}")))?;
         check_fields(served, &fields)?;
         let scope = scope(served, target, &fields);
-        Ok(Self { filter: filter(served, target, &scope, labels, fields), scope })
+        let unselective = labels.is_everything() && fields.is_everything();
+        Ok(Self { filter: filter(served, target, &scope, labels, fields), scope, unselective })
     }
 }
 

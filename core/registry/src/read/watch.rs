@@ -20,8 +20,10 @@ use crate::{
     watch_event::{WatchEvent, WatchEventType, WatchEvents},
 };
 
-/// How often a watch that allows them gets a bookmark while it is otherwise silent.
+/// How often a watch that allows them gets a bookmark.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How long before its end a watch gets the last one, so that its client goes on from there.
+const BOOKMARK_BEFORE_END: Duration = Duration::from_secs(2);
 /// A watch without `timeoutSeconds` ends after a random time in this range, so that clients spread out again.
 const TIMEOUT_SECONDS: std::ops::Range<u64> = 1800..3600;
 /// A client may ask for any number: what is longer than a year ends after a year.
@@ -38,7 +40,7 @@ pub(crate) async fn watch(
     let start = Start::read(options)?;
     let opened = start.open(state, served, selection).await;
     let events = match opened {
-        Ok((initial, watch)) => follow(state, served, options, start, initial, watch).boxed(),
+        Ok((initial, watch)) => follow(served, options, start, initial, watch).boxed(),
         // Too old is told within the stream: clients look for it there.
         Err(OpenError::Expired(expired)) => stream::iter([one(expired_event(expired))]).boxed(),
         Err(OpenError::Lagging(status)) => stream::iter([one(error_event(&status))]).boxed(),
@@ -94,7 +96,7 @@ impl Start {
         served: &Served,
         selection: Selection,
     ) -> Result<(Option<Initial>, Watch), OpenError> {
-        let Selection { scope, filter } = selection;
+        let Selection { scope, filter, .. } = selection;
         let (cache, prefix) = (&state.cache, &*served.prefix);
         if !self.initial_events {
             let from = match self.version {
@@ -125,7 +127,6 @@ struct Initial {
 
 /// The stream: initial objects, the mark of their end, then batches until the time is up or history is gone.
 fn follow(
-    state: &State,
     served: &Arc<Served>,
     options: &ListOptions,
     start: Start,
@@ -139,12 +140,13 @@ fn follow(
     let added = move |object: &Arc<CachedObject>| event(&of, WatchEventType::Added, object);
     let first =
         stream::iter(Initials(objects.into_iter())).map(move |few| WatchEvents::Own(few.iter().map(&added).collect()));
+    let now = Instant::now();
+    let ends_at = now + Duration::from_secs(seconds.min(LONGEST_SECONDS));
     let follower = Follower {
-        cache: state.cache.clone(),
         served: served.clone(),
         watch,
-        ends_at: Instant::now() + Duration::from_secs(seconds.min(LONGEST_SECONDS)),
-        bookmarks: options.allow_watch_bookmarks,
+        ends_at,
+        bookmark_at: if options.allow_watch_bookmarks { next_bookmark(now, ends_at) } else { None },
         ended: false,
     };
     let later = stream::unfold(follower, |mut follower| async move {
@@ -174,19 +176,24 @@ fn one(event: WatchEvent) -> WatchEvents {
 }
 
 struct Follower {
-    cache: Arc<gantry_watch_cache::WatchCache>,
     served: Arc<Served>,
     watch: Watch,
     ends_at: Instant,
-    bookmarks: bool,
+    /// `None`: no more bookmarks.
+    bookmark_at: Option<Instant>,
     ended: bool,
+}
+
+/// When the next bookmark is due; `None` if that is too near the end.
+fn next_bookmark(now: Instant, ends_at: Instant) -> Option<Instant> {
+    let last = ends_at.checked_sub(BOOKMARK_BEFORE_END).filter(|last| *last > now)?;
+    Some(last.min(now + BOOKMARK_EVERY))
 }
 
 impl Follower {
     /// The next events; `None` once the watch is over.
     async fn next(&mut self) -> Option<WatchEvents> {
         while !self.ended {
-            let bookmark_at = Instant::now() + BOOKMARK_EVERY;
             tokio::select! {
                 batch = self.watch.next_batch() => return Some(match batch {
                     Ok(batch) => events(&self.served, batch),
@@ -195,10 +202,12 @@ impl Follower {
                         one(expired_event(expired))
                     }
                 }),
-                () = tokio::time::sleep_until(bookmark_at.min(self.ends_at)) => {
-                    self.ended = Instant::now() >= self.ends_at;
-                    if self.bookmarks && !self.ended {
-                        return Some(one(bookmark(&self.served, self.cache.applied(self.served.shard), false)));
+                () = tokio::time::sleep_until(self.bookmark_at.unwrap_or(self.ends_at)) => {
+                    self.ended = self.bookmark_at.is_none();
+                    if self.bookmark_at.is_some() {
+                        self.bookmark_at = next_bookmark(Instant::now(), self.ends_at);
+                        // Not what is applied: what waits to be sent would be behind the client's back.
+                        return Some(one(bookmark(&self.served, self.watch.progress(), false)));
                     }
                 }
             }

@@ -34,5 +34,5 @@ pub(crate) async fn delete_collection(
             return Err(status);
         }
     }
-    Ok(ApiResponse::List(read::answer(served, page)))
+    Ok(ApiResponse::List(read::answer(served, target, page)))
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::support::*;
-use gantry_storage::{CommitError, Expect, Operation, Revision, Shard, Storage};
-use gantry_watch_cache::{At, LagError, ListError, ListRequest, ResourceConfig, Scope, WatchCache};
+use gantry_storage::{CommitError, Expect, Key, Operation, Revision, Shard, Storage};
+use gantry_watch_cache::{At, Filter, LagError, ListError, ListRequest, PageCursor, ResourceConfig, Scope, WatchCache};
 
 fn at(revision: u64) -> ListRequest {
     ListRequest { at: At::Exact(Revision(revision)), ..ListRequest::new(Scope::All) }
@@ -55,15 +55,43 @@ async fn pages_stay_at_the_revision_of_the_first_one() {
 }
 
 #[tokio::test]
-async fn a_limit_that_all_objects_just_fill_has_no_next_page_even_with_a_filter() {
+async fn a_full_page_has_a_next_one_if_anything_is_behind_it_whether_selected_or_not() {
     let (_, cache) = fixture().await;
     for (name, app) in [("a", "x"), ("b", "y"), ("c", "x"), ("d", "y")] {
         put_pod(&cache, name, "", app).await;
     }
-    let filter: gantry_watch_cache::Filter = Arc::new(|pod| pod.labels().get("app") == Some("x"));
-    let request = ListRequest { limit: 2, filter: Some(filter), ..ListRequest::new(Scope::All) };
-    let page = cache.list(PODS, &request).unwrap();
-    assert_eq!((names(&page.objects), page.next), (vec!["a@1".into(), "c@3".into()], None));
+    let of = |app: &'static str| -> Option<Filter> { Some(Arc::new(move |pod| pod.labels().get("app") == Some(app))) };
+    let request = |app, cursor| ListRequest { limit: 2, cursor, filter: of(app), ..ListRequest::new(Scope::All) };
+    let page = cache.list(PODS, &request("x", None)).unwrap();
+    assert_eq!((names(&page.objects), page.remaining()), (vec!["a@1".into(), "c@3".into()], None));
+    assert!(page.next.is_some());
+    let rest = cache.list(PODS, &request("x", page.next)).unwrap();
+    assert_eq!((names(&rest.objects), rest.next), (vec![], None));
+    let page = cache.list(PODS, &request("y", None)).unwrap();
+    assert_eq!((names(&page.objects), page.next), (vec!["b@2".into(), "d@4".into()], None));
+}
+
+#[tokio::test]
+async fn what_remains_is_known_at_old_revisions_and_from_any_place_on() {
+    let (_, cache) = fixture().await;
+    for name in ["a", "b", "c", "other/d", "other/e"] {
+        put_pod(&cache, name, "", "x").await;
+    }
+    delete_pod(&cache, "b").await;
+    put_pod(&cache, "ca", "", "x").await;
+    put_pod(&cache, "c", "", "y").await;
+    let remaining = |at, scope, from: Option<&str>| {
+        let cursor = from.map(|from| PageCursor { from: Key::from_stored(from), remaining: None });
+        cache.list(PODS, &ListRequest { at, cursor, limit: 1, ..ListRequest::new(scope) }).unwrap().remaining()
+    };
+    assert_eq!(remaining(At::Latest, Scope::All, None), Some(4));
+    assert_eq!(remaining(At::Exact(Revision(5)), Scope::All, None), Some(4));
+    assert_eq!(remaining(At::Exact(Revision(2)), Scope::All, None), Some(1));
+    let default = || Scope::Namespace("default".into());
+    assert_eq!(remaining(At::Exact(Revision(5)), default(), None), Some(2));
+    assert_eq!(remaining(At::Latest, default(), Some("/core/pods/default/b")), Some(1));
+    assert_eq!(remaining(At::Latest, default(), Some("/core/pods/aaa/x")), Some(2), "from the first on");
+    assert_eq!(remaining(At::Latest, default(), Some("/core/pods/zzz/x")), None, "nothing is there");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::support::*;
-use gantry_storage::{Expect, Operation, Revision, Shard, Storage};
+use gantry_storage::{Expect, Key, Operation, Revision, Shard, Storage};
 use gantry_watch_cache::{Batch, Filter, Scope, Watch};
 
 fn app(value: &'static str) -> Option<Filter> {
@@ -105,6 +105,29 @@ async fn a_watch_expires_only_when_something_for_it_was_dropped() {
     assert!(cache.watch(PODS, Scope::All, Revision(0), None).is_err());
     let mut at_floor = cache.watch(PODS, Scope::All, Revision(1), None).unwrap();
     assert_eq!(next(&mut at_floor).await, ["+b@2", "+c@3"]);
+}
+
+#[tokio::test]
+async fn a_watch_may_begin_below_the_floor_if_its_resource_lost_nothing_since() {
+    let (_, cache) = fixture().await;
+    put_pod(&cache, "a", "", "x").await;
+    let key = Key::new("", "configmaps", "default", "c");
+    for _ in 0..3 {
+        let value = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"c"}}"#;
+        let operation = Operation::Put(value.into());
+        let current = cache.get(&key).map_or(Expect::Absent, |object| Expect::At(object.revision()));
+        cache.commit(write(key.clone(), current, operation)).await.unwrap();
+    }
+    cache.forget(Shard::Durable, Revision(4));
+    let scopes = [Scope::All, Scope::Namespace("default".into())];
+    let opened = |scope: &Scope, from| cache.watch(PODS, scope.clone(), Revision(from), None);
+    let mut watches: Vec<Watch> = scopes.iter().map(|scope| opened(scope, 1).unwrap()).collect();
+    assert!(scopes.iter().all(|scope| opened(scope, 0).is_err()), "the pod's creation is forgotten");
+    put_pod(&cache, "a", "", "y").await;
+    for watch in &mut watches {
+        assert_eq!(next(watch).await, ["~a@5"]);
+    }
+    assert!(cache.watch(CONFIG_MAPS, Scope::All, Revision(3), None).is_err());
 }
 
 #[tokio::test]

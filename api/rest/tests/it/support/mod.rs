@@ -3,5 +3,5 @@
 mod api;
 mod server;
 
-pub use api::Api;
+pub use api::{Api, Events};
 pub use server::{Setting, TestServer, reconcile};

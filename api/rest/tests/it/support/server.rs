@@ -40,6 +40,7 @@ pub struct Setting {
 pub struct TestServer {
     pub address: SocketAddr,
     pub executor: Executor,
+    pub cache: Arc<WatchCache>,
     pub authority: CertificateAuthority,
     pub admin: IssuedCertificate,
     pub shutdown: CancellationToken,
@@ -60,7 +61,7 @@ impl TestServer {
         let admin = authority.issue_client("gantry-admin", Some("system:masters"), Validity::days(now, 1)).unwrap();
         let (handle, address) = serve(&executor, &authority, &key, listen, setting.dial, &shutdown);
         fill(&executor, &access, &authority, address, &shutdown).await;
-        Self { address, executor, authority, admin, shutdown, handle }
+        Self { address, executor, cache, authority, admin, shutdown, handle }
     }
 
     pub fn url(&self, path: &str) -> String {
