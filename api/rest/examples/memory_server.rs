@@ -7,7 +7,7 @@ mod server;
 use std::{path::PathBuf, sync::Arc};
 
 use gantry_auth::pki::write_private;
-use gantry_storage::memory::MemoryStorage;
+use gantry_storage::{Shard, memory::MemoryStorage};
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
@@ -20,7 +20,9 @@ async fn main() -> std::io::Result<()> {
     // It holds the administrator's key.
     write_private(&folder.join("kubeconfig"), served.kubeconfig().as_bytes()).map_err(std::io::Error::other)?;
     let resources = served.executor.catalog().resources().count();
-    println!("serving {resources} resources on https://{}, kubeconfig in {}", served.address, folder.display());
+    let (address, revision) = (served.address, served.cache.applied(Shard::Durable));
+    println!("serving {resources} resources from revision {revision} on https://{address}");
+    println!("kubeconfig in {}", folder.display());
     tokio::signal::ctrl_c().await?;
     served.shutdown.cancel();
     served.handle.ended().await

@@ -73,10 +73,7 @@ pub fn delete_options(query: &Query<'_>) -> Result<DeleteOptions, Status> {
     Ok(DeleteOptions {
         dry_run: dry_run_of(query.all("dryRun"), DeleteOptions::KIND)?,
         grace_period_seconds: query.number("gracePeriodSeconds")?,
-        preconditions: Preconditions {
-            uid: condition("uid"),
-            resource_version: condition("resourceVersion"),
-        },
+        preconditions: Preconditions { uid: condition("uid"), resource_version: condition("resourceVersion") },
         propagation: Propagation::of(query.get("propagationPolicy"), orphan)?,
         asks_to_cascade: orphan == Some(false),
     })

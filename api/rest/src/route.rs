@@ -147,7 +147,8 @@ fn refused(catalog: &Catalog, method: &Method, path: &ResourcePath<'_>, verb: Ve
             None => return Some(Refused::Unknown),
         },
     };
-    if !is_address(resource, path, subresource.is_some()) {
+    let unwatched = path.watch && (subresource.is_some() || !resource.has_verb("watch"));
+    if unwatched || !is_address(resource, path, subresource.is_some()) {
         return Some(Refused::Unknown);
     }
     let allowed = match subresource {
@@ -243,6 +244,8 @@ mod tests {
             ("GET", "/api/v1/namespaces/a/secrets/x%2Fy", Refused::Unknown),
             ("GET", "/api/v1/namespaces//nodes", Refused::Unknown),
             ("GET", "/apis/authentication.k8s.io/v1/tokenreviews/x", Refused::Unknown),
+            ("GET", "/apis/authentication.k8s.io/v1/watch/tokenreviews", Refused::Unknown),
+            ("GET", "/apis/apps/v1/watch/namespaces/a/deployments/x/status", Refused::Unknown),
             ("GET", "/apis/authentication.k8s.io/v1/tokenreviews", Refused::Method),
             ("GET", "/api/v1/namespaces//secrets/x", Refused::NoNamespace),
             ("DELETE", "/api/v1/namespaces//secrets", Refused::NoNamespace),

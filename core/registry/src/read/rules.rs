@@ -80,9 +80,10 @@ pub(crate) fn check_watch(options: &ListOptions) -> Result<(), Status> {
 pub(crate) fn version(text: &str) -> Result<Option<u64>, Status> {
     match text {
         "" => Ok(None),
+        // A sign in front is no digit, which Rust would read over.
         digits => match digits.parse() {
-            Ok(version) => Ok(Some(version)),
-            Err(_) => Err(Status::bad_request(format!("resourceVersion: {text:?} is not a resource version"))),
+            Ok(version) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Ok(Some(version)),
+            _ => Err(Status::bad_request(format!("resourceVersion: {text:?} is not a resource version"))),
         },
     }
 }
@@ -115,6 +116,15 @@ mod tests {
             both.iter().map(|(_, reason)| *reason).collect::<Vec<_>>(),
             [CauseType::FieldValueForbidden, CauseType::FieldValueNotSupported]
         );
+    }
+
+    #[test]
+    fn a_version_is_digits_alone() {
+        assert_eq!(version("").map_err(|status| status.code), Ok(None));
+        assert_eq!(version("0042").map_err(|status| status.code), Ok(Some(42)));
+        for bad in ["+1", "-1", " 1", "1.0", "x", "18446744073709551616"] {
+            assert_eq!(version(bad).map_err(|status| status.code), Err(400), "{bad:?}");
+        }
     }
 
     #[test]
