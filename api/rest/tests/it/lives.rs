@@ -127,8 +127,8 @@ async fn any_version_of_a_list_comes_in_one_piece() {
     let (_, first) = api.get(&format!("{CONFIG_MAPS}?limit=1")).await;
     assert_eq!(first["items"].as_array().unwrap().len(), 1);
     let token = first["metadata"]["continue"].as_str().unwrap();
-    let (_, second) = api.get(&format!("{CONFIG_MAPS}?limit=1&resourceVersion=0&continue={token}")).await;
-    assert_eq!(second["items"].as_array().unwrap().len(), 1, "a page after another is a page");
+    let (_, rest) = api.get(&format!("{CONFIG_MAPS}?limit=1&resourceVersion=0&continue={token}")).await;
+    assert!(rest["items"].as_array().unwrap().len() >= 2 && rest["metadata"].get("continue").is_none(), "{rest}");
 }
 
 #[tokio::test]
