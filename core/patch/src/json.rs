@@ -42,6 +42,16 @@ pub fn apply(object: &Object, patch: Value) -> Result<Value, PatchError> {
     }
 }
 
+/// One text for each member of an operation that operations do not have.
+pub fn unknown_members(patch: &Value) -> Vec<String> {
+    let unknown = |(at, operation): (usize, &Value)| {
+        let names = operation.as_object().into_iter().flat_map(Object::keys);
+        let names = names.filter(|name| !matches!(name.as_str(), "op" | "path" | "from" | "value"));
+        names.map(|name| format!("json patch unknown field {:?}", format!("[{at}].{name}"))).collect::<Vec<_>>()
+    };
+    patch.as_array().into_iter().flatten().enumerate().flat_map(unknown).collect()
+}
+
 fn parse(patch: Value) -> Result<Vec<Operation>, PatchError> {
     let malformed = |why: String| PatchError::Malformed(format!("error decoding patch: {why}"));
     let operations = match patch {
@@ -284,6 +294,15 @@ mod tests {
     fn null_is_a_patch_without_operations_and_a_null_operation_lacks_all_its_members() {
         assert_eq!(patched(json!({"a": 1}), json!(null)), Ok(json!({"a": 1})));
         assert!(matches!(patched(json!({"a": 1}), json!([null])), Err(PatchError::DoesNotFit(_))));
+    }
+
+    #[test]
+    fn members_that_operations_do_not_have_are_told() {
+        let patch =
+            json!([{"op": "add", "path": "/a", "value": {"x": 1}}, {"op": "add", "OP": "remove", "why": null}, 7]);
+        let told = ["json patch unknown field \"[1].OP\"", "json patch unknown field \"[1].why\""];
+        assert_eq!(unknown_members(&patch), told);
+        assert!(unknown_members(&json!({"op": 1, "x": 2})).is_empty());
     }
 
     #[test]

@@ -115,16 +115,23 @@ fn an_empty_list_or_entry_forgets_all_owners_for_good() {
 }
 
 #[test]
-fn entries_that_an_update_sends_replace_the_stored_ones_and_a_create_drops_them() {
+fn entries_that_a_write_sends_replace_the_stored_ones() {
     let ty = ty("", "v1", "ConfigMap");
-    let entry = json!([{"manager": "given", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
-        "fieldsV1": {"f:data": {"f:k": {}}}}]);
-    let mut sent = config_map(json!({"k": "v"}));
-    sent["metadata"]["managedFields"] = entry;
-    let made = write(ty, "one", "", None, sent.clone());
-    assert_eq!(owners(&made).len(), 1);
-    let replaced = write(ty, "two", "", Some(&made), sent);
-    assert_eq!(owners(&replaced), [("given".into(), json!({"f:data": {"f:k": {}}}))]);
+    let entry = |version: &str, fields: Value| json!({"manager": "z", "operation": "Update", "apiVersion": version, "fieldsType": "FieldsV1", "fieldsV1": fields});
+    let mut made = config_map(json!({"k": "v"}));
+    made["metadata"]["managedFields"] = json!([entry("v1", json!({"f:data": {"f:k": {}, "f:gone": {}}}))]);
+    let first = write(ty, "one", "", None, made.clone());
+    // What a create sets is the writer's, and nobody else's.
+    let names: Vec<String> = owners(&first).into_iter().map(|(manager, _)| manager).collect();
+    assert_eq!(names, ["z", "one"]);
+    assert_eq!(owners(&first)[0].1, json!({"f:data": {"f:gone": {}}}));
+    let second = write(ty, "two", "", Some(&first), sent(&first, json!([entry("v1", json!({"f:data": {"f:k": {}}}))])));
+    assert_eq!(owners(&second), [("z".into(), json!({"f:data": {"f:k": {}}}))]);
+    let forgotten = write(ty, "two", "", Some(&first), sent(&first, json!([])));
+    assert!(forgotten["metadata"].get("managedFields").is_none());
+    // There is no record beside a version that is none.
+    made["metadata"]["managedFields"] = json!([entry("a/b/c", json!({"f:data": {"f:k": {}}}))]);
+    assert!(write(ty, "one", "", None, made)["metadata"].get("managedFields").is_none());
 }
 
 fn sent(old: &Object, entries: Value) -> Value {

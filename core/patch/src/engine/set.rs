@@ -172,6 +172,19 @@ impl<'a> FieldSet<'a> {
         }
     }
 
+    /// What is in any of the sets, which are merged by halves: of many small ones, none is gone over again and again.
+    pub fn union_of(mut sets: Vec<Self>) -> Self {
+        while sets.len() > 1 {
+            let mut rest = sets.into_iter();
+            let mut merged = Vec::with_capacity(rest.len().div_ceil(2));
+            while let Some(one) = rest.next() {
+                merged.push(one.union(rest.next().unwrap_or_default()));
+            }
+            sets = merged;
+        }
+        sets.pop().unwrap_or_default()
+    }
+
     /// Every marked path, as conflicts spell paths, in their order: fields before what is below any of them.
     pub fn paths(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -1,6 +1,9 @@
 //! `metadata.managedFields`: one entry for each manager, operation, version and subresource.
 
-use std::cmp::Ordering;
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet, hash_map},
+};
 
 use gantry_meta::{Object, ObjectView as _, Value, time};
 use jiff::Timestamp;
@@ -15,7 +18,7 @@ const MANAGER_MAX_BYTES: usize = 128;
 /// `2026-11-21T14:20:00Z`
 const WIRE_TIME_BYTES: usize = 20;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Operation {
     Apply,
     Update,
@@ -145,6 +148,11 @@ impl<'a> Entry<'a> {
         Value::Object(entry)
     }
 
+    /// True if what it says of its version is no group and version.
+    pub fn is_of_no_version(&self) -> bool {
+        self.owner.api_version.split('/').count() > 2
+    }
+
     fn seconds(&self) -> i64 {
         time::parse_time(&self.time).map_or(0, Timestamp::as_second)
     }
@@ -168,23 +176,34 @@ impl<'a> Entry<'a> {
 
 /// Reads the list as it is stored. Of two entries of one owner the later counts. `None` if an entry cannot be read.
 pub(crate) fn decode(managed_fields: &Value) -> Option<Vec<Entry<'_>>> {
-    last_of_each(managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, |_, _| false)))
+    last_of_each(managed_fields.as_array()?, |wire| Entry::decode(wire, |_, _| false))
 }
 
 /// As [`decode`], but for the entry of `owner` if it spells `set`: that one comes with its `fields` and an empty set, as whoever
 /// writes `set` again has nothing to find out about it.
 pub(crate) fn decode_but<'a>(managed_fields: &'a Value, owner: &Owner, set: &FieldSet<'_>) -> Option<Vec<Entry<'a>>> {
     let is_known = |of: &Owner, fields: &Value| of.is(owner) && fields_v1::is_spelled(set, fields);
-    last_of_each(managed_fields.as_array()?.iter().map(|wire| Entry::decode(wire, is_known)))
+    last_of_each(managed_fields.as_array()?, |wire| Entry::decode(wire, is_known))
 }
 
-fn last_of_each<'a>(decoded: impl Iterator<Item = Option<Entry<'a>>>) -> Option<Vec<Entry<'a>>> {
-    let mut entries: Vec<Entry<'a>> = Vec::with_capacity(decoded.size_hint().0);
-    for entry in decoded {
-        let entry = entry?;
-        match entries.iter_mut().find(|other| other.owner.is(&entry.owner)) {
-            Some(earlier) => *earlier = entry,
-            None => entries.push(entry),
+/// Reads each entry with `decode`.
+fn last_of_each<'a>(
+    managed_fields: &'a [Value],
+    decode: impl Fn(&'a Value) -> Option<Entry<'a>>,
+) -> Option<Vec<Entry<'a>>> {
+    let mut entries: Vec<Entry<'a>> = Vec::with_capacity(managed_fields.len());
+    let mut places = HashMap::with_capacity(managed_fields.len());
+    for wire in managed_fields {
+        let entry = decode(wire)?;
+        // Of an apply, the version is no part of who owns.
+        let version = if entry.owner.operation == Operation::Apply { "" } else { text(wire, "apiVersion") };
+        let owner = (text(wire, "manager"), entry.owner.operation, version, text(wire, "subresource"));
+        match places.entry(owner) {
+            hash_map::Entry::Occupied(earlier) => entries[*earlier.get()] = entry,
+            hash_map::Entry::Vacant(place) => {
+                place.insert(entries.len());
+                entries.push(entry);
+            }
         }
     }
     Some(entries)
@@ -197,36 +216,52 @@ pub(crate) fn encode(mut entries: Vec<Entry<'_>>) -> Option<Value> {
     (!entries.is_empty()).then(|| Value::Array(entries.iter().map(Entry::encode).collect()))
 }
 
-/// Merges the oldest updaters until no more than [`MAX_UPDATERS`] are left.
+/// Merges the oldest updaters, each into the oldest of its version, until no more than [`MAX_UPDATERS`] are left.
 pub(crate) fn cap_updaters(entries: &mut Vec<Entry<'_>>) {
-    let updates = |entries: &[Entry<'_>]| entries.iter().filter(|e| e.owner.operation == Operation::Update).count();
-    while updates(entries) > MAX_UPDATERS {
-        let Some((kept, merged)) = oldest_of_one_version(entries) else { return };
-        let merged = entries.remove(merged);
-        // Removing an earlier entry moves the kept one.
-        let kept = entries.iter().position(|e| e.owner.is(&kept)).expect("only the other entry was removed");
-        let kept = &mut entries[kept];
-        kept.owner.manager = ANCIENT_CHANGES.to_owned();
-        kept.owner.subresource = String::new();
-        kept.set = std::mem::take(&mut kept.set).union(merged.set);
-        kept.time = merged.time;
-        kept.is_changed();
+    let updaters = entries.iter().filter(|entry| entry.owner.operation == Operation::Update).count();
+    if updaters <= MAX_UPDATERS {
+        return;
     }
+    let mut excess = updaters - MAX_UPDATERS;
+    let mut of_version: HashMap<String, Vec<usize>> = HashMap::new();
+    for at in by_age(entries) {
+        let together = of_version.entry(entries[at].owner.api_version.clone()).or_default();
+        if excess > 0 || together.is_empty() {
+            excess = excess.saturating_sub(usize::from(!together.is_empty()));
+            together.push(at);
+        }
+    }
+    let mut merged: HashSet<usize> = HashSet::new();
+    for together in of_version.values().filter(|together| together.len() > 1) {
+        merge_into_first(entries, together);
+        merged.extend(&together[1..]);
+    }
+    let mut at = 0..;
+    entries.retain(|_| !at.next().is_some_and(|at| merged.contains(&at)));
 }
 
-/// The owner of the bucket for ancient changes, or else of the oldest update, and the place of the next older update of
-/// the same version.
-fn oldest_of_one_version(entries: &[Entry<'_>]) -> Option<(Owner, usize)> {
-    let mut by_age: Vec<usize> =
-        (0..entries.len()).filter(|&at| entries[at].owner.operation == Operation::Update).collect();
-    by_age.sort_by_key(|&at| {
-        let entry = &entries[at];
-        (entry.owner.manager != ANCIENT_CHANGES, entry.seconds(), entry.owner.manager.clone())
+/// The places of updaters, the bucket for ancient changes first and then the oldest.
+fn by_age(entries: &[Entry<'_>]) -> Vec<usize> {
+    let updaters = (0..entries.len()).filter(|&at| entries[at].owner.operation == Operation::Update);
+    let mut places: Vec<usize> = updaters.collect();
+    places.sort_by_cached_key(|&at| {
+        let Owner { manager, api_version, subresource, .. } = &entries[at].owner;
+        // The reference compares texts in which a quote follows each name.
+        let names = format!("{manager}\"{api_version}\"{subresource}\"");
+        (manager != ANCIENT_CHANGES, entries[at].seconds(), names)
     });
-    by_age.iter().enumerate().find_map(|(rank, &first)| {
-        let same_version = |&&at: &&usize| entries[at].owner.api_version == entries[first].owner.api_version;
-        by_age[rank + 1..].iter().find(same_version).map(|&next| (entries[first].owner.clone(), next))
-    })
+    places
+}
+
+fn merge_into_first(entries: &mut [Entry<'_>], together: &[usize]) {
+    let time = together.last().map(|&last| entries[last].time.clone()).unwrap_or_default();
+    let sets = together.iter().map(|&at| std::mem::take(&mut entries[at].set)).collect();
+    let first = &mut entries[together[0]];
+    first.owner.manager = ANCIENT_CHANGES.to_owned();
+    first.owner.subresource = String::new();
+    first.set = FieldSet::union_of(sets);
+    first.time = time;
+    first.is_changed();
 }
 
 /// What `metadata.managedFields` of a request says.
@@ -243,9 +278,7 @@ impl<'a> Sent<'a> {
         match managed_fields {
             Some(Value::Array(items)) if items.is_empty() => Sent::Reset,
             Some(Value::Array(items)) if items.len() == 1 && is_empty_entry(&items[0]) => Sent::Reset,
-            Some(Value::Array(items)) => {
-                last_of_each(items.iter().map(Entry::read)).map_or(Sent::Nothing, Sent::Entries)
-            }
+            Some(Value::Array(items)) => last_of_each(items, Entry::read).map_or(Sent::Nothing, Sent::Entries),
             _ => Sent::Nothing,
         }
     }
@@ -324,6 +357,23 @@ mod tests {
         assert_eq!(names.len(), 10);
         assert_eq!(capped[0]["fieldsV1"], json!({"f:x00": {}, "f:x01": {}, "f:x02": {}}));
         assert_eq!(capped[0]["time"], "2026-11-21T14:20:02Z");
+    }
+
+    #[test]
+    fn updaters_without_number_merge_in_their_versions() {
+        const ENTRIES: u32 = 20_000;
+        let entry = |i: u32| {
+            let version = if i.is_multiple_of(2) { "v1" } else { "apps/v1" };
+            json!({"manager": format!("m{i:05}"), "operation": "Update", "apiVersion": version,
+                "fieldsV1": {format!("f:x{i:05}"): {}}})
+        };
+        let list = Value::Array((0..ENTRIES).map(entry).collect());
+        let mut entries = decode(&list).unwrap();
+        cap_updaters(&mut entries);
+        let sizes: Vec<usize> = entries.iter().map(|entry| entry.set.0.len()).collect();
+        assert_eq!((sizes.len(), sizes.iter().sum::<usize>()), (MAX_UPDATERS, ENTRIES as usize));
+        let buckets = entries.iter().filter(|entry| entry.owner.manager == ANCIENT_CHANGES);
+        assert_eq!(buckets.map(|entry| entry.set.0.len()).collect::<Vec<_>>(), [9996, 9996]);
     }
 
     #[test]

@@ -75,8 +75,8 @@ pub(crate) fn strip_unowned(set: &mut FieldSet<'_>) {
 /// Brings `metadata.managedFields` of `new` up to date with what this write changes against `old` (`None`: a create).
 ///
 /// Call it on the decoded object with its defaults, before admission and before the parts that the request may not write
-/// are put back: what these fill in is owned by nobody. Entries that the client sent replace the stored ones on an
-/// update, an empty list forgets them, and on a create they are dropped.
+/// are put back: what these fill in is owned by nobody. Entries that the client sent replace the stored ones, and an empty
+/// list forgets them. No record is kept beside an entry whose version cannot be read.
 pub fn record_update(writer: Writer<'_>, old: Option<&Object>, new: &mut Object) {
     let sent = entries::take(new);
     let stored = old.and_then(|old| old.metadata()?.get("managedFields"));
@@ -91,10 +91,6 @@ fn record(
     stored: Option<&Value>,
     sent: Option<&Value>,
 ) -> Option<Value> {
-    let Some(old) = old else {
-        let new = without_empty_lists(writer.ty, new);
-        return entries::encode(updated(writer, &Object::new(), &new, Vec::new()));
-    };
     let sent = if writer.subresource.is_empty() { Sent::read(sent) } else { Sent::Nothing };
     let managed = match sent {
         Sent::Reset => Vec::new(),
@@ -102,11 +98,11 @@ fn record(
         Sent::Nothing => stored.and_then(entries::decode).unwrap_or_default(),
     };
     // An object whose record was cleared stays without one until somebody applies.
-    if managed.is_empty() {
+    if (old.is_some() && managed.is_empty()) || managed.iter().any(Entry::is_of_no_version) {
         return None;
     }
-    let new = without_empty_lists(writer.ty, new);
-    entries::encode(updated(writer, old, &new, managed))
+    let (nothing, new) = (Object::new(), without_empty_lists(writer.ty, new));
+    entries::encode(updated(writer, old.unwrap_or(&nothing), &new, managed))
 }
 
 fn reconciled<'a>(writer: Writer<'_>, mut entries: Vec<Entry<'a>>) -> Vec<Entry<'a>> {

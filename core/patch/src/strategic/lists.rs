@@ -61,6 +61,10 @@ pub(super) fn merge_ordered(
         // Whether its items merge or are replaced: they are found by value.
         _ => parts.as_set(),
     };
+    let mut items = live.iter().flatten().chain(change.unwrap_or_default()).chain(order);
+    if !matches!(by.form, Form::Keyed(..)) && items.any(Value::is_object) {
+        return Err(malformed("an order is given for items that have no merge key"));
+    }
     check_order(by, change.unwrap_or_default(), order)?;
     let merged = match (live, change) {
         (None, None) => return Ok(None),

@@ -68,11 +68,8 @@ pub(super) async fn apply(
         return create::create_decoded(&write, decoded).await;
     }
     let changed = change(&write, |old| {
-        let version = config.resource_version();
-        let pinned = !matches!(version, "" | "0");
-        if pinned && version != old.resource_version() {
-            return Err(update::stale(served, old.name()));
-        }
+        // An object without a version takes the stored one's.
+        let pinned = !config.resource_version().is_empty() && update::check_version(served, &config, old)?;
         Ok((Decoded::for_apply(&write, Some(old), &config, applied.force)?, pinned))
     });
     Ok(changed.await?.into_response(served))

@@ -56,7 +56,7 @@ pub(crate) async fn patch(
 /// The object with a patch applied, not yet checked in any way.
 pub(crate) struct Patched {
     pub object: Value,
-    /// One text for each name that stands twice in the patch.
+    /// One text for each name that stands twice in the patch, and each member of an operation that none has.
     repeated: Vec<String>,
     /// What it is stands fast, whatever it says of its kind: a strategic merge patch is of a type from the start.
     typed: bool,
@@ -70,10 +70,13 @@ pub(crate) fn patched(
 ) -> Result<Patched, Status> {
     let (Patch::Json(body) | Patch::Merge(body) | Patch::Strategic(body) | Patch::Apply { body, .. }) = patch;
     let undecodable = |error: DecodeError| PatchError::Malformed(format!("error decoding patch: {error}"));
-    let (mut document, repeated) = gantry_codec::parse_untyped(body, Format::Json).map_err(undecodable)?;
+    let (mut document, mut repeated) = gantry_codec::parse_untyped(body, Format::Json).map_err(undecodable)?;
     if matches!(patch, Patch::Merge(_)) && document.is_array() && validation != FieldValidation::Ignore {
         // Who cares for its fields has it read as an object first.
         return Err(PatchError::Malformed("error decoding patch: a merge patch is an object".into()).into());
+    }
+    if let Patch::Json(_) = patch {
+        repeated.extend(gantry_patch::json::unknown_members(&document));
     }
     let object = match patch {
         Patch::Json(_) => gantry_patch::json::apply(old, document)?,
@@ -123,7 +126,11 @@ pub(crate) fn decode(
         .as_object()
         .is_none_or(|patched| patched.member(AnyObject::API_VERSION).is_none_or(|version| version == ""))
     {
-        return Err(of_no_version(ctx, &patched, validation));
+        let names_another = |kind: &Value| !kind.is_null() && kind != "" && kind != expected.kind;
+        return Err(match patched.get("kind").is_some_and(names_another) {
+            true => bad(format!("the patched object is no {} any more", expected.kind)),
+            false => of_no_version(ctx, &patched, validation),
+        });
     }
     if validation == FieldValidation::Strict && !repeated.is_empty() {
         return Err(bad(DecodeError::Strict(repeated).to_string()));
