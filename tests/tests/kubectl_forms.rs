@@ -44,7 +44,9 @@ fn parts_below_an_object_are_read_and_written_by_themselves() -> Result<()> {
     let scale = kubectl.json("get deployment web --subresource=scale")?;
     assert_eq!((&scale["kind"], &scale["status"]["selector"]), (&json!("Scale"), &json!("app=web")));
     kubectl.run("scale deployment web --replicas=1 --current-replicas=0")?;
-    assert!(kubectl.fails("scale deployment web --replicas=2 --current-replicas=0")?.contains("Expected replicas to be 0"));
+    assert!(
+        kubectl.fails("scale deployment web --replicas=2 --current-replicas=0")?.contains("Expected replicas to be 0")
+    );
     kubectl.run("create ingress door --rule=a.example/*=web:80")?;
     let status = json!({"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}, {"hostname": "door.example"}]}}});
     kubectl.run(&format!("patch ingress door --subresource=status --type=merge -p '{status}'"))?;
