@@ -4,6 +4,7 @@ mod audit;
 mod connect;
 mod deletions;
 mod lists;
+mod escalation;
 mod lives;
 mod paths;
 mod requests;

@@ -116,6 +116,16 @@ async fn a_value_that_cannot_be_had_is_told_before_all_else_that_is_wrong() {
             vec!["spec.ports[0].nodePort"],
         ),
         (
+            json!({"type": "NodePort", "ports": [{"name": "a", "port": 80, "nodePort": 31991},
+                {"name": "b", "port": 81, "nodePort": 31991}]}),
+            vec!["spec.ports[1].nodePort"],
+        ),
+        (
+            json!({"type": "NodePort", "ports": [{"name": "a", "port": 80, "nodePort": 31991},
+                {"name": "b", "port": 81, "protocol": "UDP", "nodePort": 31991}]}),
+            vec!["spec.ports[1].nodePort"],
+        ),
+        (
             json!({"type": "ClusterIP", "sessionAffinity": "Sticky", "ports": [{"port": 80, "nodePort": taken}]}),
             vec!["spec.sessionAffinity", "spec.ports[0].nodePort"],
         ),
@@ -123,12 +133,24 @@ async fn a_value_that_cannot_be_had_is_told_before_all_else_that_is_wrong() {
         let (code, refused) = api.json(Method::POST, SERVICES, &service("second", spec.clone())).await;
         assert_eq!((code, causes(&refused)), (422, expected), "{spec}");
     }
+    let again = service("first", json!({"clusterIP": first["spec"]["clusterIP"]}));
+    let (code, refused) = api.json(Method::POST, SERVICES, &again).await;
+    assert_eq!((code, causes(&refused)), (422, vec!["spec.clusterIPs"]), "before it is told that the name is taken");
+    let both =
+        json!({"type": "NodePort", "clusterIP": first["spec"]["clusterIP"], "ports": [{"port": 80, "nodePort": 80}]});
+    let (_, refused) = api.json(Method::POST, SERVICES, &service("second", both)).await;
+    assert_eq!(causes(&refused), ["spec.clusterIPs"], "addresses are taken before ports");
     let mut badly_named = service("Not A Name", json!({"ipFamilies": ["IPv9"]}));
     let (_, refused) = api.json(Method::POST, SERVICES, &badly_named).await;
     assert_eq!(causes(&refused), ["spec.ipFamilies[0]"], "addresses come before the name");
     badly_named["spec"]["ipFamilies"] = Value::Null;
     let (_, refused) = api.json(Method::POST, SERVICES, &badly_named).await;
     assert_eq!(causes(&refused), ["metadata.name"]);
+    badly_named["metadata"]["name"] = Value::Null;
+    let (_, refused) = api.json(Method::POST, SERVICES, &badly_named).await;
+    assert_eq!(causes(&refused), ["spec.clusterIPs"], "its address could not say whose it is");
+    let (_, refused) = api.json(Method::POST, &format!("{SERVICES}?dryRun=All"), &badly_named).await;
+    assert_eq!(causes(&refused), ["metadata.name"], "what is only tried takes no address");
 }
 
 #[tokio::test]

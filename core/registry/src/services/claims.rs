@@ -147,7 +147,7 @@ impl Write<'_> {
         if !self.claims_values() {
             return Ok(self.put(accepted, expect, Along::default()).await);
         }
-        let claims = self.state.service_claims.wanted(self.served, old, accepted.object()).await?;
+        let claims = self.wanted(old, accepted.object()).await?;
         let mut taken = Taken::new();
         for _ in 0..MAX_TRIES {
             let values = self.choose(&claims, &taken, accepted.object())?;
@@ -159,6 +159,11 @@ impl Write<'_> {
                 Err(CommitError::CompanionConflict { key, .. }) => {
                     self.state.cache.consistent(self.served.shard).await.map_err(|error| lagging(&error))?;
                     (POOL_CLUSTER_IPS.to_owned(), key.name().to_owned())
+                }
+                Err(conflict @ CommitError::Conflict { .. }) if old.is_none() => {
+                    // Who asks for what is taken is told of that, not of the name.
+                    self.check_stated(accepted.object(), None)?;
+                    return Ok(Err(conflict));
                 }
                 done => return Ok(done),
             };
@@ -172,13 +177,21 @@ impl Write<'_> {
         Err(Status::unavailable("no free address or port was found in time, try again", 1))
     }
 
+    /// As [`ServiceClaims::wanted`]; values that cannot be had are told in the order in which they are taken.
+    async fn wanted(&self, old: Option<&Object>, new: &Object) -> Result<Vec<PoolClaim>, Status> {
+        match self.state.service_claims.wanted(self.served, old, new).await {
+            Err(refusal) => self.check_stated(new, old).and(Err(refusal)),
+            wanted => wanted,
+        }
+    }
+
     /// What a dry run shows.
     pub async fn fill_without_claiming(&self, accepted: Accepted, old: Option<&Object>) -> Result<Accepted, Status> {
         if !self.claims_values() {
             return Ok(accepted);
         }
         let service_claims = &self.state.service_claims;
-        let claims = service_claims.wanted(self.served, old, accepted.object()).await?;
+        let claims = self.wanted(old, accepted.object()).await?;
         let mut index = 0;
         let mut value_of = |claim: &PoolClaim| match claim.want.as_str() {
             "" => {

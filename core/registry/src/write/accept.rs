@@ -24,7 +24,7 @@ pub(super) fn validate(write: &Write<'_>, object: &Object, old: Option<&Object>)
             causes.extend(write.served.strategy.validate_update(write.subresource, &checked, &old));
         }
     }
-    if !causes.is_empty() || write.options.dry_run {
+    if !causes.is_empty() || write.options.dry_run || old.is_none() && write.repeats_node_ports(object) {
         write.check_stated(object, old)?;
     }
     if !causes.is_empty() {

@@ -4,11 +4,15 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
-use gantry_auth::pki::IssuedCertificate;
+use gantry_auth::{
+    kubeconfig::{Credentials, kubeconfig},
+    pki::{IssuedCertificate, Validity},
+};
 use gantry_client::{ClientConfig, ClientError, RawRequest, RawResponse, RestClient};
 use gantry_rest::Dial;
 use gantry_storage::memory::MemoryStorage;
 use http::Method;
+use jiff::Timestamp;
 use rustls_pki_types::ServerName;
 use serde_json::Value;
 use tokio::{
@@ -44,9 +48,20 @@ impl TestServer {
 
     /// As kubectl would connect: by the kubeconfig.
     pub fn admin_api(&self) -> Api {
+        self.api_by(&self.kubeconfig())
+    }
+
+    /// As a user whom this cluster's authority knows.
+    pub fn api_as(&self, user: &str) -> Api {
+        let identity = self.authority.issue_client(user, None, Validity::days(Timestamp::now(), 1)).unwrap();
+        let credentials = Credentials::ClientCertificate(&identity);
+        self.api_by(&kubeconfig("test", &self.url(""), self.authority.certificate_pem(), user, &credentials))
+    }
+
+    fn api_by(&self, kubeconfig: &str) -> Api {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubeconfig");
-        std::fs::write(&path, self.kubeconfig()).unwrap();
+        std::fs::write(&path, kubeconfig).unwrap();
         Api(RestClient::new(ClientConfig::from_kubeconfig(&path, None).unwrap()).unwrap())
     }
 

@@ -46,7 +46,8 @@ fn well_formed(service: &Service<'_>, old: Option<&Service<'_>>, causes: &mut Ca
     }
     if !service.is_headless() {
         for (ip, family) in all.items().zip(service.spec.member(ServiceSpec::IP_FAMILIES).items()) {
-            if (family.text() == "IPv6") != ip.text().contains(':') {
+            let other = if ip.text().contains(':') { "IPv4" } else { "IPv6" };
+            if family.text() == other {
                 causes.invalid(&ip, "expected a value of the family that `ipFamilies` indicates");
             }
         }
