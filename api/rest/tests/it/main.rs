@@ -3,8 +3,8 @@
 mod audit;
 mod connect;
 mod deletions;
-mod lists;
 mod escalation;
+mod lists;
 mod lives;
 mod paths;
 mod requests;
