@@ -469,13 +469,15 @@ fn counters(update: Update<'_>, members: &[FieldName], causes: &mut Causes) {
         causes.non_negative(&status.member(member));
     }
     let count = |member| status.member(member).int().unwrap_or_default();
-    let has_whole = members.contains(&DeploymentStatus::REPLICAS);
-    for part in members.iter().filter(|member| has_whole && PARTS.contains(member)) {
+    // Counters have one name in the statuses of all kinds, whichever type a name is taken from.
+    let is_among = |names: &[FieldName], name: FieldName| names.iter().any(|one| one.as_str() == name.as_str());
+    let has_whole = is_among(members, DeploymentStatus::REPLICAS);
+    for part in members.iter().filter(|member| has_whole && is_among(&PARTS, **member)) {
         if count(*part) > count(DeploymentStatus::REPLICAS) {
             causes.invalid(&status.member(*part), "cannot be greater than status.replicas");
         }
     }
-    if members.contains(&DeploymentStatus::AVAILABLE_REPLICAS)
+    if is_among(members, DeploymentStatus::AVAILABLE_REPLICAS)
         && count(DeploymentStatus::AVAILABLE_REPLICAS) > count(DeploymentStatus::READY_REPLICAS)
     {
         causes.invalid(&status.member(DeploymentStatus::AVAILABLE_REPLICAS), "cannot be greater than readyReplicas");
