@@ -45,15 +45,19 @@ impl Target {
         Ok(clients)
     }
 
-    /// Returns once its processes have come to rest, or do not within a minute: PostgreSQL cleans up behind many writes, which
-    /// is none of what the next requests cost.
+    /// Returns once its processes have been at rest for longer than PostgreSQL pauses between two looks at its tables
+    /// (`autovacuum_naptime`), or are not within minutes: it cleans up behind many writes, which is none of what the next requests
+    /// cost.
     pub async fn rest(&self) {
-        const LOOKS: usize = 60;
+        const LOOKS: usize = 300;
+        const QUIET_LOOKS: usize = 23;
         const AT_REST: Duration = Duration::from_millis(30);
+        let mut quiet = 0;
         for _ in 0..LOOKS {
             let before = self.cpu();
             tokio::time::sleep(Duration::from_secs(1)).await;
-            if self.cpu() - before <= AT_REST {
+            quiet = if self.cpu() - before <= AT_REST { quiet + 1 } else { 0 };
+            if quiet == QUIET_LOOKS {
                 return;
             }
         }

@@ -34,6 +34,9 @@ const FIRST_RELIST: Duration = Duration::from_secs(1);
 /// How long to wait before subscribing again to a runtime that went away.
 const RESUBSCRIBE: Duration = Duration::from_millis(100);
 
+/// How long a question about a pod waits for a daemon that has just begun to learn of its pods.
+const FIRST_LIST: Duration = Duration::from_secs(10);
+
 /// The workers of this node.
 pub struct Pods {
     node: Arc<NodeContext>,
@@ -49,6 +52,13 @@ impl Pods {
     /// The pods that the API has for this node.
     pub fn desired(&self) -> &Cache<Pod> {
         &self.desired
+    }
+
+    /// One of [`Self::desired`]. A daemon that has just begun serves its API before it knows any pod, so that this waits for them.
+    pub async fn find(&self, namespace: &str, name: &str) -> Option<Arc<Cached<Pod>>> {
+        // Too late is as not at all: the pod is not there.
+        let _ = tokio::time::timeout(FIRST_LIST, self.desired.wait_synced()).await;
+        self.desired.get(namespace, name)
     }
 
     /// Follows the API: adopts what runs already, then starts, feeds and ends workers until `stop`.

@@ -33,7 +33,7 @@ pub async fn exec(
     request: Request,
 ) -> Response {
     let query = StreamQuery::parse(query.as_deref().unwrap_or_default());
-    let id = match find(&state, &namespace, &pod, &container) {
+    let id = match find(&state, &namespace, &pod, &container).await {
         Ok(id) => id,
         Err(message) => return (StatusCode::NOT_FOUND, message).into_response(),
     };
@@ -57,7 +57,7 @@ pub async fn attach(
     request: Request,
 ) -> Response {
     let query = StreamQuery::parse(query.as_deref().unwrap_or_default());
-    let id = match find(&state, &namespace, &pod, &container) {
+    let id = match find(&state, &namespace, &pod, &container).await {
         Ok(id) => id,
         Err(message) => return (StatusCode::NOT_FOUND, message).into_response(),
     };
@@ -107,14 +107,14 @@ pub async fn port_forward_by_uid(
 }
 
 /// A running container's id. The error says what is missing.
-fn find(state: &KubeletState, namespace: &str, pod: &str, container: &str) -> Result<String, String> {
-    let desired = state.pods.desired().get(namespace, pod).ok_or_else(|| format!("pod {pod:?} not found"))?;
+async fn find(state: &KubeletState, namespace: &str, pod: &str, container: &str) -> Result<String, String> {
+    let desired = state.pods.find(namespace, pod).await.ok_or_else(|| format!("pod {pod:?} not found"))?;
     let status = desired.status.clone().unwrap_or_default();
     container_id(&status, container, false).ok_or_else(|| format!("container {container:?} not found in pod {pod:?}"))
 }
 
 async fn sandbox(state: &KubeletState, namespace: &str, pod: &str) -> Option<String> {
-    let desired = state.pods.desired().get(namespace, pod)?;
+    let desired = state.pods.find(namespace, pod).await?;
     let label_selector = [(labels::POD_UID.to_owned(), desired.uid.clone())].into();
     let ready = api::PodSandboxStateValue { state: api::PodSandboxState::SandboxReady as i32 };
     let filter = api::PodSandboxFilter { label_selector, state: Some(ready), ..Default::default() };

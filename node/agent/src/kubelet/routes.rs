@@ -107,7 +107,7 @@ async fn container_logs(
     Path((namespace, pod, container)): Path<(String, String, String)>,
     Query(query): Query<logs::LogQuery>,
 ) -> Response {
-    let Some(desired) = state.pods.desired().get(&namespace, &pod) else {
+    let Some(desired) = state.pods.find(&namespace, &pod).await else {
         return (StatusCode::NOT_FOUND, format!("pod {pod:?} not found")).into_response();
     };
     let options = match query.options() {
