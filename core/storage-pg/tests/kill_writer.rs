@@ -11,12 +11,15 @@ use std::{
 };
 
 use futures::StreamExt;
-use gantry_storage::{Change, Expect, Key, Operation, Revision, Shard, Storage, Write};
+use gantry_storage::{Change, Companion, Expect, Key, Operation, Revision, Shard, Storage, Write};
 use gantry_storage_pg::{PgStorage, testing::TestDatabase};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 /// Names the database to the process that is to be killed.
 const VICTIM: &str = "GANTRY_TEST_VICTIM_OF";
+/// Begins the names of objects that are written with another one, whose name ends so.
+const PAIR: &str = "pair-";
+const COMPANION: &str = "-companion";
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() {
@@ -43,7 +46,14 @@ fn write(name: &str, value: String) -> Write {
     }
 }
 
-/// Creates objects from 16 tasks and prints "REVISION NAME" of each that was acknowledged, until it is killed.
+/// [`write`] with another object that stands or falls with it.
+fn write_pair(name: &str, value: String) -> Write {
+    let key = Key::new("", "configmaps", "default", &format!("{name}{COMPANION}"));
+    let operation = Operation::Put(value.clone().into());
+    Write { with: vec![Companion { key, expect: Expect::Absent, operation }], ..write(name, value) }
+}
+
+/// Creates objects, every fourth with another one, from 16 tasks and prints "REVISION NAME" of each that was acknowledged, until it is killed.
 async fn victim(url: &str) {
     let storage = Arc::new(PgStorage::connect(url).await.expect("the database is up"));
     let (say, mut said) = tokio::sync::mpsc::unbounded_channel::<String>();
@@ -51,7 +61,9 @@ async fn victim(url: &str) {
         let (storage, say) = (storage.clone(), say.clone());
         tokio::spawn(async move {
             for n in 0.. {
-                let name = format!("{}-{task}-{n}", std::process::id());
+                let (kind, write): (_, fn(&str, String) -> Write) =
+                    if task % 4 == 0 { (PAIR, write_pair) } else { ("", write) };
+                let name = format!("{kind}{}-{task}-{n}", std::process::id());
                 let committed = storage.commit(write(&name, name.clone())).await.expect("the database is up");
                 say.send(format!("{} {name}\n", committed.revision)).ok();
             }
@@ -116,8 +128,22 @@ async fn a_killed_writer_loses_nothing_acknowledged_and_leaves_no_gap() {
     for (change, expected) in seen.iter().zip(1..) {
         assert_eq!(change.revision, Revision(expected), "every revision once and in order");
     }
+    assert_pairs_are_whole(&seen);
     let seen: HashMap<_, _> = seen.into_iter().map(|c| (c.revision, c.value)).collect();
     for (revision, name) in acknowledged {
         assert_eq!(seen[&revision], name, "acknowledged at {revision}");
     }
+}
+
+/// What was written with another object has it right behind it, and none stands alone.
+fn assert_pairs_are_whole(seen: &[Change]) {
+    let mut pairs = 0;
+    for neighbours in seen.windows(2) {
+        let (one, next) = (neighbours[0].key.name(), neighbours[1].key.name());
+        if next.ends_with(COMPANION) || (one.starts_with(PAIR) && !one.ends_with(COMPANION)) {
+            assert_eq!(next, format!("{one}{COMPANION}"));
+            pairs += 1;
+        }
+    }
+    assert!(pairs > 0, "no victim wrote any pair");
 }
